@@ -1,0 +1,1 @@
+"""Data: reading a table by its contract, checking it, splitting it."""

@@ -1,0 +1,152 @@
+"""The only way anything is written: aside, fsynced, then renamed into place by one atomic step.
+
+Also the kernel lock that gives a folder one owner, and the append-only journal. A reader never sees half a
+file, and a dead owner's lock is released by the kernel.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from engine.errors import EngineError
+
+
+def fsync_folder(folder: Path) -> None:
+    """Make the names inside `folder` durable."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write `content` to `path` whole or not at all."""
+    with writing(path) as file:
+        file.write(content)
+
+
+def write_text(path: Path, content: str) -> None:
+    """Write `content` as UTF-8 to `path` whole or not at all."""
+    write_bytes(path, content.encode())
+
+
+def write_json(path: Path, content: object) -> None:
+    """Write `content` as indented JSON, keys in the order given; NaN and infinity are refused."""
+    write_text(path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[IO[bytes]]:
+    """Open a file beside `path`; on a clean exit it is fsynced and renamed to `path`, else removed."""
+    aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
+    try:
+        with aside.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(aside, path)
+        fsync_folder(path.parent)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+@contextmanager
+def writing_path(path: Path) -> Iterator[Path]:
+    """Give a path beside `path` to a library that writes by name; then fsync it and rename it to `path`."""
+    aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
+    try:
+        yield aside
+        with aside.open("rb") as file:
+            os.fsync(file.fileno())
+        os.replace(aside, path)
+        fsync_folder(path.parent)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def publish_folder(staged: Path, final: Path) -> None:
+    """Fsync everything under `staged` and rename the folder to `final`, which must not exist.
+
+    Raises
+    ------
+    EngineError
+        If `final` exists: what is published is never modified.
+    """
+    for folder, _, files in os.walk(staged):
+        for name in files:
+            with open(os.path.join(folder, name), "rb") as file:
+                os.fsync(file.fileno())
+        fsync_folder(Path(folder))
+    if final.exists():
+        raise EngineError.of(f"{final} exists already and is never written over")
+    os.rename(staged, final)
+    fsync_folder(final.parent)
+
+
+def remove_folder(folder: Path) -> None:
+    """Remove `folder` so that no reader sees it half gone: rename it aside first."""
+    aside = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.removed")
+    os.rename(folder, aside)
+    shutil.rmtree(aside)
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the kernel's lock on the file `path`; it ends with the process, however that ends.
+
+    Raises
+    ------
+    EngineError
+        If another process holds it.
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise EngineError.of(f"another process is at work here: it holds {path}") from None
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def is_locked(path: Path) -> bool:
+    """Tell whether a living process holds the lock on `path`."""
+    if not path.exists():
+        return False
+    descriptor = os.open(path, os.O_RDWR)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def append_journal(path: Path, entry: Mapping[str, object]) -> None:
+    """Append one fsynced line of JSON to the journal `path`."""
+    line = json.dumps(entry, ensure_ascii=False, allow_nan=False).encode() + b"\n"
+    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+    try:
+        os.write(descriptor, line)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def read_journal(path: Path) -> list[dict[str, object]]:
+    """Return the journal's entries in order; a last line that was cut by a kill is left out."""
+    if not path.exists():
+        return []
+    lines = path.read_bytes().split(b"\n")
+    return [json.loads(line) for line in lines[:-1] if line]

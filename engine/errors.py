@@ -1,0 +1,125 @@
+"""What can go wrong, said for the person who reads it.
+
+Every mistake is a `Message` of five facts: where, what, the nearest right spelling, what is allowed, the
+next command. An `EngineError` carries all the messages of one check, so a reader mends them in one go.
+This module knows no room above it.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+_MAX_ALLOWED = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One mistake: where it stands, what is wrong, and how to mend it.
+
+    `file` is a path as the user would type it, or `command line`; `line` counts from 1.
+    """
+
+    what: str
+    key: str = ""
+    file: str = ""
+    line: int | None = None
+    suggestion: str = ""
+    allowed: tuple[str, ...] = ()
+    try_: str = ""
+
+    def to_json(self) -> dict[str, object]:
+        """Return the documented JSON form of a message."""
+        return {
+            "file": self.file,
+            "line": self.line,
+            "key": self.key,
+            "what": self.what,
+            "suggestion": self.suggestion,
+            "allowed": list(self.allowed),
+        }
+
+    def __str__(self) -> str:
+        """Format the five facts, one a line; what is not known is left out."""
+        place = self.file + (f":{self.line}" if self.file and self.line else "")
+        where = ": ".join(part for part in (place, self.key) if part)
+        lines = [where] if where else []
+        indent = "  " if where else ""
+        lines.append(f"{indent}{self.what}")
+        if self.suggestion:
+            lines.append(f"  did you mean '{self.suggestion}'?")
+        if self.allowed:
+            shown = ", ".join(self.allowed[:_MAX_ALLOWED])
+            rest = len(self.allowed) - _MAX_ALLOWED
+            lines.append(f"  allowed: {shown}" + (f" and {rest} more" if rest > 0 else ""))
+        if self.try_:
+            lines.append(f"  try: {self.try_}")
+        return "\n".join(lines)
+
+
+class EngineError(Exception):
+    """The root of the tree: our own fault unless a subclass says otherwise."""
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, messages: Sequence[Message]) -> None:
+        super().__init__("\n\n".join(str(message) for message in messages))
+        self.messages = tuple(messages)
+
+    @classmethod
+    def of(
+        cls,
+        what: str,
+        *,
+        key: str = "",
+        file: str = "",
+        line: int | None = None,
+        suggestion: str = "",
+        allowed: Sequence[str] = (),
+        try_: str = "",
+    ) -> Self:
+        """Build an error of one message; the facts are those of `Message`."""
+        return cls([Message(what, key, file, line, suggestion, tuple(allowed), try_)])
+
+    def __reduce__(self) -> tuple[type[Self], tuple[tuple[Message, ...]]]:
+        """Survive a trip between processes with every message."""
+        return type(self), (self.messages,)
+
+    def to_json(self) -> dict[str, object]:
+        """Return the documented JSON form of an error."""
+        messages = [message.to_json() for message in self.messages]
+        return {"error": {"code": self.exit_code, "messages": messages}}
+
+
+class RecipeError(EngineError):
+    """The recipe or the command line is wrong."""
+
+    exit_code = 2
+
+
+class DataError(EngineError):
+    """The data is not what the recipe declares."""
+
+    exit_code = 3
+
+
+class GateError(EngineError):
+    """A gate was missed: the run is kept, and can't be packaged or served."""
+
+    exit_code = 4
+
+
+def nearest(word: str, choices: Iterable[str]) -> str:
+    """Return the choice that `word` most likely meant, or an empty string if none is near.
+
+    Examples
+    --------
+    >>> nearest("n_estimator", ["max_depth", "n_estimators"])
+    'n_estimators'
+    >>> nearest("zzz", ["max_depth", "n_estimators"])
+    ''
+    """
+    close = difflib.get_close_matches(word, list(choices), n=1, cutoff=0.6)
+    return close[0] if close else ""

@@ -1,0 +1,1 @@
+"""Evaluation: scores with intervals, fairness, value, latency, and the gates over them."""

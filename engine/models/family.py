@@ -1,0 +1,98 @@
+"""What a model family is: what it needs, how it is fitted, and how it writes itself into the graph.
+
+A family module has a light top (`FAMILY` with its needs and tasks) and imports its library inside `fit`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import numpy as np
+
+from engine.errors import Message
+from engine.features.needs import Needs
+from engine.graph import Graph
+from engine.recipe.spec import ModelSpec
+from engine.tasks.task import TargetKind
+
+Array = np.ndarray
+ParamValue = bool | int | float | str | None | tuple["ParamValue", ...] | dict[str, "ParamValue"]
+# done, total, and the validation score so far if there is one
+Progress = Callable[[int, int, float | None], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Prepared rows of one part: x of shape (n, n_features) float64, y of shape (n,), weights (n,) or None."""
+
+    x: Array
+    y: Array
+    weights: Array | None
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """All that a fit may know: prepared training and validation rows, never test rows.
+
+    `feature_names` names the columns of x, in order. `category_sizes` maps the index of each column that holds
+    level indices to its number of levels L: values are 0..L-1, and NaN (missing: ok) or L (missing: impute)
+    for a missing or unseen level. `n_classes` is 1 for a continuous target.
+    """
+
+    train: Rows
+    validation: Rows | None
+    kind: TargetKind
+    n_classes: int
+    feature_names: tuple[str, ...]
+    category_sizes: Mapping[int, int]
+    estimator: str | None
+    params: Mapping[str, ParamValue]
+    seed: int
+    threads: int
+    device: Literal["cpu", "cuda"]
+    max_iterations: int | None
+
+
+class Fitted(Protocol):
+    """A fitted model."""
+
+    n_iterations: int | None  # trees or epochs kept, after early stopping
+    importances: Array | None  # shape (n_features,), the library's own, summing to 1, or None
+
+    def predict(self, x: Array) -> Array:
+        """Return the library's own answer: probabilities (n, n_classes), or values (n,), float64."""
+
+    def write(self, graph: Graph, x: str) -> str | None:
+        """Write the nodes from prepared x (double, (rows, n_features)) to the output tensor.
+
+        The output is double, of shape (rows, n_classes), or (rows, 1) when continuous. None: this model has no
+        graph, and `to_skops` is used instead.
+        """
+
+    def to_skops(self) -> bytes | None:
+        """Return the estimator in skops' format when it has no graph, else None."""
+
+
+class Family(Protocol):
+    """The contract of a family module."""
+
+    name: str
+    tasks: frozenset[TargetKind]
+    tolerance: float  # largest allowed difference between the graph and `Fitted.predict`
+
+    def needs(self, model: ModelSpec) -> Needs:
+        """Return what the preparation must give."""
+
+    def check(self, model: ModelSpec, task: str) -> Sequence[Message]:
+        """Return what is wrong with family, estimator and params, without importing the library.
+
+        Keys in messages are relative to the recipe, such as `model.params.n_estimator`.
+        """
+
+    def deployed_as(self, model: ModelSpec) -> Literal["graph", "converter", "skops"]:
+        """Say how this model is written: our own writer, skl2onnx, or skops."""
+
+    def fit(self, problem: Problem, progress: Progress | None = None) -> Fitted:
+        """Fit on the training rows; stop early on the validation rows where the family can."""

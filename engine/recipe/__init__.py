@@ -1,0 +1,1 @@
+"""Recipes: composing YAML into a typed, frozen spec."""

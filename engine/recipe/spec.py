@@ -1,0 +1,206 @@
+"""The spec: a composed recipe with types, frozen, every key known.
+
+Says what a recipe may hold and nothing about what is done with it. Defaults are in `conf/`, none here: a
+composed recipe is complete.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+Scalar = bool | int | float | str
+ColumnType = Literal["integer", "number", "boolean", "category", "text", "datetime", "image"]
+Role = Literal["feature", "target", "ignore", "id", "group", "time", "weight"]
+SplitKind = Literal["random", "stratified", "group", "time", "kfold"]
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+
+
+def _as_list(value: object) -> object:
+    return [value] if isinstance(value, str | Mapping) else value
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(
+        frozen=True, strict=True, extra="forbid", allow_inf_nan=False, protected_namespaces=()
+    )
+
+
+class Gate(_Strict):
+    """A bound on one metric; `by` names the columns whose groups are compared."""
+
+    min: float | None = None
+    max: float | None = None
+    by: Annotated[tuple[str, ...], BeforeValidator(_as_list)] = ()
+
+
+class Value(_Strict):
+    """What each outcome of a binary decision is worth, in `currency` a case."""
+
+    true_positive: float = 0.0
+    false_positive: float = 0.0
+    true_negative: float = 0.0
+    false_negative: float = 0.0
+    currency: str
+
+
+class Goal(_Strict):
+    """What the model is for and what it must reach."""
+
+    statement: str
+    metric: str
+    gates: dict[str, Gate] | None
+    value: Value | None
+
+
+class TaskSpec(_Strict):
+    """The kind of task; further keys belong to the task's own module, which checks them."""
+
+    model_config = ConfigDict(extra="allow")
+
+    kind: str
+    metric: str
+
+
+class DataSpec(_Strict):
+    """Where the table is and how its text is read; `delimiter` and the rest matter for CSV only."""
+
+    path: str
+    format: Literal["auto", "csv", "parquet"]
+    delimiter: Annotated[str, Field(min_length=1, max_length=1)]
+    null_values: tuple[str, ...]
+
+
+class ColumnSpec(_Strict):
+    """One column of the table: its type, its role, and what its values may be."""
+
+    type: ColumnType
+    role: Role | None = None
+    nullable: bool = False
+    min: float | str | None = None
+    max: float | str | None = None
+    values: tuple[Scalar, ...] | None = None
+    pattern: str | None = None
+    unique: bool = False
+    max_length: int | None = None
+    sensitive: bool = False
+    pii: bool = False
+    units: str = ""
+    description: str = ""
+
+
+class SchemaSpec(_Strict):
+    """The table's contract: its target and all its columns."""
+
+    target: str
+    positive: Scalar | None
+    extra: Literal["error", "ignore"]
+    columns: dict[str, ColumnSpec]
+
+
+class SplitSpec(_Strict):
+    """How rows become train, validation and test; fractions are of all rows."""
+
+    kind: SplitKind
+    test: Fraction
+    validation: Fraction
+    folds: Annotated[int, Field(ge=2)] | None
+    ignore_structure: bool
+
+
+class ModelSpec(_Strict):
+    """A family and its parameters, named as the library names them."""
+
+    family: str
+    estimator: str | None = None
+    params: dict[str, Scalar | tuple[Scalar, ...] | dict[str, Scalar] | None]
+    space: dict[str, str]
+
+
+class TuneSpec(_Strict):
+    """How parameters are searched."""
+
+    kind: Literal["none"]
+
+
+class EvaluationSpec(_Strict):
+    """How deep the judgement goes."""
+
+    depth: str
+    baselines: bool
+    bootstrap: Annotated[int, Field(ge=0)]
+    confidence: Annotated[float, Field(gt=0, lt=1)]
+    pictures: bool
+    latency_rows: Annotated[int, Field(ge=1)]
+
+
+class DeploySpec(_Strict):
+    """Where a bundle goes."""
+
+    kind: str
+    golden_rows: Annotated[int, Field(ge=1)]
+    max_records: Annotated[int, Field(ge=1)]
+    max_body_mib: Annotated[float, Field(gt=0)]
+    timeout_s: Annotated[float, Field(gt=0)]
+
+
+class ComputeSpec(_Strict):
+    """What the run may use; `max_iterations` caps trees and epochs, for a fast look."""
+
+    device: Literal["cpu", "cuda"]
+    threads: Annotated[int, Field(ge=1)] | None
+    max_iterations: Annotated[int, Field(ge=1)] | None
+
+
+class TrackingSpec(_Strict):
+    """Where metrics are reported besides the run folder."""
+
+    kind: Literal["none"]
+
+
+class Spec(_Strict):
+    """A whole recipe, typed and frozen."""
+
+    recipe_version: Literal[1]
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
+    goal: Goal
+    task: TaskSpec
+    data: DataSpec
+    schema_: SchemaSpec = Field(alias="schema")
+    split: SplitSpec
+    model: ModelSpec
+    tune: TuneSpec
+    evaluation: EvaluationSpec
+    deploy: DeploySpec
+    compute: ComputeSpec
+    tracking: TrackingSpec
+    seed: Annotated[int, Field(ge=0, lt=2**32)]
+    runs: str
+
+    def to_plain(self) -> dict[str, object]:
+        """Return the composed recipe as plain JSON values."""
+        plain: dict[str, object] = json.loads(self.model_dump_json(by_alias=True, exclude_unset=True))
+        return plain
+
+    def canonical(self) -> str:
+        """Return the one JSON text that stands for this recipe, wherever its files lie.
+
+        The data's place and the runs' place are left out: what was read has a hash of its own.
+        """
+        plain = self.to_plain()
+        del plain["runs"]
+        plain["data"] = {key: value for key, value in dict(self.data).items() if key != "path"}
+        return json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+    def sha256(self) -> str:
+        """Return the recipe's identity: the SHA-256 of its canonical JSON, in hex."""
+        return hashlib.sha256(self.canonical().encode()).hexdigest()
+
+    def data_path(self) -> Path:
+        """Return where the table is; composition has made the path absolute."""
+        return Path(self.data.path)

@@ -1,0 +1,1 @@
+"""Report: the run as pages to look at and to keep."""

@@ -1,0 +1,1 @@
+"""Runs: the folder, the bundle, the manifest, and comparing two of them."""

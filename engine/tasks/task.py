@@ -1,0 +1,95 @@
+"""What a task is: the target as arrays know it, its metrics, and the shape of a prediction.
+
+A new task is one module with a `TASK` of this protocol, one YAML, and one line in `engine.names`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import numpy as np
+import polars as pl
+
+from engine.data.schema import Schema
+from engine.errors import Message
+from engine.graph import Graph
+from engine.recipe.spec import Scalar, Spec
+
+TargetKind = Literal["binary", "multiclass", "continuous"]
+Array = np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The column to predict, as the arrays know it.
+
+    `classes` holds the class values in the order of probability columns, empty for a continuous target; of a
+    binary target the positive class is the last.
+    """
+
+    name: str
+    kind: TargetKind
+    classes: tuple[Scalar, ...] = ()
+
+    @property
+    def n_outputs(self) -> int:
+        """Width of a model's output: one probability a class, or one value."""
+        return max(len(self.classes), 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """What a model says of n rows.
+
+    `values` has shape (n, n_classes) of probabilities, or (n,) of a continuous target. `decisions` has shape
+    (n,): the index of the class decided for (after the threshold), or the same values when continuous.
+    """
+
+    values: Array
+    decisions: Array
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One number that says how good scores are.
+
+    `compute(y, scores, weights)` takes y of shape (n,) (class indices as int64, or float64), and weights of
+    shape (n,) or None; it returns NaN where the metric is not defined, such as AUC on one class.
+    """
+
+    name: str
+    greater_is_better: bool
+    compute: Callable[[Array, Scores, Array | None], float]
+    title: str
+
+
+class Task(Protocol):
+    """The contract of a task module."""
+
+    name: str
+
+    def metrics(self, kind: TargetKind) -> Mapping[str, Metric]:
+        """Return the metrics of this task by name, in the order to show them."""
+
+    def check(self, spec: Spec) -> Sequence[Message]:
+        """Return what is wrong with the recipe's `task` keys, metric, target type and `positive`."""
+
+    def metric_names(self, spec: Spec) -> tuple[str, ...]:
+        """Return the metrics this recipe may name, from the recipe alone."""
+
+    def target(self, column: pl.Series, schema: Schema) -> Target:
+        """Read the target from all its values; raises `DataError` on one class, too few rows, …."""
+
+    def encode(self, column: pl.Series, target: Target) -> Array:
+        """Return y of shape (n,): int64 class indices, or float64."""
+
+    def decide(self, graph: Graph, values: str, *, target: Target, threshold: float | None) -> str:
+        """Write the nodes from a model's output to decisions; add the graph's outputs; return decisions."""
+
+    def to_frame(self, scores: Scores, target: Target) -> pl.DataFrame:
+        """Return the columns `prediction` and, for classes, `probability_<class>`."""
+
+    def choose_threshold(self, y: Array, values: Array, weights: Array | None, *, spec: Spec) -> float | None:
+        """Choose the decision threshold on validation rows, or None where the task has none."""

@@ -1,0 +1,1 @@
+"""Training: fitting one candidate, and the baselines beside it."""
