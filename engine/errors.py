@@ -105,6 +105,12 @@ class DataError(EngineError):
     exit_code = 3
 
 
+class BundleError(EngineError):
+    """A bundle is not whole, was changed, or does not answer as it did when it was written."""
+
+    exit_code = 2
+
+
 class GateError(EngineError):
     """A gate was missed: the run is kept, and can't be packaged or served."""
 

@@ -43,9 +43,15 @@ class Graph:
         return name
 
     def output(self, name: str, tensor: str, dtype: type[np.generic], *, width: int | None) -> None:
-        """Hand `tensor` out under `name`, of shape (rows, width), or (rows,) when width is None."""
+        """Hand `tensor` out under `name`, of shape (rows, width), or (rows,) when width is None.
+
+        Where an input has that name already the output's gets an underscore: read outputs by their order.
+        """
         from onnx import helper
 
+        while name in self._taken:
+            name += "_"
+        self._taken.add(name)
         self._nodes.append(helper.make_node("Identity", [tensor], [name]))
         shape = [ROWS] if width is None else [ROWS, width]
         self._outputs.append(helper.make_tensor_value_info(name, _onnx_type(dtype), shape))
@@ -92,27 +98,56 @@ class Graph:
         self._nodes.append(helper.make_node(op, list(inputs), outputs, domain=domain, **given))
         return outputs
 
+    def cast(self, tensor: str, dtype: type[np.generic]) -> str:
+        """Add a node that converts `tensor` to another type and return the output's name."""
+        return self.node("Cast", [tensor], to=_onnx_type(dtype))
+
     def splice(self, model: onnx.ModelProto, *, inputs: dict[str, str]) -> list[str]:
         """Copy another model's nodes in, its inputs bound to our tensors; return its outputs' names."""
         rename = dict(inputs)
-        for tensor in model.graph.initializer:
-            rename[tensor.name] = self._fresh(tensor.name)
-        for node in model.graph.node:
-            for name in node.output:
-                rename[name] = self._fresh(name)
-        for tensor in model.graph.initializer:
+        initializers, nodes = self._renamed(model.graph, rename)
+        self._initializers += initializers
+        self._nodes += nodes
+        return [rename[value.name] for value in model.graph.output]
+
+    def _renamed(
+        self, graph: onnx.GraphProto, rename: dict[str, str]
+    ) -> tuple[list[onnx.TensorProto], list[onnx.NodeProto]]:
+        """Copy a graph's constants and nodes under fresh names, which are added to `rename`."""
+        for name in [tensor.name for tensor in graph.initializer] + [
+            name for node in graph.node for name in node.output if name
+        ]:
+            rename[name] = self._fresh(name)
+        initializers = []
+        for tensor in graph.initializer:
             copied = type(tensor)()
             copied.CopyFrom(tensor)
             copied.name = rename[tensor.name]
-            self._initializers.append(copied)
-        for node in model.graph.node:
+            initializers.append(copied)
+        nodes = []
+        for node in graph.node:
             moved = type(node)()
             moved.CopyFrom(node)
             moved.name = ""
             moved.input[:] = [rename.get(name, name) for name in node.input]
-            moved.output[:] = [rename[name] for name in node.output]
-            self._nodes.append(moved)
-        return [rename[value.name] for value in model.graph.output]
+            moved.output[:] = [rename.get(name, name) for name in node.output]
+            for attribute in moved.attribute:
+                if attribute.HasField("g"):
+                    self._rename_body(attribute.g, rename)
+            nodes.append(moved)
+        return initializers, nodes
+
+    def _rename_body(self, body: onnx.GraphProto, outer: dict[str, str]) -> None:
+        """Rename everything in the body of a Scan, Loop or If; it may read tensors of the graph around it."""
+        rename = dict(outer)
+        for value in body.input:
+            rename[value.name] = self._fresh(value.name)
+        initializers, nodes = self._renamed(body, rename)
+        for value in [*body.input, *body.output]:
+            value.name = rename[value.name]
+        del body.initializer[:], body.node[:]
+        body.initializer.extend(initializers)
+        body.node.extend(nodes)
 
     def build(self, *, name: str = "engine") -> onnx.ModelProto:
         """Return the finished, checked model; equal graphs give equal bytes.

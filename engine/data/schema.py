@@ -1,16 +1,24 @@
 """The table's contract as one frozen object, the same at training, in batch and in the service.
 
-`declare` turns the recipe's words into it; `Table.schema` has every storage type resolved. Written to and read
-from `schema.json` in the bundle. Checks themselves are in `check`.
+`declare` turns the recipe's words into it; `Table.schema` has every storage type resolved. Written to and
+read from `schema.json` in the bundle. Rules on values are in `rules`, what a recipe may not declare in
+`declared`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Literal
 
-from engine.recipe.spec import ColumnType, Role, Scalar
+import msgspec
+import polars as pl
+
+from engine.errors import DataError, RecipeError
+from engine.recipe.spec import ColumnSpec, ColumnType, Role, Scalar, Spec
+
+if TYPE_CHECKING:
+    import pandera.polars as pa
 
 # How a column is held in a frame: exactly one polars dtype each (datetime: Datetime("us"), no time zone).
 Storage = Literal["float64", "int64", "boolean", "string", "datetime"]
@@ -69,3 +77,107 @@ class Schema:
         wanted = set(roles)
         kept = tuple(column for column in self.columns if column.role in wanted)
         return Schema(columns=kept, positive=self.positive, extra=self.extra)
+
+
+def declare(spec: Spec) -> Schema:
+    """Return the contract that a recipe declares.
+
+    A category's storage is known when its `values` (or, for the target, `positive`) are all integers or all
+    booleans; otherwise it is `string` until a table is read and resolves it.
+
+    Raises
+    ------
+    RecipeError
+        With every mistake of the recipe's `schema`, as `engine.data.declared.check_schema` finds them.
+    """
+    from engine.data.declared import check_schema
+
+    mistakes = check_schema(spec)
+    if mistakes:
+        raise RecipeError(mistakes)
+    declared = spec.schema_
+    columns = []
+    for name, column in declared.columns.items():
+        is_target = name == declared.target
+        known = column.values or ((declared.positive,) if is_target and declared.positive is not None else ())
+        given = column.model_dump(exclude={"type", "role"})
+        role: Role = "target" if is_target else (column.role or "feature")
+        columns.append(
+            Column(name=name, type=column.type, role=role, storage=storage_of(column, known), **given)
+        )
+    return Schema(columns=tuple(columns), positive=declared.positive, extra=declared.extra)
+
+
+def storage_of(column: ColumnSpec, known: tuple[Scalar, ...]) -> Storage:
+    """Return how a declared column is held; `known` are the values that the recipe names for it."""
+    fixed: dict[ColumnType, Storage] = {
+        "integer": "int64",
+        "number": "float64",
+        "boolean": "boolean",
+        "datetime": "datetime",
+    }
+    if column.type != "category":
+        return fixed.get(column.type, "string")
+    kinds = {type(value) for value in known}
+    return "boolean" if kinds == {bool} else "int64" if kinds == {int} else "string"
+
+
+def to_json(schema: Schema) -> dict[str, object]:
+    """Return the schema as plain JSON values, for `schema.json`."""
+    return {"version": 1, **asdict(schema)}
+
+
+def from_json(content: Mapping[str, object]) -> Schema:
+    """Return the schema that `to_json` wrote, equal in every value and type.
+
+    Raises
+    ------
+    DataError
+        If `content` is not a schema of this version.
+    """
+    if content.get("version") != 1:
+        raise DataError.of(f"schema version {content.get('version')!r} is not known", allowed=["1"])
+    try:
+        return msgspec.convert({key: content[key] for key in ("columns", "positive", "extra")}, Schema)
+    except (msgspec.ValidationError, KeyError) as exc:
+        raise DataError.of(f"this is not a schema: {exc}") from exc
+
+
+def to_pandera(schema: Schema) -> pa.DataFrameSchema:
+    """Return the same rules as a pandera schema, for those who want to check a frame with pandera.
+
+    Columns that are not held in a table (`role: ignore`) are left out. On a frame that `read` gave, the
+    counts of failing rows equal those of `engine.data.check`; a NaN, which `read` never leaves, pandera also
+    counts against `max`.
+    """
+    import pandera.polars as pa
+
+    from engine.data.rules import bound
+    from engine.data.storage import DTYPES
+
+    columns = {}
+    for column in schema.columns:
+        if column.role == "ignore":
+            continue
+        checks = []
+        if column.storage == "float64":
+            checks.append(pa.Check(_finite, name="finite"))
+        if column.min is not None:
+            checks.append(pa.Check.ge(bound(column, column.min)))
+        if column.max is not None:
+            checks.append(pa.Check.le(bound(column, column.max)))
+        if column.values is not None:
+            checks.append(pa.Check.isin(list(column.values)))
+        if column.pattern is not None:
+            checks.append(pa.Check.str_matches(f"^(?:{column.pattern})$"))
+        if column.max_length is not None:
+            checks.append(pa.Check.str_length(max_value=column.max_length))
+        columns[column.name] = pa.Column(
+            DTYPES[column.storage], checks=checks, nullable=column.nullable, unique=column.unique
+        )
+    return pa.DataFrameSchema(columns, strict=schema.extra == "error")
+
+
+def _finite(data: pa.PolarsData) -> pl.LazyFrame:
+    finite: pl.LazyFrame = data.lazyframe.select(~pl.col(data.key).is_infinite())
+    return finite

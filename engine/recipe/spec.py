@@ -6,13 +6,16 @@ composed recipe is complete.
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr
+
+from engine.recipe.places import Places
+from engine.recipe.text import Plain
 
 Scalar = bool | int | float | str
 ColumnType = Literal["integer", "number", "boolean", "category", "text", "datetime", "image"]
@@ -21,8 +24,9 @@ SplitKind = Literal["random", "stratified", "group", "time", "kfold"]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 
 
-def _as_list(value: object) -> object:
-    return [value] if isinstance(value, str | Mapping) else value
+def _as_tuple(value: object) -> object:
+    """Take one name or a list of them."""
+    return tuple(value) if isinstance(value, list) else (value,) if isinstance(value, str) else value
 
 
 class _Strict(BaseModel):
@@ -36,7 +40,7 @@ class Gate(_Strict):
 
     min: float | None = None
     max: float | None = None
-    by: Annotated[tuple[str, ...], BeforeValidator(_as_list)] = ()
+    by: Annotated[tuple[str, ...], BeforeValidator(_as_tuple)] = ()
 
 
 class Value(_Strict):
@@ -137,6 +141,7 @@ class EvaluationSpec(_Strict):
     confidence: Annotated[float, Field(gt=0, lt=1)]
     pictures: bool
     latency_rows: Annotated[int, Field(ge=1)]
+    train_rows: Annotated[int, Field(ge=1)]
 
 
 class DeploySpec(_Strict):
@@ -182,9 +187,24 @@ class Spec(_Strict):
     seed: Annotated[int, Field(ge=0, lt=2**32)]
     runs: str
 
-    def to_plain(self) -> dict[str, object]:
-        """Return the composed recipe as plain JSON values."""
-        plain: dict[str, object] = json.loads(self.model_dump_json(by_alias=True, exclude_unset=True))
+    _stored: dict[str, Plain] | None = PrivateAttr(default=None)
+    _places: Places = PrivateAttr(default=Places(()))
+    _path: Path | None = PrivateAttr(default=None)
+
+    def remember(self, *, stored: dict[str, Plain], places: Places, path: Path) -> None:
+        """Keep what composition knows: the form that may be stored, and where each key stands."""
+        self._stored, self._places, self._path = stored, places, path
+
+    @property
+    def places(self) -> Places:
+        """Where each key was written."""
+        return self._places
+
+    def to_plain(self) -> dict[str, Plain]:
+        """Return the composed recipe as plain values; what came from the environment keeps its `${oc.env:…}`."""
+        if self._stored is not None:
+            return copy.deepcopy(self._stored)
+        plain: dict[str, Plain] = json.loads(self.model_dump_json(by_alias=True, exclude_unset=True))
         return plain
 
     def canonical(self) -> str:
@@ -193,8 +213,10 @@ class Spec(_Strict):
         The data's place and the runs' place are left out: what was read has a hash of its own.
         """
         plain = self.to_plain()
-        del plain["runs"]
-        plain["data"] = {key: value for key, value in dict(self.data).items() if key != "path"}
+        plain.pop("runs", None)
+        data = plain.get("data")
+        if isinstance(data, dict):
+            data.pop("path", None)
         return json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
     def sha256(self) -> str:

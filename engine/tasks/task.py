@@ -38,6 +38,11 @@ class Target:
         """Width of a model's output: one probability a class, or one value."""
         return max(len(self.classes), 1)
 
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The classes as text, booleans as `true` and `false`: what stands in `probability_<class>`."""
+        return tuple(str(value).lower() if isinstance(value, bool) else str(value) for value in self.classes)
+
 
 @dataclass(frozen=True, slots=True)
 class Scores:
@@ -51,18 +56,49 @@ class Scores:
     decisions: Array
 
 
+# What several metrics are made of, so that a resample of rows pays for it once. Given (y, scores, weights) it
+# does what resamples share, such as sorting, and returns `at(w)`: the statistic of the rows when row i
+# counts w[i], w of shape (n,) float64, as a float64 array whose shape does not depend on w.
+Statistic = Callable[[Array, Scores, Array | None], Callable[[Array], Array]]
+
+
 @dataclass(frozen=True, slots=True)
 class Metric:
     """One number that says how good scores are.
 
     `compute(y, scores, weights)` takes y of shape (n,) (class indices as int64, or float64), and weights of
     shape (n,) or None; it returns NaN where the metric is not defined, such as AUC on one class.
+
+    A metric that is `summary(statistic)` may say so: its intervals then cost far less. `summary` maps
+    statistics of shape (..., *shape) to metrics of shape (...).
     """
 
     name: str
     greater_is_better: bool
     compute: Callable[[Array, Scores, Array | None], float]
     title: str
+    statistic: Statistic | None = None
+    summary: Callable[[Array], Array] | None = None
+
+
+def metric_from(
+    statistic: Statistic, summary: Callable[[Array], Array], *, name: str, title: str, greater_is_better: bool
+) -> Metric:
+    """Build the metric `summary(statistic)`; the arguments are the fields of `Metric`."""
+
+    def compute(y: Array, scores: Scores, weights: Array | None) -> float:
+        w = np.ones(len(y)) if weights is None else np.asarray(weights, dtype=np.float64)
+        return float(summary(statistic(y, scores, weights)(w)))
+
+    return Metric(name, greater_is_better, compute, title, statistic, summary)
+
+
+def ratio(over: Array | float, under: Array | float, *, undefined: float = np.nan) -> Array:
+    """Return over / under elementwise, float64, and `undefined` where under is zero."""
+    over, under = np.broadcast_arrays(np.asarray(over, dtype=np.float64), np.asarray(under, dtype=np.float64))
+    out = np.full(under.shape, undefined)
+    np.divide(over, under, out=out, where=under != 0)
+    return out
 
 
 class Task(Protocol):

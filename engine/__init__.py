@@ -1,0 +1,52 @@
+"""A declarative machine-learning engine: a recipe is the program, a run folder is its result.
+
+The public API is `load`, `run` and the `Run` it returns. Importing this package loads no library.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from engine.recipe.spec import Spec
+    from engine.runs.run import Run
+    from engine.runs.steps import Listener
+
+__all__ = ["load", "run"]
+
+
+def load(recipe: str | Path, overrides: Sequence[str] = (), *, listener: Listener | None = None) -> Spec:
+    """Compose a recipe and check everything that can be checked without its data.
+
+    Parameters
+    ----------
+    recipe
+        A YAML path, or a name in `./recipes`.
+    overrides
+        In Hydra's grammar, such as `model=logistic`.
+    listener
+        Hears notes, such as what of the recipe an override leaves out.
+
+    Raises
+    ------
+    RecipeError
+        With every mistake found, each at its place.
+    """
+    from engine.plan import load_checked
+
+    return load_checked(recipe, overrides, listener=listener)
+
+
+def run(spec: Spec) -> Run:
+    """Run the whole life cycle of a recipe and return the finished run.
+
+    Raises
+    ------
+    RecipeError, DataError, EngineError
+        With nothing left that could be taken for a finished run.
+    """
+    from engine import lifecycle
+
+    return lifecycle.run(spec)

@@ -1,0 +1,41 @@
+"""`engine package RUN`: a Bento folder and its `.bento` archive."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from engine.cli.arguments import Options, Parser, add_common, add_run, runs_folder
+from engine.cli.output import print_json, print_text
+from engine.names import DEPLOYMENTS
+from engine.runs.run import Run, find_run
+
+if TYPE_CHECKING:
+    from engine.deploy.bento import Deployment
+
+
+def add_arguments(parser: Parser) -> None:
+    """Declare what `engine package` takes."""
+    add_run(parser)
+    parser.add_argument("-o", "--output", metavar="DIR", help="where to write (default: ./bentos)")
+    add_common(parser)
+
+
+def call(options: Options) -> int:
+    """Package the run's bundle; refused where a gate was missed."""
+    run = find_run(options.run, root=runs_folder(options))
+    output = Path(options.output or "bentos")
+    packaged = deployment_of(run).package(run.path / "bundle", output)
+    if options.json:
+        told = {"folder": str(packaged.folder), "archive": str(packaged.archive), "tag": packaged.tag}
+        print_json({"run": run.id, **told})
+    else:
+        print_text(f"bento    {packaged.folder}\narchive  {packaged.archive}\ntag      {packaged.tag}")
+    return 0
+
+
+def deployment_of(run: Run) -> Deployment:
+    """Return the deployment that the run's recipe names."""
+    recipe = run.read("recipe.json")
+    kind = str(cast("dict[str, object]", recipe["deploy"])["kind"])
+    return cast("Deployment", DEPLOYMENTS.load(kind))

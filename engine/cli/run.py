@@ -1,0 +1,58 @@
+"""`engine run`: one run, or the product of several values with `-m`."""
+
+from __future__ import annotations
+
+from engine.cli.arguments import Options, Parser, add_common, add_recipe, add_runs_folder, runs_folder
+from engine.cli.multirun import run_many
+from engine.cli.output import Watcher, print_json
+from engine.cli.summary import print_run, run_to_json
+from engine.errors import GateError, RecipeError
+
+
+def add_arguments(parser: Parser) -> None:
+    """Declare what `engine run` takes."""
+    add_recipe(parser)
+    parser.add_argument("-m", "--multirun", action="store_true", help="one run for each combination of values")
+    parser.add_argument("--resume", metavar="RUN", help="finish an interrupted run under its own id")
+    add_runs_folder(parser)
+    add_common(parser)
+
+
+def call(options: Options) -> int:
+    """Run, and return 0, or 4 when a gate was missed."""
+    watcher = Watcher(quiet=options.quiet)
+    try:
+        if options.resume is not None:
+            return _resume(options, watcher)
+        if options.recipe is None:
+            raise RecipeError.of("a recipe is needed", file="command line", try_="engine run RECIPE")
+        if options.multirun:
+            return run_many(options, watcher)
+        from engine import load
+        from engine.lifecycle import run
+
+        done = run(load(options.recipe, options.overrides, listener=watcher), listener=watcher)
+    finally:
+        watcher.close()
+    return _tell(options, done)
+
+
+def _resume(options: Options, watcher: Watcher) -> int:
+    from engine.lifecycle import resume
+    from engine.runs.run import find_interrupted
+
+    if options.recipe is not None:
+        raise RecipeError.of("--resume takes its recipe from the interrupted run", file="command line")
+    folder = find_interrupted(str(options.resume), root=runs_folder(options))
+    return _tell(options, resume(folder, listener=watcher))
+
+
+def _tell(options: Options, done: object) -> int:
+    from engine.runs.run import Run
+
+    assert isinstance(done, Run)
+    if options.json:
+        print_json(run_to_json(done))
+    else:
+        print_run(done)
+    return 0 if done.passed else GateError.exit_code

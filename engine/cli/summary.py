@@ -1,0 +1,85 @@
+"""A run in a few lines: scores beside the baselines, gates, where to look next."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import cast
+
+from engine.cli.output import print_table, print_text
+from engine.runs.run import Run
+
+Scored = Mapping[str, Mapping[str, float | None]]
+
+
+def run_to_json(run: Run) -> dict[str, object]:
+    """Return the documented JSON form of a run."""
+    return {"run": run.id, "path": str(run.path), "metrics": run.metrics, "gates": run.gates}
+
+
+def print_run(run: Run) -> None:
+    """Print a run's scores, gates and files on stdout."""
+    metrics = run.metrics
+    test = cast("Scored", metrics["test"])
+    validation = cast("Scored", metrics.get("validation") or {})
+    baselines = cast("Mapping[str, Mapping[str, Scored]]", metrics.get("baselines") or {})
+    rows = [
+        [
+            name,
+            interval(scored),
+            number(validation.get(name, {}).get("value")),
+            *(number(parts["test"].get(name, {}).get("value")) for parts in baselines.values()),
+        ]
+        for name, scored in test.items()
+    ]
+    columns = ["metric", "test", "validation", *(f"{name} (test)" for name in baselines)]
+    print_table(f"{run.name} {run.id}", columns, rows)
+    print_gates(run)
+    folder = _shown(run.path)
+    print_text(f"run      {folder}")
+    print_text(f"report   {folder}/report.html")
+
+
+def print_gates(run: Run) -> None:
+    """Print the gates, or that there are none."""
+    gates = cast("list[Mapping[str, object]]", run.gates["gates"])
+    if not gates:
+        print_text("no gates declared")
+        return
+    rows = [
+        [
+            str(gate["name"]),
+            bound(cast("Mapping[str, float]", gate["bound"])),
+            number(cast("float | None", gate["value"])),
+            "passed" if gate["passed"] else "missed",
+        ]
+        for gate in gates
+    ]
+    print_table("", ["gate", "bound", "value", "verdict"], rows)
+
+
+def interval(scored: Mapping[str, float | None] | None) -> str:
+    """Return `value [low, high]`, or the value alone where there is no interval."""
+    if not scored:
+        return ""
+    low, high = scored.get("low"), scored.get("high")
+    words = number(scored.get("value"))
+    return words if low is None or high is None else f"{words} [{number(low)}, {number(high)}]"
+
+
+def number(value: float | None) -> str:
+    """Return a number with five significant digits."""
+    return "" if value is None else f"{value:.5g}"
+
+
+def bound(limits: Mapping[str, float]) -> str:
+    """Return a gate's bound as a person writes it."""
+    words = {"min": "at least", "max": "at most"}
+    return ", ".join(f"{words[name]} {value:g}" for name, value in limits.items() if value is not None)
+
+
+def _shown(path: Path) -> str:
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)

@@ -1,0 +1,149 @@
+"""What a recipe may not declare of its table: every mistake of `schema`, found without the data."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+
+import polars as pl
+
+from engine.data.datetimes import parse
+from engine.errors import Message, nearest
+from engine.recipe.spec import ColumnSpec, Role, Spec
+
+_ORDERED = frozenset({"integer", "number", "datetime"})
+_TEXTUAL = frozenset({"text", "category"})
+_AT_MOST_ONE: tuple[Role, ...] = ("group", "time", "weight")
+_ROLE_TYPES: dict[Role, frozenset[str]] = {
+    "time": _ORDERED,
+    "weight": frozenset({"integer", "number"}),
+}
+_VALUE_KINDS: dict[str, tuple[type, ...]] = {
+    "integer": (int,),
+    "number": (int, float),
+    "boolean": (bool,),
+    "text": (str,),
+    "category": (str, int, bool),
+}
+
+
+def check_schema(spec: Spec) -> list[Message]:
+    """Return every mistake of the recipe's `schema`, in the recipe's order."""
+    return [*_check_roles(spec), *(m for name in spec.schema_.columns for m in _check_column(spec, name))]
+
+
+def _check_roles(spec: Spec) -> Iterator[Message]:
+    schema = spec.schema_
+    if schema.target not in schema.columns:
+        yield Message(
+            f"the target '{schema.target}' is not among the columns",
+            "schema.target",
+            suggestion=nearest(schema.target, schema.columns),
+            allowed=tuple(schema.columns),
+        )
+    for name, column in schema.columns.items():
+        key = f"schema.columns.{name}.role"
+        if name == schema.target and column.role not in {None, "target"}:
+            yield Message(f"'{name}' is the target and can't also have the role {column.role}", key)
+        if name != schema.target and column.role == "target":
+            yield Message(f"the target is '{schema.target}', by schema.target; there is one", key)
+        allowed = _ROLE_TYPES.get(column.role) if column.role else None
+        if allowed and column.type not in allowed:
+            what = f"a column of role {column.role} can't be of type {column.type}"
+            yield Message(what, f"schema.columns.{name}.type", allowed=tuple(sorted(allowed)))
+    for role in _AT_MOST_ONE:
+        named = [name for name, column in schema.columns.items() if column.role == role]
+        for name in named[1:]:
+            what = f"'{named[0]}' has the role {role} already; one column can have it"
+            yield Message(what, f"schema.columns.{name}.role")
+    if not any(
+        name != schema.target and column.role in {None, "feature"} for name, column in schema.columns.items()
+    ):
+        yield Message("no column is left for a model to learn from (role: feature)", "schema.columns")
+
+
+def _check_column(spec: Spec, name: str) -> Iterator[Message]:
+    column = spec.schema_.columns[name]
+    place = f"schema.columns.{name}"
+    if name == spec.schema_.target and column.nullable:
+        yield Message("a target can't be nullable: a row without it teaches nothing", f"{place}.nullable")
+    rules: list[tuple[str, frozenset[str]]] = [
+        ("min", _ORDERED),
+        ("max", _ORDERED),
+        ("values", frozenset(_VALUE_KINDS)),
+        ("pattern", _TEXTUAL),
+        ("max_length", _TEXTUAL),
+    ]
+    for rule, types in rules:
+        if getattr(column, rule) is None:
+            continue
+        if column.type not in types:
+            what = f"{rule} is no rule of the type {column.type}"
+            yield Message(what, f"{place}.{rule}", allowed=tuple(sorted(types)))
+        else:
+            yield from _CHECKS[rule](column, f"{place}.{rule}")
+    yield from _check_order(column, place)
+
+
+def _check_bound(column: ColumnSpec, key: str) -> Iterator[Message]:
+    limit = column.min if key.endswith(".min") else column.max
+    if column.type == "datetime" and (not isinstance(limit, str) or parse(limit) is None):
+        yield Message(f"{limit!r} is not an ISO 8601 date or time, such as '2020-01-31'", key)
+    if column.type != "datetime" and isinstance(limit, str):
+        yield Message(f"{limit!r} is not a number", key)
+
+
+def _check_order(column: ColumnSpec, place: str) -> Iterator[Message]:
+    low, high = column.min, column.max
+    if isinstance(low, str) and isinstance(high, str):
+        first, last = parse(low), parse(high)
+        crossed = first is not None and last is not None and first > last
+    else:
+        crossed = isinstance(low, float | int) and isinstance(high, float | int) and low > high
+    if crossed:
+        yield Message(f"min {low} is above max {high}", f"{place}.min")
+
+
+def _check_values(column: ColumnSpec, key: str) -> Iterator[Message]:
+    values = column.values or ()
+    kinds = _VALUE_KINDS[column.type]
+    if not values:
+        yield Message("no value is allowed: name at least one", key)
+    wrong = [value for value in values if type(value) not in kinds]
+    if wrong:
+        words = " or ".join(kind.__name__ for kind in kinds)
+        yield Message(f"{wrong[0]!r} is not a value of the type {column.type} ({words})", key)
+    elif column.type == "category" and len({type(value) for value in values}) > 1:
+        what = "the values are of more than one kind; write all as text, all as integers or all as booleans"
+        yield Message(what, key)
+    if len(set(map(repr, values))) < len(values):
+        yield Message("a value stands twice", key)
+
+
+def _check_pattern(column: ColumnSpec, key: str) -> Iterator[Message]:
+    pattern = column.pattern or ""
+    if column.type == "category" and any(not isinstance(value, str) for value in column.values or ()):
+        yield Message("pattern is a rule on text, and the values of this category are not", key)
+    try:
+        re.compile(pattern)
+        pl.select(pl.lit("").str.contains(f"^(?:{pattern})$"))
+    except (re.error, pl.exceptions.ComputeError) as exc:
+        lines = str(exc).splitlines()
+        cause = next((line for line in lines if line.startswith("error: ")), lines[0]).removeprefix("error: ")
+        yield Message(f"not a regular expression that Python and Rust both read: {cause}", key)
+
+
+def _check_max_length(column: ColumnSpec, key: str) -> Iterator[Message]:
+    if column.max_length is not None and column.max_length < 1:
+        yield Message(f"max_length {column.max_length} allows no text", key)
+    if column.type == "category" and any(not isinstance(value, str) for value in column.values or ()):
+        yield Message("max_length is a rule on text, and the values of this category are not", key)
+
+
+_CHECKS: dict[str, Callable[[ColumnSpec, str], Iterator[Message]]] = {
+    "min": _check_bound,
+    "max": _check_bound,
+    "values": _check_values,
+    "pattern": _check_pattern,
+    "max_length": _check_max_length,
+}

@@ -1,0 +1,183 @@
+"""How values come to be held as the schema says: from text, or from typed columns, never with loss.
+
+A value that can't be held is refused and becomes null; `Held.refused` says which rows and what stood there.
+Knows columns of polars, and nothing of files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import polars as pl
+
+from engine.data.datetimes import parse_column
+from engine.data.schema import Column, Schema, Storage
+from engine.data.violation import N_SHOWN, Violation, show
+
+DTYPES: Mapping[Storage, pl.DataType] = {
+    "float64": pl.Float64(),
+    "int64": pl.Int64(),
+    "boolean": pl.Boolean(),
+    "string": pl.String(),
+    "datetime": pl.Datetime("us"),
+}
+# The largest magnitude at which a double still tells neighbouring integers apart.
+_EXACT = 2.0**53
+_CANONICAL = "^(?:0|-?[1-9][0-9]{0,17})$"
+_TRUE, _FALSE = ("true", "1"), ("false", "0")
+_WORDS: Mapping[Storage, str] = {
+    "float64": "number",
+    "int64": "integer",
+    "boolean": "boolean",
+    "string": "text",
+    "datetime": "datetime",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The rows of one column that can't be held: a mask over all rows, and the first values."""
+
+    mask: pl.Series
+    examples: tuple[str, ...]
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A frame as the schema says, and what could not be held, by column."""
+
+    frame: pl.DataFrame
+    refused: Mapping[str, Refused] = field(default_factory=dict)
+
+
+def is_open(column: Column, schema: Schema) -> bool:
+    """Tell whether a column's storage waits for the data: a category of which no value is declared."""
+    named = column.values is not None or (column.role == "target" and schema.positive is not None)
+    textual = column.pattern is not None or column.max_length is not None
+    return column.type == "category" and not named and not textual
+
+
+def hold(frame: pl.DataFrame, columns: tuple[Column, ...], *, from_text: bool) -> Held:
+    """Hold the columns of a frame as their storage says, in the order of `columns`.
+
+    `from_text`: every column is text as it stood in a file; otherwise they are typed, and a type that can't
+    become the declared one refuses all its values.
+    """
+    held: list[pl.Series] = []
+    refused: dict[str, Refused] = {}
+    for column in columns:
+        given = frame[column.name]
+        series, note = (
+            (_from_text(given, column.storage), "") if from_text else _from_typed(given, column.storage)
+        )
+        held.append(series.fill_nan(None) if column.storage == "float64" else series)
+        if series.null_count() > given.null_count():
+            mask = given.is_not_null() & series.is_null()
+            if given.dtype.is_float():
+                mask &= given.is_not_nan()
+            if mask.any():
+                examples = tuple(map(show, given.filter(mask).head(N_SHOWN).to_list()))
+                refused[column.name] = Refused(mask, examples, note)
+    return Held(pl.DataFrame(held), refused)
+
+
+def resolve(series: pl.Series) -> tuple[pl.Series, Storage]:
+    """Hold a category of which no value is declared as all its values allow.
+
+    Texts that are all canonical integers (no leading zero, no sign but minus) become integers, all true or
+    false booleans; otherwise they stay as they are. A typed column keeps its kind.
+    """
+    if series.dtype != pl.String:
+        return series, "boolean" if series.dtype == pl.Boolean else "int64"
+    # Most columns are told by their first values; only what may be numbers is looked through.
+    for sample in (series.head(256).drop_nulls(), series):
+        kind = _kind_of(sample)
+        if kind == "string":
+            return series, "string"
+    return _from_text(series, kind), kind
+
+
+def _kind_of(texts: pl.Series) -> Storage:
+    if texts.null_count() == len(texts):
+        return "string"
+    if texts.str.contains(_CANONICAL).all():
+        return "int64"
+    return "boolean" if texts.str.to_lowercase().is_in(["true", "false"]).all() else "string"
+
+
+def type_violations(
+    refused: Mapping[str, Refused], *, schema: Schema, first_row: int = 0
+) -> tuple[Violation, ...]:
+    """Return a violation of the rule `type` for each column with refused values."""
+    found = []
+    for column in schema.columns:
+        if column.name not in refused:
+            continue
+        cells = refused[column.name]
+        rows = cells.mask.arg_true()
+        found.append(
+            Violation(
+                column=column.name,
+                rule="type",
+                n_rows=len(rows),
+                first_rows=tuple(first_row + row + 1 for row in rows.head(N_SHOWN)),
+                examples=() if column.sensitive or column.pii else cells.examples,
+                expected=expected_type(column),
+                note=cells.note,
+            )
+        )
+    return tuple(found)
+
+
+def expected_type(column: Column) -> str:
+    """Return a column's type as a message says it; a category also says what its values are."""
+    return f"category of {_WORDS[column.storage]}s" if column.type == "category" else column.type
+
+
+def _from_text(texts: pl.Series, storage: Storage) -> pl.Series:
+    if storage == "string" or texts.dtype == DTYPES[storage]:
+        return texts
+    stripped = texts.str.strip_chars()
+    if storage == "datetime":
+        return parse_column(stripped)
+    if storage == "boolean":
+        lower = stripped.str.to_lowercase()
+        known = lower.is_in([*_TRUE, *_FALSE])
+        return lower.is_in(list(_TRUE)).set(~known.fill_null(value=True), None)
+    numbers = stripped.cast(pl.Float64, strict=False)
+    if storage == "float64":
+        return numbers
+    whole = stripped.cast(pl.Int64, strict=False)
+    return whole.fill_null(_whole(numbers))
+
+
+def _from_typed(given: pl.Series, storage: Storage) -> tuple[pl.Series, str]:
+    dtype = given.dtype
+    is_number = dtype.is_numeric() or dtype.is_decimal()
+    held = None
+    if storage == "string" and dtype in (pl.String, pl.Categorical, pl.Enum):
+        held = given.cast(pl.String)
+    elif storage == "boolean" and dtype.is_integer():
+        held = (given == 1).set(~given.is_in([0, 1]).fill_null(value=True), None)
+    elif storage == "float64" and is_number:
+        held = given.cast(pl.Float64)
+    elif storage == "int64" and is_number:
+        held = given.cast(pl.Int64, strict=False) if dtype.is_integer() else _whole(given.cast(pl.Float64))
+    elif storage == "datetime" and dtype == pl.String:
+        held = parse_column(given)
+    elif storage == "datetime" and dtype in (pl.Date, pl.Datetime):
+        naive = given if dtype == pl.Date else given.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
+        held = naive.cast(pl.Datetime("us"))
+    elif dtype in (DTYPES[storage], pl.Null):
+        held = given.cast(DTYPES[storage])
+    if held is None:
+        held = pl.Series(given.name, [None], dtype=DTYPES[storage]).new_from_index(0, len(given))
+    return held, f"the column holds {dtype}"
+
+
+def _whole(numbers: pl.Series) -> pl.Series:
+    """Return the doubles that are exactly integers; null for the rest."""
+    exact = (numbers == numbers.floor()) & (numbers.abs() <= _EXACT)
+    return numbers.set(~exact.fill_null(value=True), None).cast(pl.Int64, strict=False)

@@ -1,0 +1,155 @@
+"""The deployment `bento`: packs a bundle into a Bento, and serves a bundle through BentoML.
+
+A Bento is self-contained: the bundle, one constant service file, the engine's own source, and pinned
+requirements. It is built in a store of its own, never in the user's.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.deploy.requirements import requirements
+from engine.deploy.tag import tag_name, tag_version
+from engine.durable import publish_folder
+from engine.errors import EngineError, RecipeError
+from engine.runs.bundle import Bundle, load_deployable
+
+SERVICE = '''"""Serves the bundle beside this file; the same file in every Bento."""
+
+from pathlib import Path
+
+from engine.deploy.service import create
+
+service = create(Path(__file__).parent / "bundle")
+'''
+_PACKAGE = Path(__file__).resolve().parents[1]
+_TAIL_LINES = 5
+# In the container alone: outside it a Bento listens on 127.0.0.1 until told otherwise.
+_ENVIRONMENT = {"BENTOML_HOST": "0.0.0.0", "BENTOML_DO_NOT_TRACK": "True"}  # noqa: S104
+
+
+@dataclass(frozen=True, slots=True)
+class Packaged:
+    """What `package` wrote: the Bento's folder, its `.bento` archive, and its tag `name:version`."""
+
+    folder: Path
+    archive: Path
+    tag: str
+
+
+class BentoDeployment:
+    """The deployment of this module, under the name `bento`."""
+
+    name = "bento"
+
+    def package(self, bundle: Path, output: Path) -> Packaged:
+        """Build a Bento of the bundle in the folder `output`, as `NAME-VERSION/` and `NAME-VERSION.bento`.
+
+        Raises
+        ------
+        GateError
+            If the bundle's gates were missed.
+        BundleError
+            If a file was changed, or a golden row is not predicted as stored.
+        RecipeError
+            If `output` holds a Bento of this name and version already.
+        EngineError
+            If BentoML can't build it.
+        """
+        loaded = load_deployable(bundle)
+        name, version = tag_name(loaded.manifest.name), tag_version(loaded.model_version)
+        folder, archive = output / f"{name}-{version}", output / f"{name}-{version}.bento"
+        for path in (folder, archive):
+            if path.exists():
+                raise RecipeError.of(
+                    f"{path} exists already and is never written over",
+                    file="command line",
+                    key="-o",
+                    try_="engine package RUN -o OTHER_FOLDER",
+                )
+        output.mkdir(parents=True, exist_ok=True)
+        staging = Path(tempfile.mkdtemp(prefix=".package-", suffix=".partial", dir=output.resolve()))
+        try:
+            _write_context(staging / "context", loaded)
+            built = _build(staging, loaded, name=name, version=version)
+            # BentoML makes the folder for its owner only, and a container has another user.
+            Path(built["folder"]).chmod(0o755)
+            publish_folder(Path(built["folder"]), folder)
+            os.replace(built["archive"], archive)
+        finally:
+            shutil.rmtree(staging)
+        return Packaged(folder, archive, built["tag"])
+
+    def serve(self, bundle: Path, *, host: str, port: int, on_ready: Callable[[str], None]) -> None:
+        """Serve the bundle from this process until SIGTERM or SIGINT; see `engine.deploy.service.run`."""
+        with tempfile.TemporaryDirectory(prefix="engine-serve-") as home:
+            # BentoML reads these when it is first imported. Its store and its usage reports are not wanted; its
+            # metrics need a folder.
+            os.environ |= {"BENTOML_HOME": home, "PROMETHEUS_MULTIPROC_DIR": home, "BENTOML_DO_NOT_TRACK": "True"}
+            from engine.deploy.service import run
+
+            run(bundle, host=host, port=port, on_ready=on_ready)
+
+
+DEPLOYMENT = BentoDeployment()
+
+
+def _write_context(context: Path, bundle: Bundle) -> None:
+    """Lay out what goes into the Bento: `service.py`, `bundle/` and `engine/`."""
+    context.mkdir()
+    (context / "service.py").write_text(SERVICE, encoding="utf-8")
+    (context / "bundle").mkdir()
+    for file in (*bundle.manifest.files, "manifest.json"):
+        shutil.copyfile(bundle.folder / file, context / "bundle" / file)
+    for source in sorted(_PACKAGE.rglob("*.py")):
+        inside = source.relative_to(_PACKAGE.parent)
+        if "_shipped" not in inside.parts:
+            (context / inside).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, context / inside)
+
+
+def _build(staging: Path, bundle: Bundle, *, name: str, version: str) -> dict[str, str]:
+    asked, done = staging / "asked.json", staging / "done.json"
+    options = {
+        "name": name,
+        "version": version,
+        "description": _describe(bundle),
+        "labels": {"model_version": tag_version(bundle.model_version), "task": bundle.task_name},
+        "envs": [{"name": key, "value": value} for key, value in _ENVIRONMENT.items()],
+        "packages": requirements(estimator="model.skops" in bundle.manifest.files),
+        "python_version": f"{sys.version_info.major}.{sys.version_info.minor}",
+        "archive": str(staging / f"{name}-{version}.bento"),
+    }
+    asked.write_text(json.dumps(options), encoding="utf-8")
+    environment = os.environ | {
+        "BENTOML_HOME": str(staging / "home"),
+        "BENTOML_DO_NOT_TRACK": "True",
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+    command = [sys.executable, "-m", "engine.deploy.build", str(asked), str(done)]
+    context = staging / "context"
+    result = subprocess.run(  # noqa: S603  our own interpreter and our own module
+        command, cwd=context, env=environment, capture_output=True, text=True, check=False
+    )
+    if result.returncode != 0 or not done.exists():
+        tail = "\n".join(result.stderr.strip().splitlines()[-_TAIL_LINES:])
+        raise EngineError.of(f"BentoML could not build the Bento:\n{tail}")
+    built: dict[str, str] = json.loads(done.read_text(encoding="utf-8"))
+    return built
+
+
+def _describe(bundle: Bundle) -> str:
+    columns = "\n".join(f"- `{column.name}`: {column.type}" for column in bundle.schema.features)
+    return (
+        f"# {bundle.manifest.name}\n\nPredicts `{bundle.target.name}`. Model version `{bundle.model_version}`, "
+        f"recipe `{bundle.manifest.recipe_sha256[:8]}`.\n\n"
+        f"`POST /predict` takes `{{\"records\": [...]}}`; a record has these columns:\n\n{columns}\n"
+    )

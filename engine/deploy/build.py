@@ -1,0 +1,37 @@
+"""Builds one Bento; run as a process of its own, in the build context, by `engine.deploy.bento`.
+
+A process of its own, because BentoML changes the working directory, the import path and its own state while it
+builds, and because it then imports the engine's source from the context: what is packed is what was tried.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+
+def build(options: dict[str, Any]) -> dict[str, str]:
+    """Build the Bento of `options`, export its archive, and return both paths and the tag."""
+    import bentoml
+
+    bento = bentoml.build(
+        "service:service",
+        name=options["name"],
+        version=options["version"],
+        description=options["description"],
+        labels=options["labels"],
+        include=["*"],
+        envs=options["envs"],
+        python={"packages": options["packages"], "lock_packages": False},
+        docker={"python_version": options["python_version"]},
+        build_ctx=".",
+    )
+    archive = bento.export(options["archive"], "gz")
+    return {"folder": str(bento.path), "archive": str(archive), "tag": str(bento.tag)}
+
+
+if __name__ == "__main__":
+    asked = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
+    Path(sys.argv[2]).write_text(json.dumps(build(asked)), encoding="utf-8")

@@ -1,0 +1,74 @@
+"""What a record and an answer look like, as pydantic models, for BentoML's OpenAPI pages.
+
+They describe and never decide: what is taken is decided by the schema's own decoder, in the door.
+"""
+
+from __future__ import annotations
+
+import datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, create_model
+
+from engine.data.schema import Column
+from engine.runs.bundle import Bundle
+
+_TYPES: dict[str, type] = {
+    "float64": float,
+    "int64": int,
+    "boolean": bool,
+    "string": str,
+    "datetime": datetime.datetime,
+}
+_CONFIG = ConfigDict(extra="forbid", protected_namespaces=(), populate_by_name=False)
+
+
+def request_model(bundle: Bundle) -> type[BaseModel]:
+    """Return the model of a request: `records`, each with one field a feature, under the column's own name."""
+    fields: dict[str, Any] = {
+        f"column_{index}": _field(column) for index, column in enumerate(bundle.schema.features)
+    }
+    record = create_model("Record", __config__=_CONFIG, **fields)
+    records: Any = (
+        list[record],  # type: ignore[valid-type]
+        Field(max_length=bundle.limits.max_records, description="Rows to predict, answered in the same order."),
+    )
+    return create_model("Request", __config__=_CONFIG, records=records)
+
+
+def answer_model(bundle: Bundle) -> type[BaseModel]:
+    """Return the model of an answer: a model, never a bare list, which BentoML is slow to write."""
+    classes = bundle.target.classes
+    fields: dict[str, Any] = {"prediction": (type(classes[0]) if classes else float, ...)}
+    if classes:
+        of_class: dict[str, Any] = {
+            f"class_{index}": (float, Field(alias=name, ge=0, le=1))
+            for index, name in enumerate(bundle.target.class_names)
+        }
+        fields["probabilities"] = (create_model("Probabilities", __config__=_CONFIG, **of_class), ...)
+    prediction = create_model("Prediction", __config__=_CONFIG, **fields)
+    return create_model(
+        "Answer",
+        __config__=_CONFIG,
+        model_version=(str, ...),
+        predictions=(list[prediction], ...),  # type: ignore[valid-type]
+    )
+
+
+def _field(column: Column) -> Any:
+    kind: Any = _TYPES[column.storage]
+    extra = {
+        "minimum": column.min,
+        "maximum": column.max,
+        "enum": list(column.values) if column.values is not None else None,
+        "pattern": column.pattern,
+        "maxLength": column.max_length,
+        "x-units": column.units or None,
+        "x-type": column.type,
+        "nullable": True if column.nullable else None,
+    }
+    known = {key: value for key, value in extra.items() if value is not None}
+    return (
+        kind | None if column.nullable else kind,
+        Field(alias=column.name, title=column.name, description=column.description or None, json_schema_extra=known),
+    )

@@ -1,0 +1,144 @@
+"""Gates: bounds that a run must meet to be packaged; checked in the recipe, judged on what was measured."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from engine.errors import Message, nearest
+from engine.evaluation.fairness import MEASURES
+from engine.evaluation.score import finite
+from engine.recipe.spec import Gate, Spec
+from engine.tasks.confusion import F1
+
+MEASURED_ON_BUNDLE = ("latency_p50_ms", "latency_p95_ms", "bundle_mib")
+GROUPING_TYPES = ("category", "boolean", "integer")
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One gate: what was asked, what was measured, whether that is enough."""
+
+    name: str
+    bound: Mapping[str, float]
+    value: float
+    passed: bool
+
+    def to_json(self) -> dict[str, object]:
+        """Return the documented JSON form; a value that is not finite is null."""
+        value = finite(self.value)
+        return {"name": self.name, "bound": dict(self.bound), "value": value, "passed": self.passed}
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """All gates; passed if each is, so also if there is none."""
+
+    passed: bool
+    gates: tuple[Judged, ...]
+
+    def to_json(self) -> dict[str, object]:
+        """Return the content of `gates.json`."""
+        return {"passed": self.passed, "gates": [gate.to_json() for gate in self.gates]}
+
+
+def gate_name(metric: str, by: Sequence[str]) -> str:
+    """Return what a gate is called, in `gates.json` and among what is measured.
+
+    Examples
+    --------
+    >>> gate_name("demographic_parity_ratio", ["sex"])
+    'demographic_parity_ratio by sex'
+    """
+    return f"{metric} by {', '.join(by)}" if by else metric
+
+
+def judge(gates: Mapping[str, Gate] | None, *, measured: Mapping[str, float]) -> Verdict:
+    """Hold what was measured against the gates.
+
+    Parameters
+    ----------
+    gates
+        By metric, as `goal.gates`; None means none.
+    measured
+        Values by `gate_name`; a metric that is not there counts as undefined.
+
+    Returns
+    -------
+    Verdict
+        In the order of the recipe. Bounds are met when reached; an undefined value meets none.
+    """
+    judged = []
+    for metric, gate in (gates or {}).items():
+        name = gate_name(metric, gate.by)
+        value = measured.get(name, math.nan)
+        bound = {side: limit for side, limit in (("min", gate.min), ("max", gate.max)) if limit is not None}
+        high_enough = gate.min is None or value >= gate.min
+        low_enough = gate.max is None or value <= gate.max
+        passed = math.isfinite(value) and high_enough and low_enough
+        judged.append(Judged(name=name, bound=bound, value=value, passed=passed))
+    return Verdict(passed=all(gate.passed for gate in judged), gates=tuple(judged))
+
+
+def check_gates(spec: Spec, metric_names: Sequence[str]) -> list[Message]:
+    """Return what is wrong with `goal.gates`.
+
+    Parameters
+    ----------
+    spec
+        The recipe.
+    metric_names
+        The metrics that its task lets it name, `profit` among them where it is known.
+    """
+    # Groups are compared by decisions between two classes, which is where F1 is a metric.
+    fairness = MEASURES if F1.name in metric_names else ()
+    known = (*metric_names, *fairness, *MEASURED_ON_BUNDLE)
+    messages: list[Message] = []
+    for metric, gate in (spec.goal.gates or {}).items():
+        key = f"goal.gates.{metric}"
+        if metric not in known:
+            what = f"'{metric}' is not a metric of this recipe that a gate can bound"
+            messages.append(Message(what, key=key, suggestion=nearest(metric, known), allowed=known))
+            continue
+        messages += _check_bounds(gate, key=key)
+        messages += _check_by(gate, metric=metric, spec=spec)
+    return messages
+
+
+def _check_bounds(gate: Gate, *, key: str) -> Iterator[Message]:
+    if gate.min is None and gate.max is None:
+        yield Message("a gate needs a bound", key=key, allowed=("min", "max"))
+    elif gate.min is not None and gate.max is not None and gate.min > gate.max:
+        yield Message(f"no value is at least {gate.min:g} and at most {gate.max:g}", key=key)
+
+
+def _check_by(gate: Gate, *, metric: str, spec: Spec) -> Iterator[Message]:
+    key = f"goal.gates.{metric}.by"
+    schema = spec.schema_
+    grouping = tuple(
+        name
+        for name, column in schema.columns.items()
+        if column.type in GROUPING_TYPES and name != schema.target
+    )
+    if metric not in MEASURES:
+        if gate.by:
+            yield Message(f"'{metric}' compares no groups, so it takes no 'by'", key=key, allowed=MEASURES)
+        return
+    if not gate.by:
+        yield Message(
+            f"'{metric}' needs 'by', the column whose groups are compared", key=key, allowed=grouping
+        )
+    for name in gate.by:
+        if name not in schema.columns:
+            yield Message(
+                f"'{name}' is not a declared column",
+                key=key,
+                suggestion=nearest(name, grouping),
+                allowed=grouping,
+            )
+        elif name == schema.target:
+            yield Message(f"'{name}' is the target, and groups are compared by it", key=key, allowed=grouping)
+        elif name not in grouping:
+            what = f"'{name}' is of type {schema.columns[name].type}, which makes no groups"
+            yield Message(what, key=key, allowed=grouping)

@@ -1,0 +1,70 @@
+"""Judges a model as it is deployed: the graph scores every part, is timed, and is held against the gates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from engine.data.parts import PartData
+from engine.evaluation.evaluate import Evaluation, PartScores, audit_columns, evaluate
+from engine.evaluation.gates import Verdict, judge
+from engine.evaluation.latency import Latency, latency
+from engine.models.scorer import Scorer
+from engine.recipe.spec import Spec
+from engine.tasks.task import Scores, Target, Task
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """All that is said of a model: its scores by part, one row's latency, the gates, the test rows' scores."""
+
+    evaluation: Evaluation
+    latency: Latency
+    verdict: Verdict
+    test: Scores
+
+
+def judge_model(
+    parts: Mapping[str, PartData], *, scorer: Scorer, n_bytes: int, spec: Spec, task: Task, target: Target
+) -> Judgement:
+    """Score each part with the graph and hold the result against the recipe's gates.
+
+    Parameters
+    ----------
+    parts
+        `train`, `validation` and `test`; empty parts are left out. Of the training rows at most
+        `evaluation.train_rows` are scored, drawn at random.
+    n_bytes
+        Size of the model, for the gate `bundle_mib`.
+    """
+    sampled = {
+        name: part.sample(spec.evaluation.train_rows, seed=spec.seed) if name == "train" else part
+        for name, part in parts.items()
+        if part.n_rows
+    }
+    scores = {name: scorer.score(part.frame) for name, part in sampled.items()}
+    columns = audit_columns(spec)
+    judged = {
+        name: PartScores(part.y, scores[name], part.weights, part.frame.select(columns))
+        for name, part in sampled.items()
+    }
+    evaluation = evaluate(judged, spec=spec, task=task, target=target, seed=spec.seed)
+    timed = _latency(parts["test"], scorer=scorer, n=spec.evaluation.latency_rows)
+    measured = evaluation.measured() | timed.measured() | {"bundle_mib": n_bytes / 2**20}
+    return Judgement(evaluation, timed, judge(spec.goal.gates, measured=measured), scores["test"])
+
+
+def _latency(test: PartData, *, scorer: Scorer, n: int) -> Latency:
+    """Time one row at a time, over rows spread evenly through the test part."""
+    rows = np.linspace(0, test.n_rows - 1, num=min(n, test.n_rows)).astype(np.int64)
+    records = test.frame[rows].to_dicts()
+    turn = 0
+
+    def score_one() -> Scores:
+        nonlocal turn
+        turn += 1
+        return scorer.score_records([records[turn % len(records)]])
+
+    return latency(score_one, n=n)

@@ -1,0 +1,108 @@
+"""Numbers on their way to a model: missing values filled, then standardised; in polars and in ONNX alike.
+
+Booleans and the parts of datetimes come this way too. Knows single columns of doubles, NaN where missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from engine.features.needs import Needs
+from engine.graph import Graph
+
+
+@dataclass(frozen=True, slots=True)
+class Filling:
+    """What is done to one column: (value, or `fill` where it is missing) minus `center`, times `scale`.
+
+    `fill` is NaN where missing values stay. The scale is multiplied, never divided by: polars turns a
+    division by a constant into a multiplication and ONNX does not, and the two must give equal bits.
+    """
+
+    fill: float
+    center: float = 0.0
+    scale: float = 1.0
+
+
+def fit_number(values: np.ndarray, *, needs: Needs) -> Filling:
+    """Fit the filling of a numeric column: median, mean and standard deviation of what is there.
+
+    Parameters
+    ----------
+    values
+        Shape (n,), float64, NaN where missing. Infinite values are left out of the statistics.
+    needs
+        Says whether to fill and whether to standardise.
+
+    Returns
+    -------
+    Filling
+        Of a column without one finite value: fill 0, center 0, scale 1.
+    """
+    present = values[np.isfinite(values)]
+    fill = float("nan") if needs.missing == "ok" else 0.0
+    if present.size == 0:
+        return Filling(fill=fill)
+    # Scaled by a power of two, which is exact, so that sums of the largest doubles do not overflow.
+    exponent = int(np.frexp(np.abs(present).max())[1])
+    present = np.ldexp(present, -exponent)
+    median = np.median(present)
+    if needs.missing == "impute":
+        fill = float(np.ldexp(median, exponent))
+    if not needs.scale:
+        return Filling(fill=fill)
+    if needs.missing == "impute":
+        missing = np.isnan(values).sum()
+        present = np.concatenate([present, np.full(missing, median)])
+    return Filling(fill, *_center_and_scale(present, exponent))
+
+
+def fit_flag(values: np.ndarray, *, needs: Needs) -> Filling:
+    """Fit the filling of a boolean column of 0, 1 and NaN: the more frequent value, 0 when even; unscaled."""
+    if needs.missing == "ok":
+        return Filling(fill=float("nan"))
+    ones, zeros = np.count_nonzero(values == 1), np.count_nonzero(values == 0)
+    return Filling(fill=float(ones > zeros))
+
+
+def fill_in(raw: pl.Expr, filling: Filling) -> pl.Expr:
+    """Apply a filling to a Float64 expression without nulls."""
+    filled = raw if np.isnan(filling.fill) else raw.fill_nan(filling.fill)
+    if filling.center == 0.0 and filling.scale == 1.0:
+        return filled
+    return (filled - filling.center) * filling.scale
+
+
+def write_fillings(graph: Graph, raw: str, fillings: Sequence[Filling]) -> str:
+    """Write `fill_in` for all columns of `raw` at once: double, (rows, n) -> (rows, n)."""
+    tensor = raw
+    fill = np.array([[filling.fill for filling in fillings]])
+    center = np.array([[filling.center for filling in fillings]])
+    scale = np.array([[filling.scale for filling in fillings]])
+    if not np.isnan(fill).all():
+        missing = graph.node("IsNaN", [tensor])
+        tensor = graph.node("Where", [missing, graph.constant(fill), tensor])
+    if center.any() or (scale != 1.0).any():
+        centered = graph.node("Sub", [tensor, graph.constant(center)])
+        tensor = graph.node("Mul", [centered, graph.constant(scale)])
+    return tensor
+
+
+def write_indicators(graph: Graph, raw: str, indices: Sequence[int]) -> str:
+    """Write a column of 1.0 where missing, else 0.0, for each of some columns of `raw`."""
+    chosen = graph.node("Gather", [raw, graph.constant(list(indices))], axis=1)
+    return graph.cast(graph.node("IsNaN", [chosen]), np.float64)
+
+
+def _center_and_scale(values: np.ndarray, exponent: int) -> tuple[float, float]:
+    if values.min() == values.max():
+        return float(np.ldexp(values[0], exponent)), 1.0
+    center, spread = np.ldexp([values.mean(), values.std()], exponent)
+    with np.errstate(divide="ignore", over="ignore"):
+        scale = float(np.float64(1.0) / spread)
+    # The spread of subnormal numbers has no finite reciprocal, and rounding can make it 0.
+    return float(center), scale if np.isfinite(scale) else 1.0

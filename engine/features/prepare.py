@@ -1,0 +1,295 @@
+"""Raw columns to the matrix a model sees: fitted on training rows, applied in polars, written as ONNX nodes.
+
+Meets what a family needs and knows no family. The graph is what is stored: a preparation is never read back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import polars as pl
+
+from engine.data.schema import Column, Schema
+from engine.errors import Message, RecipeError
+from engine.features.categories import Levels, fit_levels
+from engine.features.datetimes import PARTS, part_of, write_parts
+from engine.features.feed import as_input, is_text
+from engine.features.needs import Needs
+from engine.features.numbers import Filling, fill_in, fit_flag, fit_number, write_fillings, write_indicators
+from engine.graph import Graph
+
+_BLOCK_ROWS = 4096  # few enough to stay in the processor's cache
+_NOT_PREPARED = ("text", "image")
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A column of numbers, or one part of a column of datetimes."""
+
+    column: Column
+    part: str | None
+    filling: Filling
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """Name of the column in the matrix."""
+        return (self.column.name if self.part is None else f"{self.column.name}.{self.part}",)
+
+    def raw(self) -> pl.Expr:
+        """Return the values before filling, NaN where missing."""
+        return as_input(self.column) if self.part is None else part_of(self.column, self.part)
+
+
+@dataclass(frozen=True, slots=True)
+class Indicator:
+    """1.0 where a column of numbers or datetimes is missing, else 0.0."""
+
+    column: Column
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """Name of the column in the matrix."""
+        return (f"{self.column.name} is missing",)
+
+
+Feature = Number | Indicator | Levels
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """What was learned of the training rows, and how it is applied.
+
+    Attributes
+    ----------
+    inputs
+        The raw columns it reads, in the schema's order.
+    features
+        What becomes of them, in the order of the matrix.
+    feature_names, sources
+        Of each column of the matrix, its name and the name of its raw column; shape (n_features,).
+    category_sizes
+        Index of a column of codes -> its number of levels L, see `engine.models.family.Problem`.
+    """
+
+    inputs: tuple[Column, ...]
+    features: tuple[Feature, ...]
+
+    @cached_property
+    def feature_names(self) -> tuple[str, ...]:
+        """Names of the matrix' columns, each one once."""
+        names: dict[str, None] = {}
+        for name in (name for feature in self.features for name in feature.feature_names):
+            unique = name
+            while unique in names:
+                unique += "'"
+            names[unique] = None
+        return tuple(names)
+
+    @cached_property
+    def sources(self) -> tuple[str, ...]:
+        """Raw columns of the matrix' columns."""
+        return tuple(feature.column.name for feature in self.features for _ in feature.feature_names)
+
+    @cached_property
+    def category_sizes(self) -> Mapping[int, int]:
+        """Number of levels of each column of codes."""
+        return {
+            start: len(feature.names)
+            for feature, start in zip(self.features, self._starts, strict=True)
+            if isinstance(feature, Levels) and feature.width is None
+        }
+
+    def transform(self, frame: pl.DataFrame) -> np.ndarray:
+        """Apply the preparation.
+
+        Parameters
+        ----------
+        frame
+            Shape (n, any) with the columns of `inputs` in the dtypes of their storage. n may be 0.
+
+        Returns
+        -------
+        np.ndarray
+            Shape (n, n_features), float64, C order; bit for bit what the graph of `write` gives.
+        """
+        narrow = frame.select(
+            [_expression(feature).alias(str(place)) for place, feature in enumerate(self.features)]
+        ).to_numpy(order="c")
+        if narrow.shape[1] == len(self.sources) and not self._onehot:
+            return narrow
+        return self._widen(narrow)
+
+    def write(self, graph: Graph) -> str:
+        """Declare the graph's inputs and write the nodes from them to the matrix.
+
+        Each raw column is one input of shape (rows, 1), named as the column, fed as `engine.features.feed`
+        says.
+
+        Returns
+        -------
+        str
+            The matrix: double, (rows, n_features).
+        """
+        inputs = {
+            column.name: graph.input(column.name, np.str_ if is_text(column) else np.float64)
+            for column in self.inputs
+        }
+        pieces: list[str] = []
+        written: list[int] = []  # the matrix' column of each column of the pieces
+        numbers, indicators = self._places(Number), self._places(Indicator)
+        if numbers:
+            raw = self._write_raw(graph, inputs)
+            pieces.append(
+                write_fillings(graph, raw, [f.filling for f in self.features if isinstance(f, Number)])
+            )
+            written += [self._starts[place] for place in numbers]
+        if indicators:
+            # A column's number stands right before its indicator.
+            indices = [numbers.index(place - 1) for place in indicators]
+            pieces.append(write_indicators(graph, raw, indices))
+            written += [self._starts[place] for place in indicators]
+        for feature, start in zip(self.features, self._starts, strict=True):
+            if isinstance(feature, Levels):
+                pieces.append(feature.write(graph, inputs[feature.column.name]))
+                written += range(start, start + len(feature.feature_names))
+        return _gather(graph, _concat(graph, pieces), np.argsort(written).tolist())
+
+    def _widen(self, narrow: np.ndarray) -> np.ndarray:
+        """Give each level of the one-hot features its column: (n, n_parts) -> (n, n_features)."""
+        starts, onehot = np.array(self._starts), list(self._onehot)
+        single = [place for place in range(len(self.features)) if place not in self._onehot]
+        widths = np.array([self._onehot[place] for place in onehot])
+        matrix = np.zeros((narrow.shape[0], len(self.sources)))
+        for first in range(0, narrow.shape[0], _BLOCK_ROWS):
+            block, values = matrix[first : first + _BLOCK_ROWS], narrow[first : first + _BLOCK_ROWS]
+            block[:, starts[single]] = values[:, single]
+            codes = values[:, onehot].astype(np.int64)
+            rows, features = np.nonzero(codes < widths)
+            block[rows, starts[onehot][features] + codes[rows, features]] = 1.0
+        return matrix
+
+    def _write_raw(self, graph: Graph, inputs: Mapping[str, str]) -> str:
+        """Write the numbers before filling, in their order: double, (rows, n_numbers)."""
+        numbers = [feature for feature in self.features if isinstance(feature, Number)]
+        plain = list(dict.fromkeys(number.column.name for number in numbers if number.part is None))
+        dated = list(dict.fromkeys(number.column.name for number in numbers if number.part is not None))
+        pieces = [inputs[name] for name in plain]
+        columns: dict[tuple[str, str | None], int] = {(name, None): at for at, name in enumerate(plain)}
+        if dated:
+            seconds = _concat(graph, [inputs[name] for name in dated])
+            parts = write_parts(graph, seconds, {number.part for number in numbers if number.part})
+            for part, tensor in parts.items():
+                columns |= {(name, part): len(columns) + at for at, name in enumerate(dated)}
+                pieces.append(tensor)
+        wanted = [columns[number.column.name, number.part] for number in numbers]
+        return _gather(graph, _concat(graph, pieces), wanted, of=len(columns))
+
+    @cached_property
+    def _starts(self) -> tuple[int, ...]:
+        """First column in the matrix of each feature."""
+        widths = [len(feature.feature_names) for feature in self.features]
+        return tuple(np.cumsum([0, *widths[:-1]]).tolist())
+
+    @cached_property
+    def _onehot(self) -> Mapping[int, int]:
+        """Place of each one-hot feature -> its number of columns."""
+        return {
+            place: feature.width
+            for place, feature in enumerate(self.features)
+            if isinstance(feature, Levels) and feature.width is not None
+        }
+
+    def _places(self, kind: type[Feature]) -> list[int]:
+        return [place for place, feature in enumerate(self.features) if isinstance(feature, kind)]
+
+
+def unprepared(columns: Iterable[Column]) -> list[Message]:
+    """Return what is wrong with columns as features: those of a type that nothing prepares yet."""
+    return [
+        Message(
+            f"'{column.name}' is {column.type}, which no model takes as a feature yet; give it role: ignore",
+            key=f"schema.columns.{column.name}.role",
+        )
+        for column in columns
+        if column.role == "feature" and column.type in _NOT_PREPARED
+    ]
+
+
+def prepare(frame: pl.DataFrame, *, schema: Schema, needs: Needs) -> Preparation:
+    """Fit the preparation of the schema's features on the training rows.
+
+    Parameters
+    ----------
+    frame
+        The training rows and nothing else, shape (n_train, any), each column in the dtype of its storage.
+    schema
+        Names the features; their order is the matrix' order.
+    needs
+        What the family wants.
+
+    Returns
+    -------
+    Preparation
+        A feature that is constant in training is kept, but for constant parts of datetimes other than `days`.
+
+    Raises
+    ------
+    RecipeError
+        If there is no feature, or one that can't be prepared.
+    """
+    if messages := unprepared(schema.features):
+        raise RecipeError(messages)
+    if not schema.features:
+        raise RecipeError.of("no column is a feature", key="schema.columns")
+    features: list[Feature] = []
+    for column in schema.features:
+        if is_text(column):
+            features.append(fit_levels(frame, column, needs=needs))
+        else:
+            features += _fit_numbers(frame, column, needs=needs)
+    return Preparation(inputs=schema.features, features=tuple(features))
+
+
+def _fit_numbers(frame: pl.DataFrame, column: Column, *, needs: Needs) -> list[Feature]:
+    if column.storage == "datetime":
+        parts = {part: frame.select(part_of(column, part)).to_series().to_numpy() for part in PARTS}
+        values = parts["days"]
+        features: list[Feature] = [
+            Number(column, part, fit_number(array, needs=needs))
+            for part, array in parts.items()
+            if part == "days" or _varies(array)
+        ]
+    else:
+        values = frame.select(as_input(column)).to_series().to_numpy()
+        fit = fit_flag if column.storage == "boolean" else fit_number
+        features = [Number(column, None, fit(values, needs=needs))]
+    if needs.missing == "impute" and np.isnan(values).any():
+        features.append(Indicator(column))
+    return features
+
+
+def _varies(values: np.ndarray) -> bool:
+    present = values[~np.isnan(values)]
+    return present.size > 0 and bool((present != present[0]).any())
+
+
+def _expression(feature: Feature) -> pl.Expr:
+    if isinstance(feature, Levels):
+        return feature.codes()
+    if isinstance(feature, Indicator):
+        return as_input(feature.column).is_nan().cast(pl.Float64)
+    return fill_in(feature.raw(), feature.filling)
+
+
+def _concat(graph: Graph, tensors: list[str]) -> str:
+    return graph.node("Concat", tensors, axis=1) if len(tensors) > 1 else tensors[0]
+
+
+def _gather(graph: Graph, tensor: str, columns: list[int], *, of: int | None = None) -> str:
+    """Pick columns of a tensor that has `of` columns; all of them in order is no node at all."""
+    if columns == list(range(len(columns) if of is None else of)):
+        return tensor
+    return graph.node("Gather", [tensor, graph.constant(columns)], axis=1)

@@ -1,0 +1,135 @@
+"""The whole life cycle of a recipe, in the order it happens: read this file first."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import cast
+
+from engine.data.schema import declare
+from engine.data.source import read
+from engine.errors import DataError
+from engine.evaluation.judge import judge_model
+from engine.names import TASKS
+from engine.plan import load_checked
+from engine.recipe.spec import Spec
+from engine.report import render
+from engine.runs import record
+from engine.runs.facts import identity
+from engine.runs.folder import PARTIAL, draft
+from engine.runs.run import Run
+from engine.runs.same import compare_files
+from engine.runs.steps import Listener, Silence, Steps
+from engine.tasks.task import Task
+from engine.training.baselines import score_baselines
+from engine.training.fit import deploy_candidate, fit_candidate
+from engine.training.folds import score_folds
+from engine.training.parts import divide
+
+
+def run(spec: Spec, *, listener: Listener | None = None, resume_id: str | None = None) -> Run:
+    """Run a checked recipe: read, split, fit, write the graph, judge, bundle, report.
+
+    Parameters
+    ----------
+    spec
+        From `engine.load`.
+    listener
+        Hears each step and its progress.
+    resume_id
+        The interrupted run to finish under its own id.
+
+    Returns
+    -------
+    Run
+        Also where a gate was missed: `Run.passed` tells.
+
+    Raises
+    ------
+    DataError
+        If the data breaks the schema or can't be split or learnt from; nothing is written.
+    EngineError
+        If a fit fails, or the graph and the library differ.
+    """
+    steps = Steps(listener or Silence())
+    task = cast("Task", TASKS.load(spec.task.kind))
+    with steps("read and check"):
+        table = read(spec.data, declare(spec))
+    with steps("split"):
+        divided = divide(table, task=task, spec=spec)
+    schema, target = table.schema, divided.target
+    train, validation, test = divided.train, divided.validation, divided.test
+
+    digest = identity(recipe_sha256=spec.sha256(), data_sha256=table.source.sha256)
+    with draft(Path(spec.runs), name=spec.name, digest=digest, resume=resume_id) as made:
+        record.write_recipe(made, spec)
+        with steps("profile"):
+            record.write_data(made.folder, table=table, divided=divided, spec=spec)
+        with steps(f"fit {spec.model.family}"):
+            candidate = fit_candidate(
+                spec.model,
+                train=train,
+                validation=validation,
+                schema=schema,
+                target=target,
+                spec=spec,
+                progress=steps.listener.progressed,
+            )
+        with steps("write the graph"):
+            model = deploy_candidate(
+                candidate, validation=validation, schema=schema, task=task, target=target, spec=spec
+            )
+        with steps("evaluate"):
+            judgement = judge_model(
+                {"train": train, "validation": validation, "test": test},
+                scorer=model.scorer,
+                n_bytes=model.artifact.n_bytes,
+                spec=spec,
+                task=task,
+                target=target,
+            )
+        folds = baselines = None
+        if divided.parts.folds:
+            with steps("cross-validate"):
+                folds = score_folds(
+                    divided, schema=schema, task=task, spec=spec, progress=steps.listener.progressed
+                )
+        if spec.evaluation.baselines:
+            with steps("baselines"):
+                baselines = score_baselines(divided, schema=schema, task=task, spec=spec)
+        with steps("bundle"):
+            record.write_judgement(made.folder, judgement, validation=folds, baselines=baselines)
+            record.write_predictions(
+                made.folder, divided=divided, judgement=judgement, schema=schema, task=task
+            )
+            record.write_run_bundle(
+                made, model=model, divided=divided, judgement=judgement, schema=schema, task=task, spec=spec
+            )
+        record.write_facts(
+            made, spec=spec, table=table, divided=divided, model=model, judgement=judgement, steps=steps
+        )
+        with steps("report"):
+            render(made.folder, pictures=spec.evaluation.pictures)
+    return Run(made.final.resolve())
+
+
+def resume(folder: Path, *, listener: Listener | None = None) -> Run:
+    """Finish an interrupted run under its own id; the same recipe on the same data gives the same run."""
+    spec = load_checked(folder / "recipe.yaml")
+    return run(spec, listener=listener, resume_id=folder.name.removesuffix(PARTIAL))
+
+
+def verify(finished: Run, *, listener: Listener | None = None) -> dict[str, bool]:
+    """Run again from a run's folder, aside, and tell file by file whether it came out the same.
+
+    Raises
+    ------
+    DataError
+        If the data is not what the run read.
+    """
+    with tempfile.TemporaryDirectory(prefix="engine-verify-") as aside:
+        spec = load_checked(finished.path / "recipe.yaml").model_copy(update={"runs": aside})
+        again = run(spec, listener=listener)
+        if again.facts["data_sha256"] != finished.facts["data_sha256"]:
+            raise DataError.of("the data has changed since the run", file=spec.data.path, key="data.path")
+        return compare_files(finished, again)

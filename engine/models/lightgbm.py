@@ -1,0 +1,130 @@
+"""The `lightgbm` family: native categories, early stopping on validation, the same answer every time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import MappingProxyType
+from typing import Any
+
+from engine.features.needs import Needs
+from engine.graph import Graph
+from engine.models.family import Array, Problem, Progress
+from engine.models.params import estimators
+from engine.models.tree_family import FittedTrees, TreeFamily, library_params, shares
+from engine.models.trees_lightgbm import write_lightgbm
+from engine.recipe.spec import ModelSpec
+
+_ESTIMATORS = {"classification": "LGBMClassifier", "regression": "LGBMRegressor"}
+_BOOSTINGS = ("gbdt", "dart", "rf", "goss")
+
+
+def _needs(_: ModelSpec) -> Needs:
+    return Needs(categories="native", missing="ok", scale=False, max_categories=None)
+
+
+def _train(problem: Problem, classes: Array, progress: Progress | None) -> FittedTrees:
+    import lightgbm
+
+    made = lightgbm.LGBMClassifier if len(classes) else lightgbm.LGBMRegressor
+    params = _by_constructor_names(problem)
+    # Dropped trees change what was kept, so LightGBM does not stop dart early.
+    if problem.validation is None or params.get("boosting_type") == "dart":
+        params.pop("early_stopping_round", None)
+    estimator = made(
+        **params,
+        random_state=problem.seed,
+        n_jobs=problem.threads,
+        deterministic=True,
+        force_col_wise=True,
+        verbosity=-1,
+    )
+    if problem.max_iterations is not None:
+        estimator.n_estimators = min(estimator.n_estimators, problem.max_iterations)
+    watched = {}
+    if (validation := problem.validation) is not None:
+        weights = None if validation.weights is None else [validation.weights]
+        watched = {"eval_X": validation.x, "eval_y": validation.y, "eval_sample_weight": weights}
+    try:
+        estimator.fit(
+            problem.train.x,
+            problem.train.y,
+            sample_weight=problem.train.weights,
+            categorical_feature=sorted(problem.category_sizes),
+            callbacks=None if progress is None else [_report(progress)],
+            **watched,
+        )
+    except lightgbm.basic.LightGBMError as exc:
+        raise ValueError(str(exc)) from exc
+    booster = estimator.booster_
+    kept = booster.best_iteration if booster.best_iteration > 0 else booster.current_iteration()
+    return FittedTrees(
+        estimator=estimator,
+        writer=_write,
+        classes=classes,
+        n_classes=problem.n_classes,
+        n_iterations=kept,
+        importances=shares(booster.feature_importance("gain", iteration=kept)),
+    )
+
+
+def _by_constructor_names(problem: Problem) -> dict[str, Any]:
+    """Name parameters as the constructor does: beside a default of its own, an alias would lose."""
+    task = "regression" if problem.kind == "continuous" else "classification"
+    known = estimators("lightgbm")[_ESTIMATORS[task]].parameters
+    given = library_params(problem.params)
+    return {known[name].same_as or name if name in known else name: value for name, value in given.items()}
+
+
+def _report(progress: Progress) -> Callable[[Any], None]:
+    def after_iteration(environment: Any) -> None:
+        results = environment.evaluation_result_list
+        score = float(results[0][2]) if results else None
+        progress(environment.iteration + 1, environment.end_iteration, score)
+
+    return after_iteration
+
+
+def _write(estimator: Any, graph: Graph, x: str, *, n_classes: int) -> str:
+    del n_classes  # the model knows
+    return write_lightgbm(graph, x, text=estimator.booster_.model_to_string())
+
+
+FAMILY = TreeFamily(
+    name="lightgbm",
+    tolerance=1e-9,
+    library="lightgbm",
+    estimators=MappingProxyType(_ESTIMATORS),
+    managed=MappingProxyType(
+        {
+            "random_state": "seed",
+            "n_jobs": "compute.threads",
+            "device_type": "compute.device",
+            "categorical_feature": "schema.columns",
+            "num_class": "the target",
+            "deterministic": "the engine",
+            "force_col_wise": "the engine",
+            "force_row_wise": "the engine",
+            "verbosity": "the engine",
+            # These answer with what the graph can't: values within a leaf, and sums cut short.
+            "linear_tree": "the engine",
+            "pred_early_stop": "the engine",
+        }
+    ),
+    prepared=_needs,
+    train=_train,
+    choices=MappingProxyType(
+        {
+            "classification": {
+                "objective": ("binary", "cross_entropy", "multiclass", "multiclassova"),
+                "boosting_type": _BOOSTINGS,
+            },
+            "regression": {
+                "objective": (
+                    *("regression", "regression_l1", "l2", "l1", "mse", "mae", "rmse", "mape"),
+                    *("huber", "fair", "quantile", "poisson", "gamma", "tweedie"),
+                ),
+                "boosting_type": _BOOSTINGS,
+            },
+        }
+    ),
+)

@@ -1,0 +1,197 @@
+"""Linear families: `logistic` (scikit-learn's LogisticRegression) and `ridge` (Ridge), written in double."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal, Protocol
+
+import numpy as np
+
+from engine.errors import EngineError, Message, RecipeError
+from engine.features.needs import Needs
+from engine.graph import Graph
+from engine.models.family import Array, ParamValue, Problem, Progress
+from engine.recipe.spec import ModelSpec
+from engine.tasks.task import TargetKind
+
+_NEEDS = Needs(categories="onehot", missing="impute", scale=True, max_categories=100)
+_ONE_PROBABILITY = 2  # of two classes scikit-learn keeps the coefficients of the last alone
+
+
+class _Estimator(Protocol):
+    coef_: Array
+    intercept_: Array
+    n_iter_: Array | None
+
+    def fit(self, x: Array, y: Array, sample_weight: Array | None = None) -> object: ...
+
+    def predict(self, x: Array) -> Array: ...
+
+    def predict_proba(self, x: Array) -> Array: ...
+
+
+@dataclass(frozen=True)
+class Linear:
+    """A linear family.
+
+    Attributes
+    ----------
+    estimator
+        Class of `sklearn.linear_model`.
+    task
+        The task whose targets it takes.
+    managed
+        Parameters that the engine sets, and the recipe's key that says them.
+    """
+
+    name: str
+    tasks: frozenset[TargetKind]
+    estimator: Literal["LogisticRegression", "Ridge"]
+    task: str
+    managed: Mapping[str, str]
+    tolerance: float = 1e-9
+
+    def needs(self, model: ModelSpec) -> Needs:
+        """Give standardised numbers without gaps, and one 0/1 column a level of at most 100."""
+        del model
+        return _NEEDS
+
+    def check(self, model: ModelSpec, task: str) -> Sequence[Message]:
+        """Check the task, then the parameters against the constructor's."""
+        from engine.models.params import check_params
+
+        messages = []
+        if task != self.task:
+            messages.append(Message(f"{self.name} does not do {task}", key="model.family"))
+        if model.estimator is not None:
+            messages.append(Message(f"{self.name} is one estimator: name none", key="model.estimator"))
+        return messages + check_params(
+            model, library="sklearn", estimator=self.estimator, family=self.name, managed=self.managed
+        )
+
+    def deployed_as(self, model: ModelSpec) -> Literal["graph"]:
+        """Say that we write it ourselves."""
+        del model
+        return "graph"
+
+    def fit(self, problem: Problem, progress: Progress | None = None) -> FittedLinear:
+        """Fit on the training rows; the validation rows are not used.
+
+        Raises
+        ------
+        RecipeError
+            If scikit-learn refuses the parameters together.
+        DataError
+            If the training rows hold one class.
+        EngineError
+            If the coefficients are not finite.
+        """
+        from engine.models.probabilities import classes_of
+
+        classes = classes_of(problem)
+        estimator = _made(self, problem)
+        try:
+            _fit(estimator, problem)
+        except ValueError as exc:
+            raise RecipeError.of(f"{self.name} could not be fitted: {exc}", key="model.params") from exc
+        if not (np.isfinite(estimator.coef_).all() and np.isfinite(estimator.intercept_).all()):
+            raise EngineError.of(f"{self.name} diverged: its coefficients are not finite", key="model.params")
+        if progress is not None:
+            progress(1, 1, None)
+        return FittedLinear(
+            estimator=estimator,
+            classes=classes,
+            n_classes=problem.n_classes,
+            importances=_importances(estimator.coef_, problem.train.x),
+        )
+
+
+@dataclass(frozen=True)
+class FittedLinear:
+    """A fitted linear model; `classes`, shape (k,), are those of training, in the order of its columns."""
+
+    estimator: _Estimator
+    classes: Array
+    n_classes: int
+    importances: Array | None
+
+    @property
+    def n_iterations(self) -> int | None:
+        """Iterations of the solver are neither trees nor epochs."""
+        return None
+
+    def predict(self, x: Array) -> Array:
+        """Return probabilities (n, n_classes), or values (n,); 0 rows are answered with 0 rows."""
+        from engine.models.probabilities import answer
+
+        return answer(self.estimator, x, classes=self.classes, n_classes=self.n_classes)
+
+    def write(self, graph: Graph, x: str) -> str:
+        """Write coefficients, intercept and, for classes, the logistic function or softmax.
+
+        As `predict_proba` of LogisticRegression has them: 1 / (1 + e^-m) of two classes, softmax of more.
+        """
+        from engine.models.probabilities import write_two_classes, write_widened
+
+        coefficients = np.atleast_2d(self.estimator.coef_).astype(np.float64)
+        intercept = np.atleast_1d(self.estimator.intercept_).astype(np.float64)
+        product = graph.node("MatMul", [x, graph.constant(np.ascontiguousarray(coefficients.T))])
+        margin = graph.node("Add", [product, graph.constant(intercept)])
+        if not len(self.classes):
+            return margin
+        if len(self.classes) == _ONE_PROBABILITY:
+            # Not `Sigmoid`: onnxruntime's rounds probabilities below 1e-16 to 0.
+            odds_against = graph.node("Exp", [graph.node("Neg", [margin])])
+            known = write_two_classes(
+                graph, graph.node("Reciprocal", [graph.node("Add", [odds_against, graph.constant(1.0)])])
+            )
+        else:
+            known = graph.node("Softmax", [margin], axis=1)
+        return write_widened(graph, known, classes=self.classes, n_classes=self.n_classes)
+
+    def to_skops(self) -> None:
+        """Return None: the model is in the graph."""
+
+
+def _made(family: Linear, problem: Problem) -> _Estimator:
+    from sklearn.linear_model import LogisticRegression, Ridge
+
+    constructors: Mapping[str, Callable[..., _Estimator]] = {
+        "LogisticRegression": LogisticRegression,
+        "Ridge": Ridge,
+    }
+    params: dict[str, ParamValue] = {**problem.params, "random_state": problem.seed}
+    return constructors[family.estimator](**params)
+
+
+def _fit(estimator: _Estimator, problem: Problem) -> None:
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+    with threadpool_limits(problem.threads):
+        estimator.fit(problem.train.x, problem.train.y, sample_weight=problem.train.weights)
+
+
+def _importances(coefficients: Array, x: Array) -> Array | None:
+    """Return |coefficient| x standard deviation, averaged over classes, summing to 1; None if all are 0."""
+    sizes: Array = np.abs(np.atleast_2d(coefficients)).mean(axis=0) * x.std(axis=0)
+    total = sizes.sum()
+    return sizes / total if total > 0 and np.isfinite(total) else None
+
+
+LOGISTIC = Linear(
+    name="logistic",
+    tasks=frozenset({"binary", "multiclass"}),
+    estimator="LogisticRegression",
+    task="classification",
+    # scikit-learn's n_jobs has had no effect here since 1.8; the threads are those of its BLAS.
+    managed=MappingProxyType({"random_state": "seed", "n_jobs": "compute.threads"}),
+)
+RIDGE = Linear(
+    name="ridge",
+    tasks=frozenset({"continuous"}),
+    estimator="Ridge",
+    task="regression",
+    managed=MappingProxyType({"random_state": "seed"}),
+)

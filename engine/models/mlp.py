@@ -1,0 +1,218 @@
+"""The `mlp` family: a multilayer perceptron with an embedding for each column of categories.
+
+This module knows the parameters, the network's numbers and how they become a graph; training is in
+`_lightning`, which is imported only when something is fitted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from engine.errors import DataError, Message, nearest
+from engine.features.needs import Needs
+from engine.graph import Graph
+from engine.models.family import Array, Problem, Progress
+from engine.models.params import DeployedAs
+from engine.models.tree_family import classes_of
+from engine.recipe.spec import ModelSpec
+from engine.tasks.task import TargetKind
+
+if TYPE_CHECKING:
+    from engine.models._lightning import Network
+
+_PREDICT_ROWS = 65_536
+
+
+class MlpParams(BaseModel):
+    """The family's parameters; every one is in `conf/model/mlp.yaml`, none has a default here."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
+
+    hidden_sizes: tuple[Annotated[int, Field(ge=1, le=65_536)], ...]
+    batch_norm: bool
+    dropout: Annotated[float, Field(ge=0, lt=1)]
+    learning_rate: Annotated[float, Field(gt=0)]
+    weight_decay: Annotated[float, Field(ge=0)]
+    batch_size: Annotated[int, Field(ge=2)]
+    max_epochs: Annotated[int, Field(ge=1)]
+    patience: Annotated[int, Field(ge=1)]
+    embedding_size_max: Annotated[int, Field(ge=1)]
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Which columns of x hold numbers, and which hold level indices with how many levels each."""
+
+    numbers: tuple[int, ...]
+    codes: tuple[int, ...]
+    levels: tuple[int, ...]
+
+    def split(self, x: Array) -> tuple[Array, Array]:
+        """Return the numbers as float32, (n, n_numbers), and the indices as int64, (n, n_codes), 0..L."""
+        codes = np.clip(x[:, list(self.codes)], 0, np.array(self.levels, dtype=np.float64))
+        return x[:, list(self.numbers)].astype(np.float32), codes.astype(np.int64)
+
+
+@dataclass(frozen=True)
+class MlpFamily:
+    """Embeddings, then linear layers with batch normalisation, ReLU and dropout, in float32."""
+
+    name: str = "mlp"
+    tasks: frozenset[TargetKind] = frozenset({"binary", "multiclass", "continuous"})
+    tolerance: float = 1e-5
+
+    def needs(self, model: ModelSpec) -> Needs:  # noqa: ARG002 - the same for all parameters
+        """Ask for level indices, no missing values, and standardised numbers."""
+        return Needs(categories="codes", missing="impute", scale=True, max_categories=1000)
+
+    def check(self, model: ModelSpec, task: str) -> Sequence[Message]:  # noqa: ARG002 - any task
+        """Check each parameter by name, type and range; all of them must be there."""
+        try:
+            MlpParams.model_validate(model.params)
+        except ValidationError as exc:
+            return [_message(error["type"], error["loc"], error["msg"], model) for error in exc.errors()]
+        return []
+
+    def deployed_as(self, model: ModelSpec) -> DeployedAs:  # noqa: ARG002 - always ours
+        """Say that the family writes its own graph."""
+        return "graph"
+
+    def fit(self, problem: Problem, progress: Progress | None = None) -> FittedMlp:
+        """Fit with AdamW; keep the epoch of the lowest validation loss, or the last without validation rows.
+
+        Raises
+        ------
+        DataError
+            If there are fewer than 2 training rows, or all are of one class.
+        EngineError
+            If the loss becomes NaN or infinite.
+        """
+        if len(problem.train.y) < 2:  # noqa: PLR2004 - the statistics of a batch need two
+            raise DataError.of(f"mlp needs at least 2 training rows, and there are {len(problem.train.y)}")
+        classes_of(problem)
+        from engine.models._lightning import fit_network
+
+        params = MlpParams.model_validate(problem.params)
+        levels = problem.category_sizes
+        columns = Columns(
+            numbers=tuple(index for index in range(problem.train.x.shape[1]) if index not in levels),
+            codes=tuple(sorted(levels)),
+            levels=tuple(levels[index] for index in sorted(levels)),
+        )
+        mean, spread = 0.0, 1.0
+        if problem.kind == "continuous":
+            mean = float(problem.train.y.mean())
+            spread = float(problem.train.y.std()) or 1.0
+        network, n_epochs = fit_network(
+            problem, params, columns=columns, centre=(mean, spread), progress=progress
+        )
+        return FittedMlp(
+            network=network,
+            columns=columns,
+            n_classes=problem.n_classes,
+            mean=mean,
+            spread=spread,
+            n_iterations=n_epochs,
+        )
+
+
+@dataclass(frozen=True)
+class FittedMlp:
+    """A trained network; a continuous answer is `mean + spread * output`."""
+
+    network: Network
+    columns: Columns
+    n_classes: int
+    mean: float
+    spread: float
+    n_iterations: int | None
+    importances: Array | None = None
+
+    def predict(self, x: Array) -> Array:
+        """Return probabilities (n, n_classes), or values (n,), from torch's own float32 forward pass."""
+        import torch
+
+        outputs = [np.empty((0, self.n_classes))]
+        with torch.inference_mode():
+            for start in range(0, len(x), _PREDICT_ROWS):
+                numbers, codes = self.columns.split(x[start : start + _PREDICT_ROWS])
+                output = self.network(torch.from_numpy(numbers), torch.from_numpy(codes))
+                outputs.append(output.numpy().astype(np.float64))
+        output = np.concatenate(outputs)
+        if self.n_classes == 1:
+            return self.mean + self.spread * output[:, 0]
+        powers = np.exp(output - output.max(axis=1, keepdims=True))
+        probabilities: Array = powers / powers.sum(axis=1, keepdims=True)
+        return probabilities
+
+    def write(self, graph: Graph, x: str) -> str | None:
+        """Write the network in float32, batch normalisation folded into the layer before it."""
+        from onnx import TensorProto
+
+        weights = {name: tensor.numpy() for name, tensor in self.network.state_dict().items()}
+        parts = []
+        if self.columns.numbers:
+            numbers = graph.node("Gather", [x, graph.constant(self.columns.numbers)], axis=1)
+            parts.append(graph.node("Cast", [numbers], to=TensorProto.FLOAT))
+        for place, (column, levels) in enumerate(zip(self.columns.codes, self.columns.levels, strict=True)):
+            code = graph.node("Gather", [x, graph.constant([column])], axis=1)
+            flat = graph.node("Reshape", [code, graph.constant([-1])])
+            index = graph.node("Cast", [flat], to=TensorProto.INT64)
+            kept = graph.node("Clip", [index, graph.constant(0), graph.constant(levels)])
+            table = graph.constant(weights[f"embeddings.{place}.weight"])
+            parts.append(graph.node("Gather", [table, kept], axis=0))
+        hidden = graph.node("Concat", parts, axis=1)
+        for layer in range(self.network.n_hidden):
+            hidden = graph.node("Gemm", [hidden, *_folded(graph, weights, layer)], transB=1)
+            hidden = graph.node("Relu", [hidden])
+        last = [graph.constant(weights["output.weight"]), graph.constant(weights["output.bias"])]
+        output = graph.node("Cast", [graph.node("Gemm", [hidden, *last], transB=1)], to=TensorProto.DOUBLE)
+        if self.n_classes > 1:
+            return graph.node("Softmax", [output], axis=1)
+        scaled = graph.node("Mul", [output, graph.constant(np.float64(self.spread))])
+        return graph.node("Add", [scaled, graph.constant(np.float64(self.mean))])
+
+    def to_skops(self) -> bytes | None:
+        """Return None: there is always a graph."""
+        return None
+
+
+def _folded(graph: Graph, weights: Mapping[str, Array], layer: int) -> list[str]:
+    """Return a layer's weight and bias with the batch normalisation after it, if any, multiplied in.
+
+    Ioffe, Szegedy: Batch Normalization (2015), algorithm 2.
+    """
+    weight = weights[f"layers.{layer}.weight"].astype(np.float64)
+    bias = weights[f"layers.{layer}.bias"].astype(np.float64)
+    if f"norms.{layer}.weight" in weights:
+        from engine.models._lightning import NORM_EPSILON
+
+        variance = weights[f"norms.{layer}.running_var"].astype(np.float64)
+        scale = weights[f"norms.{layer}.weight"] / np.sqrt(variance + NORM_EPSILON)
+        shift = weights[f"norms.{layer}.bias"] - weights[f"norms.{layer}.running_mean"] * scale
+        weight, bias = weight * scale[:, None], bias * scale + shift
+    return [graph.constant(weight.astype(np.float32)), graph.constant(bias.astype(np.float32))]
+
+
+def _message(kind: str, place: Sequence[int | str], text: str, model: ModelSpec) -> Message:
+    """Say one of pydantic's findings in five facts."""
+    known, name = tuple(sorted(MlpParams.model_fields)), str(place[0])
+    key, try_ = f"model.params.{name}", "engine options model/mlp"
+    if kind == "extra_forbidden":
+        what = f"'{name}' is not a parameter of mlp"
+        return Message(what, key, suggestion=nearest(name, known), allowed=known, try_=try_)
+    if kind == "missing":
+        return Message(f"'{name}' is a parameter that mlp can't do without", key, try_=try_)
+    value = model.params[name]
+    index = f"[{place[1]}]" if len(place) > 1 else ""
+    if isinstance(value, tuple) and len(place) > 1:
+        value = value[int(place[1])]
+    return Message(f"'{name}{index}' is {value!r}: {text[0].lower()}{text[1:]}", key, try_=try_)
+
+
+FAMILY = MlpFamily()

@@ -1,0 +1,219 @@
+"""Runs a deployed model: raw rows in, scores out; the same for evaluation, batch and service.
+
+Trusts no content: a graph that names other files is refused, and an estimator is read from a closed list of
+types. Whether the bytes are those that were written is checked before they come here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from engine.data.schema import Column
+from engine.errors import BundleError
+from engine.features.feed import feed, feed_records
+from engine.features.prepare import Preparation
+from engine.models.assemble import Artifact
+from engine.models.family import Fitted
+from engine.tasks.task import Scores, TargetKind
+
+if TYPE_CHECKING:
+    import onnx
+    import onnxruntime
+
+# Text columns are Python strings while they are fed: about 100 MiB at a dozen columns.
+_CHUNK_ROWS = 65_536
+# What isotonic calibration holds; every other class that we write and skops does not know is scikit-learn's.
+_TRUSTED_OUTSIDE = frozenset({"scipy.interpolate._interpolate.interp1d"})
+
+
+@dataclass(frozen=True, slots=True)
+class Parity:
+    """How near the deployed model is to the library's own answers.
+
+    `largest` is the largest absolute difference of any value, infinite where one side alone is NaN;
+    `n_beyond` counts the rows that differ by more than tolerance * max(1, |the library's value|).
+    """
+
+    largest: float
+    n_rows: int
+    n_beyond: int
+
+
+class Scorer:
+    """A deployed model, loaded.
+
+    Parameters
+    ----------
+    artifact
+        The model, its bytes verified.
+    schema_columns
+        The contract's columns, at least those that the model reads.
+    kind
+        Kind of the target.
+    threads
+        How many threads one call may use. Calls from several threads at once are safe.
+
+    Raises
+    ------
+    BundleError
+        If a graph is no ONNX, keeps data in other files, or reads a column that is not given; or if the
+        estimator holds types outside the closed list.
+    """
+
+    def __init__(
+        self, artifact: Artifact, *, schema_columns: tuple[Column, ...], kind: TargetKind, threads: int
+    ) -> None:
+        self._continuous = kind == "continuous"
+        self._graph = _session(artifact.graph, threads=threads)
+        by_name = {column.name: column for column in schema_columns}
+        reads = [value.name for value in self._graph.get_inputs()]
+        if missing := [name for name in reads if name not in by_name]:
+            raise BundleError.of(f"the model reads columns that the schema lacks: {', '.join(missing)}")
+        self._columns = tuple(by_name[name] for name in reads)
+        self._estimator: object = None
+        answers = self._graph
+        if artifact.estimator is not None and artifact.decision is not None:
+            self._estimator = _estimator(artifact.estimator, threads=threads)
+            answers = _session(artifact.decision, threads=threads)
+        self._answers = answers
+        # By order: a name may have been taken by a column. Of classes, the predicted values are not needed.
+        outputs = answers.get_outputs()
+        self._names = [output.name for output in outputs[: 1 if self._continuous else 2]]
+        self._n_outputs = 1 if self._continuous else int(outputs[0].shape[1])
+
+    def score(self, frame: pl.DataFrame) -> Scores:
+        """Score the rows of a checked frame, in memory that does not grow with the text in it.
+
+        Parameters
+        ----------
+        frame
+            Shape (n, any), each column that the model reads in the dtype of its storage. n may be 0.
+        """
+        return self._score(
+            frame.height, lambda start: feed(frame.slice(start, _CHUNK_ROWS), columns=self._columns)
+        )
+
+    def score_records(self, records: Sequence[Mapping[str, object]]) -> Scores:
+        """Score checked records, as `engine.features.feed.feed_records` takes them; the service's way in."""
+        return self._score(
+            len(records),
+            lambda start: feed_records(records[start : start + _CHUNK_ROWS], columns=self._columns),
+        )
+
+    def _score(self, n_rows: int, inputs_from: Callable[[int], dict[str, np.ndarray]]) -> Scores:
+        chunks = [self._run(inputs_from(start)) for start in range(0, n_rows, _CHUNK_ROWS)]
+        if len(chunks) == 1:
+            return chunks[0]
+        if not chunks:
+            shape = (0,) if self._continuous else (0, self._n_outputs)
+            return Scores(np.empty(shape), np.empty(0, np.float64 if self._continuous else np.int64))
+        values = np.concatenate([chunk.values for chunk in chunks])
+        if self._continuous:
+            return Scores(values, values)
+        return Scores(values, np.concatenate([chunk.decisions for chunk in chunks]))
+
+    def _run(self, inputs: dict[str, np.ndarray]) -> Scores:
+        if self._estimator is not None:
+            from engine.models.sklearn_graph import answer
+
+            x = self._graph.run(None, inputs)[0]
+            answered = answer(self._estimator, x, n_classes=self._n_outputs)
+            inputs = {"values": answered.reshape(len(x), -1)}
+        answers = self._answers.run(self._names, inputs)
+        return Scores(answers[0], answers[-1])
+
+
+def parity(
+    scorer: Scorer,
+    fitted: Fitted,
+    preparation: Preparation,
+    frame: pl.DataFrame,
+    *,
+    tolerance: float = 1e-9,
+) -> Parity:
+    """Hold the deployed model against the library's own answers on the rows of a checked frame."""
+    ours = scorer.score(frame).values
+    theirs = fitted.predict(preparation.transform(frame))
+    with np.errstate(invalid="ignore"):
+        differences = np.abs(ours - theirs)
+    differences = np.where((ours == theirs) | (np.isnan(ours) & np.isnan(theirs)), 0.0, differences)
+    differences = np.where(np.isnan(differences), np.inf, differences)
+    beyond = differences > tolerance * np.maximum(1.0, np.abs(np.nan_to_num(theirs)))
+    return Parity(
+        largest=float(differences.max(initial=0.0)),
+        n_rows=frame.height,
+        n_beyond=int(np.count_nonzero(beyond.reshape(frame.height, -1).any(axis=1))) if frame.height else 0,
+    )
+
+
+def _session(content: bytes, *, threads: int) -> onnxruntime.InferenceSession:
+    import onnxruntime
+
+    _refuse_external_data(content)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    # Threads that spin while idle would take the cores from whatever runs beside us.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+
+
+def _refuse_external_data(content: bytes) -> None:
+    """Refuse a graph that keeps data in other files: onnxruntime would open paths that the graph chooses."""
+    import onnx
+    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+
+    try:
+        model = onnx.ModelProto.FromString(content)
+    except DecodeError:
+        raise BundleError.of("the stored model is not an ONNX graph") from None
+    for tensor in _tensors(model):
+        if tensor.data_location == onnx.TensorProto.EXTERNAL or tensor.external_data:
+            raise BundleError.of("the stored model keeps data in other files, which is never read")
+
+
+def _tensors(model: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
+    """Walk every tensor of a model, in bodies and functions too."""
+    graphs = [model.graph]
+    nodes = [node for function in model.functions for node in function.node]
+    while graphs or nodes:
+        if graphs:
+            graph = graphs.pop()
+            yield from graph.initializer
+            for sparse in graph.sparse_initializer:
+                yield from (sparse.values, sparse.indices)
+            nodes += graph.node
+            continue
+        for attribute in nodes.pop().attribute:
+            yield from (attribute.t, *attribute.tensors)
+            for sparse in (attribute.sparse_tensor, *attribute.sparse_tensors):
+                yield from (sparse.values, sparse.indices)
+            graphs += [*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs]
+
+
+def _estimator(content: bytes, *, threads: int) -> object:
+    """Read an estimator whose every type is on the closed list: skops' own, or a class of scikit-learn."""
+    import skops.io
+
+    named = skops.io.get_untrusted_types(data=content)
+    if strange := sorted(name for name in named if not _is_trusted(name)):
+        raise BundleError.of(f"the stored model holds types that are not trusted: {', '.join(strange)}")
+    estimator = skops.io.loads(content, trusted=named)
+    if "n_jobs" in estimator.get_params():
+        estimator.set_params(n_jobs=threads)
+    loaded: object = estimator
+    return loaded
+
+
+def _is_trusted(name: str) -> bool:
+    """Say whether skops may build what `name` stands for; a function, which could be made to act, never."""
+    module, _, attribute = name.rpartition(".")
+    is_class = attribute.lstrip("_")[:1].isupper()
+    ours = module.startswith("sklearn.") and not module.startswith("sklearn.externals.")
+    return (ours and is_class and "__" not in name) or name in _TRUSTED_OUTSIDE

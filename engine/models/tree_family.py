@@ -1,0 +1,201 @@
+"""What the tree families share: the checks, the classes that training holds, and a fitted ensemble.
+
+A family's own module says its needs, how its library is called, and which reader writes its trees.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Any, Literal, Protocol
+
+import numpy as np
+
+from engine.errors import DataError, Message, RecipeError, nearest
+from engine.features.needs import Needs
+from engine.graph import Graph
+from engine.models.family import Array, ParamValue, Problem, Progress, Rows
+from engine.models.params import check_params
+from engine.models.probabilities import write_widened
+from engine.recipe.spec import ModelSpec
+from engine.tasks.task import TargetKind
+
+
+class Writer(Protocol):
+    """Writes an estimator's answer: probabilities (rows, n_classes), or values (rows, 1)."""
+
+    def __call__(self, estimator: Any, graph: Graph, x: str, *, n_classes: int) -> str | None:
+        """Return the tensor, or None if the estimator has no graph."""
+
+
+@dataclass(frozen=True)
+class FittedTrees:
+    """A fitted ensemble: the library's estimator, and the reader that writes it.
+
+    Attributes
+    ----------
+    classes
+        The class of each of the estimator's columns, shape (k,); empty for a continuous target.
+    """
+
+    estimator: Any
+    writer: Writer
+    classes: Array
+    n_classes: int
+    n_iterations: int | None
+    importances: Array | None
+
+    def predict(self, x: Array) -> Array:
+        """Return the library's own answer: probabilities (n, n_classes), or values (n,), also of 0 rows."""
+        if not len(x):
+            return np.empty((0, self.n_classes) if self.n_classes > 1 else 0)
+        if self.n_classes == 1:
+            return np.asarray(self.estimator.predict(x), np.float64)
+        answer = np.zeros((len(x), self.n_classes))
+        answer[:, self.classes] = self.estimator.predict_proba(x)
+        return answer
+
+    def write(self, graph: Graph, x: str) -> str | None:
+        """Write the trees; classes that training lacked are columns of 0."""
+        written = self.writer(self.estimator, graph, x, n_classes=max(len(self.classes), 1))
+        if written is None or self.n_classes == 1:
+            return written
+        return write_widened(graph, written, classes=self.classes, n_classes=self.n_classes)
+
+    def to_skops(self) -> bytes | None:
+        """Return None: there is always a graph."""
+        return None
+
+
+@dataclass(frozen=True)
+class TreeFamily:
+    """A family of trees, as data: what its library takes, and the function that trains it.
+
+    Attributes
+    ----------
+    estimators
+        The library's class for each task.
+    managed
+        Parameters that the engine sets, and what sets them.
+    choices
+        Parameters with fewer options here than in the library, by task: what has a link in the graph.
+    train
+        Fits on a problem with the classes of its training rows.
+    """
+
+    name: str
+    tolerance: float
+    library: str
+    estimators: Mapping[str, str]
+    managed: Mapping[str, str]
+    prepared: Callable[[ModelSpec], Needs]
+    train: Callable[[Problem, Array, Progress | None], FittedTrees]
+    choices: Mapping[str, Mapping[str, Sequence[str]]] = field(default_factory=lambda: MappingProxyType({}))
+    tasks: frozenset[TargetKind] = frozenset({"binary", "multiclass", "continuous"})
+
+    def needs(self, model: ModelSpec) -> Needs:
+        """Return what the preparation must give."""
+        return self.prepared(model)
+
+    def check(self, model: ModelSpec, task: str) -> Sequence[Message]:
+        """Check the task, the parameters against the constructor, and the options that have a graph."""
+        if task not in self.estimators:
+            what = f"{self.name} does not do {task}"
+            return [
+                Message(what, "model.family", allowed=tuple(self.estimators), try_="engine options model")
+            ]
+        messages = check_params(
+            model,
+            library=self.library,
+            estimator=self.estimators[task],
+            family=self.name,
+            managed=self.managed,
+        )
+        return [*messages, *self._check_choices(model, task)]
+
+    def deployed_as(self, model: ModelSpec) -> Literal["graph", "converter", "skops"]:
+        """Say that the trees are written by our own writer, whatever the parameters."""
+        del model
+        return "graph"
+
+    def fit(self, problem: Problem, progress: Progress | None = None) -> FittedTrees:
+        """Fit on the training rows; stop early on the validation rows where the library can.
+
+        Raises
+        ------
+        RecipeError
+            If the library refuses the parameters, or the data with them.
+        DataError
+            If the training rows are all of one class.
+        """
+        classes = classes_of(problem)
+        known = replace(problem, validation=known_rows(problem.validation, classes))
+        try:
+            return self.train(known, classes, progress)
+        except ValueError as exc:
+            raise RecipeError.of(f"{self.name} could not be fitted: {exc}", key="model.params") from exc
+
+    def _check_choices(self, model: ModelSpec, task: str) -> list[Message]:
+        messages = []
+        for name, options in self.choices.get(task, {}).items():
+            value = model.params.get(name)
+            if isinstance(value, str) and value not in options:
+                messages.append(
+                    Message(
+                        f"{self.name} can't be deployed with {name} '{value}' for {task}",
+                        f"model.params.{name}",
+                        suggestion=nearest(value, options),
+                        allowed=tuple(options),
+                        try_=f"engine options model/{self.name}",
+                    )
+                )
+        return messages
+
+
+def classes_of(problem: Problem) -> Array:
+    """Return the classes that the training rows hold, sorted, shape (k,); none for a continuous target.
+
+    A split by group or time may leave out some; the libraries then know fewer classes than the task.
+
+    Raises
+    ------
+    DataError
+        If all training rows are of one class: there is nothing to learn.
+    """
+    if problem.kind == "continuous":
+        return np.empty(0, np.int64)
+    classes = np.unique(problem.train.y).astype(np.int64)
+    if len(classes) < 2:  # noqa: PLR2004 - to tell apart takes two
+        raise DataError.of(
+            f"the {len(problem.train.y)} training rows are all of one class", key="schema.target"
+        )
+    return classes
+
+
+def known_rows(rows: Rows | None, classes: Array) -> Rows | None:
+    """Return the validation rows whose class was trained, or None if there are none."""
+    if rows is None or not len(rows.y):
+        return None
+    known = np.isin(rows.y, classes) if len(classes) else np.ones(len(rows.y), bool)
+    if known.all():
+        return rows
+    weights = None if rows.weights is None else rows.weights[known]
+    return Rows(x=rows.x[known], y=rows.y[known], weights=weights) if known.any() else None
+
+
+def library_params(params: Mapping[str, ParamValue]) -> dict[str, Any]:
+    """Return parameters as the libraries take them: lists for tuples."""
+    return {name: _plain(value) for name, value in params.items()}
+
+
+def shares(gains: Array) -> Array | None:
+    """Return importances that sum to 1, or None where no tree has split."""
+    total = float(np.sum(gains))
+    return np.asarray(gains, np.float64) / total if total > 0 else None
+
+
+def _plain(value: ParamValue) -> object:
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    return {key: _plain(item) for key, item in value.items()} if isinstance(value, dict) else value

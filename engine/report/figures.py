@@ -1,0 +1,75 @@
+"""Which pictures a run gets, and their files in `figures/`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine import durable
+from engine.report import (
+    outcomes,
+    pictures_binary,
+    pictures_classes,
+    pictures_continuous,
+    pictures_model,
+    pictures_threshold,
+)
+from engine.report.canvas import Figure, Undrawn
+from engine.report.record import Record
+
+
+@dataclass(frozen=True, slots=True)
+class Gallery:
+    """The pictures in the order to show them, and those that could not be drawn."""
+
+    figures: tuple[Figure, ...]
+    undrawn: tuple[Undrawn, ...]
+
+
+def draw(record: Record) -> Gallery:
+    """Draw every picture that the recorded facts can give.
+
+    Raises
+    ------
+    polars.exceptions.PolarsError
+        If `predictions.parquet` is there but can't be read.
+    """
+    found: list[Figure | Undrawn | None] = [pictures_model.baselines(record)]
+    rows = outcomes.read(record)
+    if isinstance(rows, str):
+        found.append(Undrawn("Pictures of the test rows", rows))
+    elif isinstance(rows, outcomes.Measured):
+        found += [picture(record, rows) for picture in _CONTINUOUS]
+    elif len(rows.classes) == 2:
+        found += [picture(record, rows) for picture in _BINARY]
+    else:
+        found += [picture(record, rows) for picture in _MULTICLASS]
+    found.append(pictures_model.importances(record))
+    return Gallery(
+        figures=tuple(item for item in found if isinstance(item, Figure)),
+        undrawn=tuple(item for item in found if isinstance(item, Undrawn)),
+    )
+
+
+_BINARY = (
+    pictures_binary.roc,
+    pictures_binary.precision_recall,
+    pictures_binary.calibration,
+    pictures_classes.confusion,
+    pictures_binary.score_distribution,
+    pictures_threshold.threshold,
+    pictures_threshold.profit,
+)
+_MULTICLASS = (pictures_classes.confusion, pictures_classes.roc_by_class)
+_CONTINUOUS = (
+    pictures_continuous.predicted_against_actual,
+    pictures_continuous.residuals,
+    pictures_continuous.residual_histogram,
+)
+
+
+def write(gallery: Gallery, folder: Path) -> None:
+    """Write each picture to `folder`, one SVG file a picture, under the picture's own name."""
+    folder.mkdir(exist_ok=True)
+    for figure in gallery.figures:
+        durable.write_text(folder / f"{figure.name}.svg", figure.svg)

@@ -1,0 +1,108 @@
+"""The test rows as arrays: what was, what was said, what was decided, as `predictions.parquet` keeps them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import polars as pl
+
+from engine.report import curves
+from engine.report.record import Record, elements, number, plain, text
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True)
+class Classified:
+    """Test rows of a classification.
+
+    `actual` and `decided` are class indices of shape (n,), `probabilities` has shape (n, n_classes). Of two
+    classes the positive one is the last.
+    """
+
+    target: str
+    classes: tuple[str, ...]
+    actual: Array
+    decided: Array
+    probabilities: Array
+    threshold: float | None
+
+    @property
+    def positive(self) -> Array:
+        """Whether each row is of the last class, shape (n,)."""
+        return self.actual == len(self.classes) - 1
+
+    @property
+    def scores(self) -> Array:
+        """The probability of the last class, shape (n,)."""
+        scores: Array = self.probabilities[:, -1]
+        return scores
+
+    @cached_property
+    def ranking(self) -> curves.Ranking:
+        """The rows counted from the highest probability of the last class down."""
+        return curves.rank(self.positive, self.scores)
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Test rows of a regression: `actual` and `predicted` have shape (n,)."""
+
+    target: str
+    actual: Array
+    predicted: Array
+
+
+def read(record: Record) -> Classified | Measured | str:
+    """Read the test rows of a run, or say in a sentence why there is nothing to draw."""
+    kind, target = text(record.facts, "target", "kind"), text(record.facts, "target", "name")
+    if kind is None or target is None:
+        return "facts.json does not say what the target is."
+    if not record.predictions.exists():
+        return "The run kept no predictions.parquet."
+    frame = pl.read_parquet(record.predictions)
+    absent = [name for name in (target, "prediction") if name not in frame.columns]
+    if absent:
+        return f"predictions.parquet has no column {absent[0]!r}."
+    if kind == "continuous":
+        return _measured(frame, target)
+    classes = tuple(plain(value) for value in elements(record.facts, "target", "classes"))
+    return _classified(frame, target, classes, number(record.facts, "threshold"))
+
+
+def _measured(frame: pl.DataFrame, target: str) -> Measured | str:
+    pair = frame.select(pl.col(target, "prediction").cast(pl.Float64))
+    actual, predicted = pair[target].to_numpy(), pair["prediction"].to_numpy()
+    known = np.isfinite(actual) & np.isfinite(predicted)
+    if not known.any():
+        return "There are no test rows."
+    return Measured(target=target, actual=actual[known], predicted=predicted[known])
+
+
+def _classified(
+    frame: pl.DataFrame, target: str, classes: tuple[str, ...], threshold: float | None
+) -> Classified | str:
+    columns = [f"probability_{name}" for name in classes]
+    if len(classes) < 2 or not set(columns) <= set(frame.columns):
+        return "predictions.parquet has no probability of every class."
+    indices = {name: index for index, name in enumerate(classes)}
+    coded = frame.select(
+        pl.col(target, "prediction")
+        .cast(pl.String)
+        .replace_strict(indices, default=-1, return_dtype=pl.Int64)
+    )
+    actual, decided = coded[target].to_numpy(), coded["prediction"].to_numpy()
+    probabilities = frame.select(pl.col(columns).cast(pl.Float64)).to_numpy()
+    known = (actual >= 0) & (decided >= 0) & np.isfinite(probabilities).all(axis=1)
+    if not known.any():
+        return "There are no test rows."
+    return Classified(
+        target=target,
+        classes=classes,
+        actual=actual[known],
+        decided=decided[known],
+        probabilities=probabilities[known],
+        threshold=threshold,
+    )

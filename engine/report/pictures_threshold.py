@@ -1,0 +1,102 @@
+"""The pictures of a decision's threshold: what each one would have meant for the test rows."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from engine.report import curves, scores, svg
+from engine.report.canvas import (
+    FIFTHS,
+    HEIGHT,
+    LEFT,
+    TOP,
+    UNIT,
+    WIDTH,
+    Figure,
+    Undrawn,
+    plane,
+    threshold_line,
+)
+from engine.report.outcomes import Classified
+from engine.report.record import Record
+from engine.report.words import metric, quantity
+from engine.tasks import confusion
+
+Array = np.ndarray
+
+_GRID = np.linspace(0.0, 1.0, 201)
+_IN_TABLE = range(0, 201, 20)
+
+
+def threshold(_record: Record, rows: Classified) -> Figure | Undrawn:
+    """Draw precision, recall and F1 over every threshold."""
+    title, margins = "Choice of threshold", _margins(rows)
+    if not rows.ranking.n_positive:
+        return Undrawn(title, "needs test rows of the positive class.")
+    drawn = (
+        ("Precision", confusion.precision(margins), svg.BLUE, ""),
+        ("Recall", confusion.recall(margins), svg.VERMILLION, "7 3"),
+        ("F1", confusion.f1(margins), svg.GREEN, "2 2"),
+    )
+    axes = plane(UNIT, UNIT, top=TOP + 22)
+    parts = [svg.frame(axes, x_title="Threshold", y_title="Score", x_ticks=FIFTHS)]
+    for index, (name, ys, colour, dash) in enumerate(drawn):
+        x = LEFT + 8 + 98 * index
+        parts.append(svg.line(axes, _GRID, ys, stroke=colour, dash=dash))
+        parts.append(svg.segment(x, TOP + 6, x + 20, TOP + 6, stroke=colour, width=3, dash=dash))
+        parts.append(svg.label(x + 25, TOP + 10, name))
+    if rows.threshold is not None:
+        parts.append(threshold_line(axes, rows.threshold))
+    caption = f"Precision, recall and F1 on the test rows for every threshold{_in_use(rows)}."
+    return Figure(
+        name="threshold",
+        title=title,
+        caption=caption,
+        svg=svg.document(WIDTH, HEIGHT, parts, title=title, description=caption),
+        header=("Threshold", *(name for name, _, _, _ in drawn)),
+        rows=tuple((f"{_GRID[k]:.1f}", *(metric(float(ys[k])) for _, ys, _, _ in drawn)) for k in _IN_TABLE),
+    )
+
+
+def profit(record: Record, rows: Classified) -> Figure | Undrawn | None:
+    """Draw what the test rows are worth at every threshold, where the goal prices outcomes."""
+    title, value = "Profit by threshold", scores.worth(record)
+    if value is None:
+        return None
+    earned = confusion.profit_of(_margins(rows), value)
+    named = f"Profit per 1,000 cases, {value.currency}"
+    axes = plane(UNIT, svg.span(earned, zero=True))
+    best = int(earned.argmax())
+    parts = [
+        svg.frame(axes, x_title="Threshold", y_title=named, x_ticks=FIFTHS),
+        svg.line(axes, _GRID, earned, stroke=svg.BLUE),
+    ]
+    if rows.threshold is not None:
+        parts.append(threshold_line(axes, rows.threshold))
+    caption = (
+        f"On the test rows the highest profit is {quantity(float(earned[best]))} {value.currency} "
+        f"per 1,000 cases, at {_GRID[best]:.3f}{_in_use(rows)}."
+    )
+    return Figure(
+        name="profit",
+        title=title,
+        caption=caption,
+        svg=svg.document(WIDTH, HEIGHT, parts, title=title, description=caption),
+        header=("Threshold", named),
+        rows=tuple((f"{_GRID[k]:.1f}", quantity(float(earned[k]))) for k in _IN_TABLE),
+    )
+
+
+def _margins(rows: Classified) -> Array:
+    """Return the binary statistic at every threshold of the grid."""
+    true_positive, false_positive = curves.counts_at(rows.ranking, _GRID)
+    return confusion.binary_margins(
+        true_positive=true_positive,
+        false_positive=false_positive,
+        positives=np.full(_GRID.size, rows.ranking.n_positive),
+        negatives=np.full(_GRID.size, rows.ranking.n_negative),
+    )
+
+
+def _in_use(rows: Classified) -> str:
+    return "" if rows.threshold is None else f"; the line is the one in use, {metric(rows.threshold)}"

@@ -1,0 +1,171 @@
+"""`metrics.json` as rows: each metric with its interval on every part, and the baselines beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import cast
+
+from engine.names import TASKS
+from engine.report.record import Json, Record, at, elements, members, number, plain, text
+from engine.recipe.spec import Value
+from engine.report.words import MISSING, metric, quantity, title
+from engine.tasks.confusion import profit_metric
+from engine.tasks.task import Metric, Task, TargetKind
+
+PARTS = ("train", "validation", "test")
+BASELINES = ("linear", "constant")
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """A metric's value with its interval; None where it is not defined or was not recorded."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+
+    @property
+    def interval(self) -> str:
+        """The interval in words, empty where there is none."""
+        if self.low is None or self.high is None:
+            return ""
+        return f"{metric(self.low)} to {metric(self.high)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """One metric over the parts and the baselines; `greater_is_better` is None where nobody says so."""
+
+    name: str
+    title: str
+    greater_is_better: bool | None
+    parts: dict[str, Score]
+    baselines: dict[str, Score]
+
+    @property
+    def test(self) -> Score:
+        """The score on test rows."""
+        return self.parts.get("test", Score(None, None, None))
+
+
+def read(record: Record) -> tuple[Scored, ...]:
+    """Return every recorded metric, in the order of the file."""
+    names = dict.fromkeys(name for part in PARTS for name in members(record.metrics, part))
+    metrics = declared(record)
+    scored = []
+    for name in names:
+        known = metrics.get(name)
+        parts = {part: _score(record, part, name) for part in PARTS if name in members(record.metrics, part)}
+        baselines = {
+            kind: _score(record, "baselines", kind, "test", name)
+            for kind in members(record.metrics, "baselines")
+            if name in members(record.metrics, "baselines", kind, "test")
+        }
+        scored.append(
+            Scored(
+                name=name,
+                title=known.title if known else title(name),
+                greater_is_better=known.greater_is_better if known else None,
+                parts=parts,
+                baselines=baselines,
+            )
+        )
+    return tuple(scored)
+
+
+def headline(record: Record) -> Scored | None:
+    """Return the metric that the goal, or else the task, is about."""
+    wanted = text(record.recipe, "goal", "metric") or text(record.recipe, "task", "metric")
+    return next((scored for scored in read(record) if scored.name == wanted), None)
+
+
+def confidence(record: Record) -> str:
+    """Return what kind of interval was asked for, such as "95 % interval"."""
+    level = number(record.recipe, "evaluation", "confidence")
+    return "interval" if level is None else f"{quantity(100 * level)} % interval"
+
+
+def comparison(scored: Scored, kind: str) -> str:
+    """Say how the model stands to one baseline, in words that claim no more than the interval does."""
+    against, mine = scored.baselines[kind].value, scored.test
+    if against is None:
+        return f"The {kind} baseline has no value here."
+    reached = f"The {kind} baseline reaches {metric(against)}"
+    if mine.value is None or scored.greater_is_better is None:
+        return f"{reached}."
+    if mine.value == against:
+        return f"{reached}: the same."
+    better = (mine.value > against) == scored.greater_is_better
+    verdict = "the model is better" if better else "the model is worse"
+    if mine.low is None or mine.high is None:
+        return f"{reached}: {verdict}; no interval was recorded."
+    if mine.low <= against <= mine.high:
+        return f"{reached}, inside the model's interval: no clear difference."
+    return f"{reached}: {verdict}, by more than its interval."
+
+
+def gate_title(record: Record, name: str) -> str:
+    """Return what a gate is about in words; columns it compares keep their names.
+
+    A gate on groups is named "METRIC by COLUMN, COLUMN" (`engine.evaluation.gates.gate_name`).
+    """
+    bare, by, columns = name.partition(" by ")
+    known = declared(record).get(bare)
+    return (known.title if known else title(bare)) + by + columns
+
+
+def audits(record: Record) -> tuple[tuple[str, Json], ...]:
+    """Return the audits of groups, each under the columns that make them."""
+    node = at(record.metrics, "fairness")
+    if isinstance(node, dict):
+        return tuple(node.items())
+    return tuple(
+        (", ".join(plain(name) for name in elements(audit, "by")), audit) for audit in elements(node)
+    )
+
+
+def group_name(group: Json) -> str:
+    """Return what a group is called."""
+    return text(group, "name") or text(group, "group") or MISSING
+
+
+def group_rates(audit: Json) -> tuple[str, ...]:
+    """Return what is known of the groups of an audit besides their names, in the order of the file."""
+    known = (key for group in elements(audit, "groups") for key in members(group))
+    return tuple(key for key in dict.fromkeys(known) if key not in {"name", "group"})
+
+
+def excluded(audit: Json) -> str:
+    """Say which groups an audit left out, empty where none."""
+    n_groups, n_rows = number(audit, "n_excluded_groups"), number(audit, "n_excluded_rows")
+    if not n_groups:
+        return ""
+    return f"Groups too small to compare and not shown: {quantity(n_groups)}, with {quantity(n_rows)} rows together."
+
+
+def measures(audit: Json) -> dict[str, float | None]:
+    """Return the gaps between the groups of an audit by name."""
+    known = members(audit)
+    return {key: number(audit, key) for key in known if key.startswith(("demographic_", "equal"))}
+
+
+def _score(record: Record, *path: str) -> Score:
+    node = at(record.metrics, *path)
+    return Score(number(node, "value"), number(node, "low"), number(node, "high"))
+
+
+def declared(record: Record) -> Mapping[str, Metric]:
+    """Return the task's own metrics; a run of a task that is not installed keeps the bare names."""
+    task, kind = text(record.recipe, "task", "kind"), text(record.facts, "target", "kind")
+    if task not in TASKS.names() or kind not in {"binary", "multiclass", "continuous"}:
+        return {}
+    metrics = cast(Task, TASKS.load(task)).metrics(cast(TargetKind, kind))
+    value = worth(record)
+    return {**metrics, "profit": profit_metric(value)} if value else metrics
+
+
+def worth(record: Record) -> Value | None:
+    """Return what each outcome is worth, where the recipe's goal says so."""
+    node = members(record.recipe, "goal", "value")
+    return Value.model_validate(node) if node else None

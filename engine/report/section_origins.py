@@ -1,0 +1,211 @@
+"""The sections that say where a run comes from: data, split, model, how to repeat it, versions, times, recipe."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from engine.report.markup import (
+    Html,
+    code,
+    details,
+    joined,
+    known,
+    pairs,
+    paragraph,
+    section,
+    table,
+    tag,
+    words,
+)
+from engine.report.record import Json, Record, at, elements, members, number, plain, text
+from engine.report.section_columns import column_rows
+from engine.report.words import duration, metric, quantity, share, size, title
+
+
+def data(record: Record) -> Html:
+    """Return what the table is and what each of its columns holds."""
+    source = at(record.data, "source")
+    n_rows = number(record.data, "n_rows")
+    facts = pairs(
+        [
+            ("Source", _code(text(source, "path"))),
+            ("Format", known(text(source, "format"))),
+            ("Rows", known(None if n_rows is None else quantity(n_rows))),
+            ("Columns", known(_count(record.data, "columns"))),
+            ("Size", words(size(number(source, "n_bytes")))),
+            ("SHA-256", _code(text(source, "sha256"))),
+        ]
+    )
+    warnings = [tag("li", words(_warning(item))) for item in elements(record.data, "warnings")]
+    heard = tag("ul", *warnings, class_="warnings") if warnings else paragraph("No warnings were recorded.")
+    columns = table(("Column", "Type", "Role", "Nulls", "Distinct", "Values"), column_rows(record), n_text=3)
+    return section("data", "Data", facts, heard, columns)
+
+
+def _count(node: Json, key: str) -> str | None:
+    found = at(node, key)
+    return f"{len(found):,}" if isinstance(found, list | dict) else None
+
+
+def _warning(item: Json) -> str:
+    return (text(item, "what") or plain(item)) if isinstance(item, dict) else plain(item)
+
+
+def _code(value: str | None) -> Html:
+    return known(None) if value is None else code(value)
+
+
+def split(record: Record) -> Html:
+    """Return how the rows were parted, with the hash of each part."""
+    node = at(record.data, "split")
+    sizes = members(node, "sizes")
+    if not sizes:
+        return section("split", "Split", tag("p", known(None)))
+    total = sum(number(sizes, part) or 0 for part in sizes)
+    rows = (
+        [
+            words(title(part)),
+            words(quantity(number(sizes, part))),
+            words(share((number(sizes, part) or 0) / total if total else None)),
+            _code(text(node, "sha256", part)),
+        ]
+        for part in sizes
+    )
+    kind = tag(
+        "p", words("Kind: "), _code(text(node, "kind")), words(", seed "), known(text(record.facts, "seed"))
+    )
+    body = table(("Part", "Rows", "Share", "SHA-256 of its row numbers"), rows)
+    return section("split", "Split", kind, body)
+
+
+def model(record: Record) -> Html:
+    """Return what was fitted, with which parameters."""
+    node = at(record.facts, "model")
+    family = text(node, "family") or text(record.recipe, "model", "family")
+    threshold = number(record.facts, "threshold")
+    classes = [plain(name) for name in elements(record.facts, "target", "classes")]
+    entries = [
+        ("Family", _code(family)),
+        ("Estimator", _code(text(node, "estimator"))),
+        ("Iterations kept", known(_whole(node, "n_iterations"))),
+        ("Input columns after preparation", known(_whole(node, "n_features"))),
+        ("Target", _code(text(record.facts, "target", "name"))),
+        ("Deployed as", known(text(node, "deployed_as"))),
+        ("Largest difference to the library", known(_parity(node))),
+    ]
+    if classes:
+        entries.insert(5, ("Classes", joined(_spaced(classes))))
+        if threshold is not None:
+            entries.insert(6, ("Threshold", words(metric(threshold))))
+    params = members(node, "params") or members(record.recipe, "model", "params")
+    rows = ([code(name), code(plain(value))] for name, value in params.items())
+    set_ = table(("Parameter", "Value"), rows) if params else paragraph("No parameter was set.")
+    return section("model", "Model", pairs(entries), set_)
+
+
+def _spaced(names: list[str]) -> list[Html]:
+    return [Html(code(name) + " ") for name in names]
+
+
+def _whole(node: Json, key: str) -> str | None:
+    found = number(node, key)
+    return None if found is None else quantity(found)
+
+
+def _parity(node: Json) -> str | None:
+    parity = at(node, "parity")
+    if isinstance(parity, dict):
+        return ", ".join(f"{title(key).lower()} {_scalar(value)}" for key, value in parity.items())
+    return None if parity is None else _scalar(parity)
+
+
+def _scalar(value: Json) -> str:
+    return quantity(value) if isinstance(value, int | float) and not isinstance(value, bool) else plain(value)
+
+
+def reproduce(record: Record) -> Html:
+    """Return the commands that make this run again."""
+    run = text(record.facts, "run")
+    lines = [f"engine verify {run}" if run else "engine verify RUN", "engine run recipe.yaml"]
+    told = [
+        "run it again from this folder and compare bit for bit",
+        "from inside this folder: the same recipe as a new run",
+    ]
+    items = (
+        tag("li", tag("pre", code(line)), tag("span", words(why), class_="note"))
+        for line, why in zip(lines, told, strict=True)
+    )
+    hashes = pairs(
+        [
+            ("Recipe SHA-256", _code(text(record.facts, "recipe_sha256"))),
+            ("Data SHA-256", _code(text(record.facts, "data_sha256"))),
+            ("Seed", known(text(record.facts, "seed"))),
+            ("Git", known(_git(record))),
+        ]
+    )
+    return section("reproduce", "How to reproduce", tag("ul", *items, class_="commands"), hashes)
+
+
+def _git(record: Record) -> str | None:
+    node = at(record.facts, "git")
+    if node is None:
+        return None
+    dirty = at(node, "dirty")
+    state = (
+        {True: ", with uncommitted changes", False: ", clean"}.get(dirty is True, "")
+        if dirty is not None
+        else ""
+    )
+    return f"{text(node, 'commit') or 'no commit'}{state}"
+
+
+def versions(record: Record) -> Html:
+    """Return what the run was made with, and on what machine."""
+    own = [("engine", text(record.facts, "engine_version")), ("Python", text(record.facts, "python"))]
+    named = [
+        *own,
+        *((name, text(record.facts, "packages", name)) for name in members(record.facts, "packages")),
+    ]
+    rows = ([words(name), known(version)] for name, version in named)
+    machine = [
+        (title(key), known(_described(value))) for key, value in members(record.facts, "hardware").items()
+    ]
+    return section(
+        "versions",
+        "Versions and machine",
+        pairs(machine or [("Machine", known(None))]),
+        details("Packages", table(("Package", "Version"), rows, n_text=2)),
+    )
+
+
+def _described(value: Json) -> str | None:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {_scalar(item)}" for key, item in value.items())
+    return None if value is None else _scalar(value)
+
+
+def timings(record: Record) -> Html:
+    """Return how long each step took and how much memory it reached."""
+    steps = elements(record.facts, "steps")
+    if not steps:
+        return section("timings", "Time and memory", tag("p", known(None)))
+    seconds = [number(step, "seconds") for step in steps]
+    rows = [
+        [known(text(step, "name")), words(duration(taken)), known(_mib(step))]
+        for step, taken in zip(steps, seconds, strict=True)
+    ]
+    whole = duration(sum(taken or 0.0 for taken in seconds))
+    note = paragraph(f"{whole} for the steps recorded before this page was drawn.")
+    return section("timings", "Time and memory", table(("Step", "Time", "Peak memory"), rows), note)
+
+
+def _mib(step: Json) -> str | None:
+    peak = number(step, "peak_mib")
+    return None if peak is None else f"{peak:,.0f} MiB"
+
+
+def recipe(record: Record) -> Html:
+    """Return the composed recipe as it runs again."""
+    if not record.recipe_text:
+        return section("recipe", "Recipe", tag("p", known(None)))
+    return section("recipe", "Recipe", details("recipe.yaml", tag("pre", code(record.recipe_text))))

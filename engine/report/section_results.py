@@ -1,0 +1,200 @@
+"""The sections that say how good the model is: verdict, headline, gates, pictures, metrics, fairness."""
+
+from __future__ import annotations
+
+from engine.report import scores
+from engine.report.canvas import Figure
+from engine.report.figures import Gallery
+from engine.report.markup import (
+    Html,
+    code,
+    details,
+    known,
+    pairs,
+    paragraph,
+    plain_table,
+    section,
+    table,
+    tag,
+    words,
+)
+from engine.report.record import Json, Record, at, elements, members, number, text
+from engine.report.scores import BASELINES, PARTS, Scored
+from engine.report.words import metric, quantity, share, title
+
+
+def header(record: Record) -> Html:
+    """Return the page's head: what the model is called and what it is for."""
+    facts = record.facts
+    said = [
+        text(record.recipe, "task", "kind"),
+        text(facts, "model", "estimator") or text(facts, "model", "family"),
+        text(facts, "run"),
+        text(facts, "created"),
+    ]
+    chips = (tag("li", words(item)) for item in said if item)
+    return tag(
+        "header",
+        tag("h1", known(text(facts, "name") or text(record.recipe, "name"))),
+        tag("p", known(text(record.recipe, "goal", "statement")), class_="statement"),
+        tag("ul", *chips, class_="chips"),
+    )
+
+
+def summary(record: Record) -> Html:
+    """Return the verdict beside the headline metric."""
+    return tag("div", _verdict(record), _headline(record), class_="summary")
+
+
+def _verdict(record: Record) -> Html:
+    gates = elements(record.gates, "gates")
+    passed = at(record.gates, "passed")
+    missed = [text(gate, "name") or "" for gate in gates if at(gate, "passed") is not True]
+    if not gates:
+        kind, sign, said = "none", "○", "No gates"
+        why = "The recipe sets no bound that this run had to meet."
+    elif passed is True:
+        kind, sign, said = "met", "✓", "Gates met" if len(gates) > 1 else "Gate met"
+        why = f"{len(gates)} of {len(gates)} bounds hold: this run can be packaged."
+    else:
+        kind, sign, said = "missed", "✗", "Gates missed" if len(missed) != 1 else "Gate missed"
+        named = ", ".join(scores.gate_title(record, name) for name in missed)
+        why = f"{len(missed)} of {len(gates)} bounds are missed ({named}): this run can't be packaged."
+    mark = tag("span", words(sign), class_="sign", aria_hidden="true")
+    return tag("div", tag("p", mark, words(said), class_="said"), paragraph(why), class_=f"verdict {kind}")
+
+
+def _headline(record: Record) -> Html:
+    scored = scores.headline(record)
+    if scored is None:
+        return tag("div", tag("p", known(None), class_="said"), paragraph("No headline metric was recorded."))
+    n_rows = number(record.data, "split", "sizes", "test")
+    where = "on the test rows" if n_rows is None else f"on {quantity(n_rows)} test rows"
+    interval = scored.test.interval
+    value = tag("span", words(metric(scored.test.value)), class_="big")
+    around = f"{scores.confidence(record)} {interval}" if interval else "no interval was recorded"
+    lines = [
+        tag("li", words(scores.comparison(scored, kind))) for kind in BASELINES if kind in scored.baselines
+    ]
+    if not lines:
+        lines = [tag("li", words("No baseline was recorded."))]
+    return tag(
+        "div",
+        tag("p", words(f"{scored.title} {where}"), class_="label"),
+        tag("p", value, words(" "), tag("span", words(around), class_="interval")),
+        tag("ul", *lines),
+        class_="headline",
+    )
+
+
+def gates(record: Record) -> Html:
+    """Return each bound with what was reached."""
+    rows = [_gate_row(record, gate) for gate in elements(record.gates, "gates")]
+    if not rows:
+        return section("gates", "Gates", paragraph("The recipe sets none."))
+    return section("gates", "Gates", table(("Gate", "Bound", "Reached", "Verdict"), rows, n_text=1))
+
+
+def _gate_row(record: Record, gate: Json) -> list[Html]:
+    bound = members(gate, "bound")
+    asked = [f"{words_} {quantity(limit)}" for key, words_ in (("min", "at least"), ("max", "at most"))
+             if (limit := number(bound, key)) is not None]  # fmt: skip
+    met = at(gate, "passed") is True
+    verdict = tag("span", words("✓ met" if met else "✗ missed"), class_="pill met" if met else "pill missed")
+    name = text(gate, "name")
+    return [
+        words(scores.gate_title(record, name)) if name else known(None),
+        known(" and ".join(asked)),
+        words(metric(number(gate, "value"))),
+        verdict,
+    ]
+
+
+def pictures(gallery: Gallery) -> Html:
+    """Return the pictures, each with its caption and the numbers behind it."""
+    body = [tag("div", *(_picture(figure) for figure in gallery.figures), class_="gallery")]
+    if gallery.undrawn:
+        body.append(
+            tag("ul", *(tag("li", words(f"{x.title}: {x.reason}")) for x in gallery.undrawn), class_="note")
+        )
+    return section("pictures", "Pictures", *body)
+
+
+def _picture(figure: Figure) -> Html:
+    numbers = plain_table(figure.header, figure.rows)
+    return tag(
+        "figure",
+        tag("h3", words(figure.title)),
+        Html(figure.svg),  # drawn by this room, its words escaped there
+        tag("figcaption", words(figure.caption)),
+        details("Numbers", numbers),
+    )
+
+
+def metrics(record: Record) -> Html:
+    """Return every metric on every part, and the baselines on the test rows."""
+    scored = scores.read(record)
+    if not scored:
+        return section("metrics", "Metrics", tag("p", known(None)))
+    parts = [part for part in PARTS if any(part in one.parts for one in scored)]
+    kinds = [kind for kind in BASELINES if any(kind in one.baselines for one in scored)]
+    header_ = (
+        "Metric",
+        *(title(part) for part in parts),
+        *(f"{title(kind)} baseline, test" for kind in kinds),
+    )
+    rows = ([_metric_name(one), *_metric_cells(one, parts, kinds)] for one in scored)
+    note = f"Below a value: its {scores.confidence(record)}, where one was recorded. ↑ higher is better, ↓ lower is better."
+    told = [
+        paragraph(f"{title(kind)} baseline: {description}.")
+        for kind in kinds
+        if (description := text(record.metrics, "baselines", kind, "description"))
+    ]
+    return section("metrics", "Metrics", table(header_, rows), paragraph(note), *told)
+
+
+def _metric_name(scored: Scored) -> Html:
+    arrow = {True: " ↑", False: " ↓", None: ""}[scored.greater_is_better]
+    return words(scored.title + arrow)
+
+
+def _metric_cells(scored: Scored, parts: list[str], kinds: list[str]) -> list[Html]:
+    found = [scored.parts.get(part) for part in parts] + [scored.baselines.get(kind) for kind in kinds]
+    cells = []
+    for score in found:
+        if score is None:
+            cells.append(words("–"))
+        elif score.interval:
+            cells.append(Html(words(metric(score.value)) + tag("small", words(score.interval))))
+        else:
+            cells.append(words(metric(score.value)))
+    return cells
+
+
+def fairness(record: Record) -> Html | None:
+    """Return how the groups of each sensitive column fare, where that was measured."""
+    body = [part for columns, audit in scores.audits(record) for part in _audit(columns, audit)]
+    return section("fairness", "Fairness", *body) if body else None
+
+
+def _audit(columns: str, audit: Json) -> list[Html]:
+    rates = scores.group_rates(audit)
+    rows = (
+        [words(scores.group_name(group)), *(words(_rate(group, rate)) for rate in rates)]
+        for group in elements(audit, "groups")
+    )
+    left_out = scores.excluded(audit)
+    return [
+        tag("h3", words("By "), code(columns)),
+        pairs((title(name), words(metric(value))) for name, value in scores.measures(audit).items()),
+        table(("Group", *(_RATES.get(rate, title(rate)) for rate in rates)), rows),
+        *([paragraph(left_out)] if left_out else []),
+    ]
+
+
+_RATES = {"n": "Rows", "base_rate": "Positive rows", "selection_rate": "Decided positive"}
+
+
+def _rate(group: Json, rate: str) -> str:
+    value = number(group, rate)
+    return quantity(value) if rate == "n" else share(value)

@@ -1,0 +1,197 @@
+"""How values are said: escaped for the place they go to, numbers short enough to read.
+
+Every string that comes from a recipe or from data passes through `escape`, `inline_code` or `prose` before it
+is written; nothing else in this room knows about markup characters.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import unicodedata
+
+MISSING = "MISSING"
+
+# XML 1.0, section 2.2: characters that no document may hold, written or escaped. Directional overrides
+# are legal but would let a column's name rewrite the look of the text beside it.
+_UNSAFE = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]"
+)
+_ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;"})
+_MARKDOWN = re.compile(r"([\\`*_\[\]|~#])")
+_LINK = re.compile(r"(?i)(\w)([:.@])(?=\S)")
+_LEADING = re.compile(r"^(\s*)([-+=]|\d+(?=[.)]))")
+
+
+def clean(text: str) -> str:
+    """Replace characters that no document may hold, or that turn text around, by U+FFFD."""
+    return _UNSAFE.sub("\ufffd", text)
+
+
+def escape(text: str) -> str:
+    """Return `text` as literal HTML or XML, in an element or in a quoted attribute.
+
+    Examples
+    --------
+    >>> escape('<img src=x onerror="alert(1)">')
+    '&lt;img src=x onerror=&quot;alert(1)&quot;&gt;'
+    """
+    return clean(text).translate(_ENTITIES)
+
+
+def inline_code(text: str) -> str:
+    r"""Return `text` as a Markdown code span that also holds in a table's cell.
+
+    Examples
+    --------
+    >>> inline_code("hours-per-week")
+    '`hours-per-week`'
+    >>> inline_code("a`b|c")
+    '``a`b\\|c``'
+    """
+    line = " ".join(clean(text).split()).replace("|", "\\|")
+    longest = max((len(run) for run in re.findall("`+", line)), default=0)
+    fence = "`" * (longest + 1)
+    pad = " " if line.startswith("`") or line.endswith("`") or not line else ""
+    return f"{fence}{pad}{line}{pad}{fence}"
+
+
+def prose(text: str) -> str:
+    r"""Return `text` as one line of Markdown in which nothing is markup, a link or HTML.
+
+    Examples
+    --------
+    >>> prose("*buy* <b>now</b> at http://x.y")
+    '\\*buy\\* &lt;b&gt;now&lt;/b&gt; at http\\://x\\.y'
+    """
+    line = " ".join(clean(text).split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    line = _LINK.sub(r"\1\\\2", _MARKDOWN.sub(r"\\\1", line))
+    return _LEADING.sub(_escaped_start, line)
+
+
+def _escaped_start(match: re.Match[str]) -> str:
+    mark = match.group(2)
+    return f"{match.group(1)}\\{mark}" if not mark.isdigit() else f"{match.group(1)}{mark}\u200b"
+
+
+def quantity(value: float | None, *, absent: str = "not defined") -> str:
+    """Return a number to four figures, thousands apart by commas.
+
+    Examples
+    --------
+    >>> [quantity(v) for v in (0.92714, 547.25, 45222, -0.0, 12345.6, 1e-7, 3.2e9, None)]
+    ['0.9271', '547.2', '45,222', '0', '12,346', '1e-07', '3.2e+09', 'not defined']
+    """
+    if value is None or not math.isfinite(value):
+        return absent
+    if value == int(value) and abs(value) < 1e9:
+        return f"{int(value):,}"
+    if 10_000 <= abs(value) < 1e9:
+        return f"{value:,.0f}"
+    if 1_000 <= abs(value) < 10_000:
+        return f"{value:,.1f}"
+    return f"{value:.4g}"
+
+
+def metric(value: float | None) -> str:
+    """Return a metric's value: four places below ten, so that a column of scores lines up.
+
+    Examples
+    --------
+    >>> [metric(v) for v in (0.92, 1, 0.00001, 547.251, None)]
+    ['0.9200', '1.0000', '1e-05', '547.3', 'not defined']
+    """
+    if value is not None and (value == 0 or 1e-3 <= abs(value) < 10):
+        return f"{value:.4f}"
+    return quantity(value)
+
+
+def share(value: float | None) -> str:
+    """Return a fraction as a percentage with one place.
+
+    Examples
+    --------
+    >>> share(0.2408)
+    '24.1 %'
+    """
+    return "not defined" if value is None else f"{100 * value:.1f} %"
+
+
+def duration(seconds: float | None) -> str:
+    """Return seconds as a person says them.
+
+    Examples
+    --------
+    >>> [duration(s) for s in (0.0042, 3.14159, 75.0, None)]
+    ['4 ms', '3.14 s', '1 min 15 s', 'MISSING']
+    """
+    if seconds is None:
+        return MISSING
+    if seconds < 1:
+        return f"{1000 * seconds:.0f} ms"
+    if seconds < 60:
+        return f"{seconds:.2f} s"
+    return f"{int(seconds // 60)} min {seconds % 60:.0f} s"
+
+
+def size(n_bytes: float | None) -> str:
+    """Return a number of bytes in binary units.
+
+    Examples
+    --------
+    >>> [size(n) for n in (512, 3974305, None)]
+    ['512 B', '3.8 MiB', 'MISSING']
+    """
+    if n_bytes is None:
+        return MISSING
+    for unit in ("B", "KiB", "MiB"):
+        if n_bytes < 1024:
+            return f"{n_bytes:.0f} B" if unit == "B" else f"{n_bytes:.1f} {unit}"
+        n_bytes /= 1024
+    return f"{n_bytes:.1f} GiB"
+
+
+def title(name: str) -> str:
+    """Return a name of ours as words.
+
+    Examples
+    --------
+    >>> title("demographic_parity_ratio")
+    'Demographic parity ratio'
+    """
+    words = name.replace("_", " ").strip()
+    return words[:1].upper() + words[1:]
+
+
+def width(text: str, size_px: float) -> float:
+    """Return about how wide `text` is in a sans-serif face, in pixels, never much too small."""
+    return size_px * sum(_advance(character) for character in text)
+
+
+def _advance(character: str) -> float:
+    if unicodedata.east_asian_width(character) in "WF":
+        return 1.05
+    if unicodedata.combining(character):
+        return 0.0
+    if character in "ijl.,:;'|!() []ft/":
+        return 0.36
+    return 0.9 if character in "mwMW@%" else 0.7 if character.isupper() else 0.58
+
+
+def shortened(text: str, size_px: float, limit_px: float) -> str:
+    """Return `text` cut with an ellipsis so that it is at most `limit_px` wide.
+
+    Examples
+    --------
+    >>> shortened("education-num", 12, 60)
+    'educatio…'
+    """
+    text = " ".join(clean(text).split())
+    if width(text, size_px) <= limit_px:
+        return text
+    kept = ""
+    for character in text:
+        if width(kept + character + "…", size_px) > limit_px:
+            break
+        kept += character
+    return kept + "…"

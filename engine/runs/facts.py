@@ -1,0 +1,88 @@
+"""What a run was made with: versions, code, git state, hardware. Recorded, never inferred later."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import subprocess
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+# What decides numbers; a run on other versions of these is another run.
+_DECIDING = (
+    "numpy", "polars", "scikit-learn", "lightgbm", "xgboost-cpu", "torch", "pytorch-lightning", "onnx",
+    "onnxruntime", "skl2onnx", "hydra-core", "omegaconf", "pydantic", "bentoml",
+)  # fmt: skip
+
+
+@cache
+def engine_version() -> str:
+    """Return the installed version of this package."""
+    return version("declarative-engine")
+
+
+@cache
+def packages() -> dict[str, str]:
+    """Return the versions of the packages that decide numbers; one that is not installed is left out."""
+    found = {}
+    for name in _DECIDING:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+@cache
+def code_sha256() -> str:
+    """Return the SHA-256 of every source file of this package, in hex."""
+    root = Path(__file__).resolve().parent.parent
+    digest = hashlib.sha256()
+    for file in sorted(root.rglob("*.py")):
+        digest.update(file.relative_to(root).as_posix().encode() + b"\0" + file.read_bytes())
+    return digest.hexdigest()
+
+
+def git_state() -> dict[str, object] | None:
+    """Return commit and dirty state of the working directory's repository, or None outside one."""
+    commit = _git("rev-parse", "HEAD")
+    if commit is None:
+        return None
+    changes = _git("status", "--porcelain", "--untracked-files=no") or ""
+    return {"commit": commit, "dirty": bool(changes)}
+
+
+def hardware() -> dict[str, object]:
+    """Return what this machine is: processor, cores that may be used, memory in MiB."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return {
+        "machine": platform.machine(),
+        "processor": _processor(),
+        "cores": len(os.sched_getaffinity(0)),
+        "memory_mib": memory // 2**20,
+        "system": platform.platform(),
+    }
+
+
+def identity(*, recipe_sha256: str, data_sha256: str) -> str:
+    """Return the SHA-256, in hex, of recipe, data, code and versions together."""
+    parts = [recipe_sha256, data_sha256, code_sha256(), repr(sorted(packages().items()))]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def _git(*arguments: str) -> str | None:
+    try:
+        done = subprocess.run(["git", *arguments], capture_output=True, text=True, timeout=10, check=True)  # noqa: S603, S607 (fixed words)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "")

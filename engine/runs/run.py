@@ -1,0 +1,172 @@
+"""A finished run as an object, and finding one by folder, id or `NAME@latest`."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from engine.errors import EngineError, RecipeError, nearest
+from engine.runs.folder import LOCK, PARTIAL, is_interrupted
+
+if TYPE_CHECKING:
+    from engine.runs.bundle import Bundle
+
+Json = dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One finished run and its folder."""
+
+    path: Path
+
+    @property
+    def id(self) -> str:
+        """The run's id."""
+        return self.path.name
+
+    @property
+    def name(self) -> str:
+        """The recipe's name."""
+        return self.path.parent.name
+
+    @property
+    def metrics(self) -> Json:
+        """Scores by part and metric, each with its interval."""
+        return self.read("metrics.json")
+
+    @property
+    def gates(self) -> Json:
+        """The verdict and each gate."""
+        return self.read("gates.json")
+
+    @property
+    def passed(self) -> bool:
+        """Whether every gate was met."""
+        return self.gates["passed"] is True
+
+    @property
+    def facts(self) -> Json:
+        """What the run was made with."""
+        return self.read("facts.json")
+
+    def read(self, file: str) -> Json:
+        """Read one of the run's JSON files.
+
+        Raises
+        ------
+        EngineError
+            If the file is missing or is no JSON object.
+        """
+        try:
+            content = json.loads((self.path / file).read_bytes())
+        except (OSError, ValueError) as error:
+            raise EngineError.of(f"{self.path / file} can't be read: {error}") from error
+        if not isinstance(content, dict):
+            raise EngineError.of(f"{self.path / file} is not a JSON object")
+        return content
+
+    def bundle(self, *, threads: int = 1) -> Bundle:
+        """Load what is deployed, every file checked against the manifest first."""
+        from engine.runs.bundle import load_bundle
+
+        return load_bundle(self.path / "bundle", threads=threads)
+
+    def predict(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Score raw rows with the run's bundle.
+
+        Parameters
+        ----------
+        frame
+            Shape (n_rows, n_columns) with the schema's feature columns, in any order.
+
+        Returns
+        -------
+        pl.DataFrame
+            Shape (n_rows, …): `prediction`, and for classification `probability_<class>`.
+
+        Raises
+        ------
+        DataError
+            If the rows break the schema.
+        """
+        return self.bundle().predict(frame)
+
+
+def find_run(given: str, *, root: Path) -> Run:
+    """Return the run that a folder, a run id or `NAME@latest` stands for.
+
+    Raises
+    ------
+    RecipeError
+        If there is none, or it was interrupted.
+    """
+    name, at, word = given.partition("@")
+    if at:
+        if word != "latest":
+            raise RecipeError.of(f"'@{word}' is not known", allowed=["latest"], try_="engine runs")
+        runs = [run for run in list_runs(root, name=name) if not run.name.endswith(PARTIAL)]
+        if not runs:
+            names = [folder.name for folder in root.iterdir() if folder.is_dir()] if root.is_dir() else []
+            raise RecipeError.of(
+                f"there is no finished run of '{name}' in {root}",
+                suggestion=nearest(name, names),
+                allowed=names,
+                try_="engine runs",
+            )
+        return Run(runs[-1])
+    folder = Path(given)
+    if not folder.is_dir():
+        matches = sorted(root.glob(f"*/{given}")) + sorted(root.glob(f"*/{given}{PARTIAL}"))
+        if not matches:
+            ids = [run.name for run in list_runs(root)]
+            raise RecipeError.of(
+                f"there is no run '{given}' in {root}", suggestion=nearest(given, ids), try_="engine runs"
+            )
+        folder = matches[0]
+    folder = folder.resolve()
+    if folder.name.endswith(PARTIAL):
+        run = folder.name.removesuffix(PARTIAL)
+        state = "was interrupted" if is_interrupted(folder) else "is still at work"
+        raise RecipeError.of(f"run {run} {state}", try_=f"engine run --resume {run}")
+    if not (folder / "facts.json").is_file():
+        raise RecipeError.of(f"{given} is not a run folder", try_="engine runs")
+    return Run(folder)
+
+
+def list_runs(root: Path, *, name: str | None = None) -> list[Path]:
+    """Return the run folders of one name or of all, oldest first, partial ones among them."""
+    names = [root / name] if name else sorted(root.iterdir()) if root.is_dir() else []
+    return [
+        folder
+        for parent in names
+        if parent.is_dir()
+        for folder in sorted(parent.iterdir())
+        if folder.is_dir() and not folder.name.startswith(".") and _is_run(folder)
+    ]
+
+
+def find_interrupted(given: str, *, root: Path) -> Path:
+    """Return the folder of an interrupted run, given as an id or a folder.
+
+    Raises
+    ------
+    RecipeError
+        If there is none.
+    """
+    run = Path(given).name.removesuffix(PARTIAL)
+    candidates = [Path(given), *sorted(root.glob(f"*/{run}{PARTIAL}"))]
+    for folder in candidates:
+        if folder.name.endswith(PARTIAL) and (folder / "recipe.yaml").is_file():
+            return folder.resolve()
+    finished = sorted(root.glob(f"*/{run}"))
+    what = f"run {run} is finished" if finished else f"there is no interrupted run '{run}' in {root}"
+    raise RecipeError.of(what, try_="engine runs")
+
+
+def _is_run(folder: Path) -> bool:
+    return (folder / "facts.json").is_file() or (folder.name.endswith(PARTIAL) and (folder / LOCK).exists())

@@ -1,0 +1,152 @@
+"""Fits one candidate: prepare on training rows alone, fit, write the graph, choose the threshold.
+
+The test rows are not passed in here, so nothing can be fitted on them.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+import polars as pl
+
+from engine.data.parts import PartData
+from engine.data.schema import Schema
+from engine.errors import EngineError
+from engine.features.prepare import Preparation, prepare
+from engine.models.assemble import Artifact, assemble
+from engine.models.family import Array, Family, Fitted, ParamValue, Problem, Progress, Rows
+from engine.models.scorer import Parity, Scorer, parity
+from engine.names import FAMILIES
+from engine.recipe.spec import ComputeSpec, ModelSpec, Spec
+from engine.tasks.task import Target, Task
+
+# Enough rows to meet a tree's every leaf; more would only repeat what is seen.
+_PARITY_ROWS = 5000
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A fitted model with its preparation, before it is a graph."""
+
+    fitted: Fitted
+    preparation: Preparation
+    family: Family
+
+    def predict(self, frame: pl.DataFrame) -> Array:
+        """Return the library's own answer for raw rows."""
+        return self.fitted.predict(self.preparation.transform(frame))
+
+
+@dataclass(frozen=True)
+class Model:
+    """A candidate as it is deployed: the graph, what runs it, and how near it is to the library."""
+
+    candidate: Candidate
+    artifact: Artifact
+    scorer: Scorer
+    threshold: float | None
+    parity: Parity
+
+
+def usable_cores() -> int:
+    """Return how many cores this process may run on."""
+    return len(os.sched_getaffinity(0))
+
+
+def n_threads(compute: ComputeSpec) -> int:
+    """Return how many threads a run uses: as declared, else as many cores as it may run on."""
+    return compute.threads or usable_cores()
+
+
+def fit_candidate(
+    model: ModelSpec,
+    *,
+    train: PartData,
+    validation: PartData,
+    schema: Schema,
+    target: Target,
+    spec: Spec,
+    progress: Progress | None = None,
+) -> Candidate:
+    """Fit a model of one family.
+
+    Raises
+    ------
+    EngineError
+        If the library fails or the fit diverges.
+    """
+    family = cast("Family", FAMILIES.load(model.family))
+    preparation = prepare(train.frame, schema=schema, needs=family.needs(model))
+    problem = Problem(
+        train=Rows(preparation.transform(train.frame), train.y, train.weights),
+        validation=_rows(preparation, validation) if validation.n_rows else None,
+        kind=target.kind,
+        n_classes=target.n_outputs,
+        feature_names=preparation.feature_names,
+        category_sizes=preparation.category_sizes,
+        estimator=model.estimator,
+        params=cast("Mapping[str, ParamValue]", model.params),
+        seed=spec.seed,
+        threads=n_threads(spec.compute),
+        device=spec.compute.device,
+        max_iterations=spec.compute.max_iterations,
+    )
+    return Candidate(family.fit(problem, progress), preparation, family)
+
+
+def deploy_candidate(
+    candidate: Candidate, *, validation: PartData, schema: Schema, task: Task, target: Target, spec: Spec
+) -> Model:
+    """Write the candidate's graph, choose the threshold on validation rows, and hold it against the library.
+
+    Raises
+    ------
+    EngineError
+        If the graph and the library differ by more than the family's tolerance: a fault of ours.
+    """
+    threshold = None
+    if validation.n_rows:
+        values = candidate.predict(validation.frame)
+        threshold = task.choose_threshold(validation.y, values, validation.weights, spec=spec)
+    artifact = assemble(
+        preparation=candidate.preparation,
+        fitted=candidate.fitted,
+        task=task,
+        target=target,
+        threshold=threshold,
+    )
+    scorer = Scorer(
+        artifact, schema_columns=schema.features, kind=target.kind, threads=n_threads(spec.compute)
+    )
+    return Model(candidate, artifact, scorer, threshold, _check_parity(candidate, scorer, validation))
+
+
+def importances(candidate: Candidate) -> dict[str, float] | None:
+    """Return the library's own importances summed over each raw column, largest first, or None."""
+    shares = candidate.fitted.importances
+    if shares is None:
+        return None
+    totals: dict[str, float] = {}
+    for source, share in zip(candidate.preparation.sources, shares, strict=True):
+        totals[source] = totals.get(source, 0.0) + float(share)
+    return dict(sorted(totals.items(), key=lambda item: (-item[1], item[0])))
+
+
+def _check_parity(candidate: Candidate, scorer: Scorer, rows: PartData) -> Parity:
+    frame = rows.frame[:: max(rows.n_rows // _PARITY_ROWS, 1)]
+    found = parity(scorer, candidate.fitted, candidate.preparation, frame)
+    scale = max(1.0, float(np.abs(rows.y).max(initial=0.0)))
+    if not found.largest <= candidate.family.tolerance * scale:
+        raise EngineError.of(
+            f"the graph of {candidate.family.name} differs from the library by {found.largest:.3g}, "
+            f"more than {candidate.family.tolerance * scale:.3g}"
+        )
+    return found
+
+
+def _rows(preparation: Preparation, part: PartData) -> Rows:
+    return Rows(preparation.transform(part.frame), part.y, part.weights)

@@ -1,0 +1,68 @@
+"""Cross-validation: every fold of a `kfold` split validates once, on a model fitted on the others."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from engine.data.schema import Schema
+from engine.evaluation.evaluate import PartScores, evaluate
+from engine.models.assemble import decide_values
+from engine.recipe.spec import Spec
+from engine.tasks.task import Task
+from engine.training.fit import fit_candidate
+from engine.training.parts import Divided
+
+
+@dataclass(frozen=True, slots=True)
+class FoldScores:
+    """A metric over the folds: its mean, and each fold's value in order."""
+
+    mean: float | None
+    folds: tuple[float | None, ...]
+
+    def to_json(self) -> dict[str, object]:
+        """Return the form of `metrics.json`; `low` and `high` are the smallest and the largest fold."""
+        known = [value for value in self.folds if value is not None]
+        low, high = (min(known), max(known)) if known else (None, None)
+        return {"value": self.mean, "low": low, "high": high, "folds": list(self.folds)}
+
+
+def score_folds(
+    divided: Divided, *, schema: Schema, task: Task, spec: Spec, progress: Callable[[int, int, float | None], None]
+) -> dict[str, object]:
+    """Fit and score each fold; the preparation is fitted anew on each fold's training rows.
+
+    Returns
+    -------
+    dict
+        By metric, in the form of `metrics.json`, with every fold's value under `folds`. Decisions are taken at
+        the task's neutral threshold: a fold's own rows must not choose what judges them.
+    """
+    target, folds = divided.target, divided.parts.folds
+    rows: list[dict[str, float]] = []
+    for index, (train, validation) in enumerate(folds):
+        held_out = divided.whole.take(validation)
+        candidate = fit_candidate(
+            spec.model,
+            train=divided.whole.take(train),
+            validation=held_out,
+            schema=schema,
+            target=target,
+            spec=spec,
+        )
+        scores = decide_values(candidate.predict(held_out.frame), task=task, target=target, threshold=None)
+        part = PartScores(held_out.y, scores, held_out.weights, pl.DataFrame())
+        found = evaluate({"validation": part}, spec=spec, task=task, target=target, seed=spec.seed)
+        rows.append({name: interval.value for name, interval in found.metrics["validation"].items()})
+        progress(index + 1, len(folds), None)
+    return {name: _over_folds([row[name] for row in rows]).to_json() for name in rows[0]}
+
+
+def _over_folds(values: Sequence[float]) -> FoldScores:
+    finite = [value if math.isfinite(value) else None for value in values]
+    known = [value for value in finite if value is not None]
+    return FoldScores(math.fsum(known) / len(known) if known else None, tuple(finite))

@@ -1,0 +1,53 @@
+"""Divides a table: the target is read from all rows, the parts are cut, each part is encoded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from engine.data.parts import PartData
+from engine.data.source import Table
+from engine.data.split import Parts, split
+from engine.recipe.spec import Spec
+from engine.tasks.task import Target, Task
+
+
+@dataclass(frozen=True)
+class Divided:
+    """A table cut into parts, with the target that all parts share."""
+
+    target: Target
+    parts: Parts
+    whole: PartData
+
+    @property
+    def train(self) -> PartData:
+        """The rows a model is fitted on."""
+        return self.whole.take(self.parts.train)
+
+    @property
+    def validation(self) -> PartData:
+        """The rows that stop a fit early and choose the threshold."""
+        return self.whole.take(self.parts.validation)
+
+    @property
+    def test(self) -> PartData:
+        """The rows that judge, and nothing else."""
+        return self.whole.take(self.parts.test)
+
+
+def divide(table: Table, *, task: Task, spec: Spec) -> Divided:
+    """Cut a table into parts.
+
+    Raises
+    ------
+    DataError
+        If the target can't be learnt from, or the rows do not suffice for the split.
+    """
+    column = table.frame[table.schema.target.name]
+    target = task.target(column, table.schema)
+    parts = split(table, spec=spec.split, seed=spec.seed)
+    weight_columns = table.schema.of_role("weight")
+    weights = table.frame[weight_columns[0].name].to_numpy().astype(np.float64) if weight_columns else None
+    return Divided(target, parts, PartData(table.frame, task.encode(column, target), weights))

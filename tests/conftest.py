@@ -1,0 +1,25 @@
+"""Fixtures of more than one room."""
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def tiny() -> ModuleType:
+    """Give the tiny model of `tiny.py`, imported when a test first asks for it."""
+    spec = importlib.util.spec_from_file_location("tiny", Path(__file__).with_name("tiny.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def bundle_folder(tiny: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a bundle of the tiny model that no test changes."""
+    folder: Path = tiny.write_tiny(tmp_path_factory.mktemp("tiny") / "bundle")
+    return folder

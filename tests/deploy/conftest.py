@@ -1,0 +1,154 @@
+"""A real service in a process of its own, and a plain client for it."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+SERVE = """
+import sys
+from pathlib import Path
+from engine.deploy.bento import DEPLOYMENT
+from engine.errors import EngineError
+try:
+    DEPLOYMENT.serve(Path(sys.argv[1]), host="127.0.0.1", port=0, on_ready=lambda url: print(url, flush=True))
+except EngineError as error:
+    print(error, file=sys.stderr)
+    sys.exit(error.exit_code)
+"""
+RECORD = {"age": 40, "hours": None, "sex": "Male", "job": "clerk", "member": True, "since": "1990-05-01"}
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> object:
+        return json.loads(self.body)
+
+    @property
+    def first(self) -> dict[str, object]:
+        """The first of an error's messages."""
+        message: dict[str, object] = json.loads(self.body)["error"]["messages"][0]
+        return message
+
+
+@dataclass(frozen=True)
+class Server:
+    process: subprocess.Popen[str]
+    port: int
+
+    def ask(
+        self, method: str, path: str, body: bytes | None = None, **headers: str
+    ) -> Answer:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        try:
+            named = {name.replace("_", "-"): value for name, value in headers.items()}
+            connection.request(method, path, body=body, headers=named)
+            response = connection.getresponse()
+            return Answer(response.status, dict(response.getheaders()), response.read())
+        finally:
+            connection.close()
+
+    def post(self, content: object) -> Answer:
+        body = content if isinstance(content, bytes) else json.dumps(content).encode()
+        return self.ask("POST", "/predict", body, content_type="application/json")
+
+    def end(self) -> int:
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(timeout=20)
+
+
+@contextmanager
+def serving(bundle: Path) -> Iterator[Server]:
+    process = subprocess.Popen(
+        [sys.executable, "-c", SERVE, str(bundle)],
+        cwd=REPOSITORY,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    try:
+        url = process.stdout.readline().strip()
+        if not url:
+            pytest.fail(process.stderr.read())
+        yield Server(process, int(url.rpartition(":")[2]))
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            process.wait(timeout=20)
+        process.stdout.close()
+        process.stderr.close()
+
+
+@pytest.fixture(scope="package")
+def server(bundle_folder: Path) -> Iterator[Server]:
+    with serving(bundle_folder) as running:
+        yield running
+
+
+@pytest.fixture(scope="package")
+def regression_server(tiny: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    folder = tiny.write_tiny(tmp_path_factory.mktemp("regression") / "bundle", task="regression")
+    with serving(folder) as running:
+        yield running
+
+
+@pytest.fixture
+def serve() -> Callable[[Path], object]:
+    """Give the context manager that serves a bundle until it is left."""
+    return serving
+
+
+@pytest.fixture
+def record() -> dict[str, object]:
+    """Give a record that is right in every field."""
+    return dict(RECORD)
+
+
+@pytest.fixture
+def free_port() -> int:
+    import socket
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def wait_ready() -> Callable[[Server], None]:
+    """Give the function that returns when `/readyz` answers 200."""
+
+    def wait(server: Server) -> None:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            try:
+                if server.ask("GET", "/readyz").status == http.HTTPStatus.OK:
+                    return
+            except OSError:
+                pass
+            if server.process.poll() is not None:
+                break
+            time.sleep(0.1)
+        os.kill(server.process.pid, 0)
+        pytest.fail("the service is not ready")
+
+    return wait

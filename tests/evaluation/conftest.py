@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+
+import pytest
+
+from engine.recipe.spec import Spec
+
+_RECIPE: dict[str, object] = {
+    "recipe_version": 1,
+    "name": "loans",
+    "goal": {"statement": "", "metric": "roc_auc", "gates": None, "value": None},
+    "task": {"kind": "classification", "metric": "roc_auc", "threshold": "auto"},
+    "data": {"path": "loans.csv", "format": "auto", "delimiter": ",", "null_values": []},
+    "schema": {
+        "target": "repaid",
+        "positive": "yes",
+        "extra": "error",
+        "columns": {
+            "age": {"type": "integer"},
+            "sex": {"type": "category", "sensitive": True},
+            "note": {"type": "text"},
+            "amount": {"type": "number"},
+            "repaid": {"type": "category", "values": ["no", "yes"]},
+        },
+    },
+    "split": {"kind": "random", "test": 0.2, "validation": 0.1, "folds": None, "ignore_structure": False},
+    "model": {"family": "logistic", "params": {}, "space": {}},
+    "tune": {"kind": "none"},
+    "evaluation": {
+        "depth": "quick",
+        "baselines": False,
+        "bootstrap": 0,
+        "confidence": 0.95,
+        "pictures": False,
+        "latency_rows": 10,
+    },
+    "deploy": {"kind": "bento", "golden_rows": 5, "max_records": 10, "max_body_mib": 1.0, "timeout_s": 1.0},
+    "compute": {"device": "cpu", "threads": 1, "max_iterations": None},
+    "tracking": {"kind": "none"},
+    "seed": 0,
+    "runs": "runs",
+}
+
+MakeSpec = Callable[[Mapping[str, object]], Spec]
+
+
+@pytest.fixture(scope="session")
+def make_spec() -> MakeSpec:
+    """Return a function from changes, dotted key to value, to a recipe that is otherwise right."""
+
+    def make(changes: Mapping[str, object]) -> Spec:
+        recipe = json.loads(json.dumps(_RECIPE))
+        for key, value in changes.items():
+            *above, last = key.split(".")
+            node = recipe
+            for part in above:
+                node = node[part]
+            node[last] = value
+        return Spec.model_validate_json(json.dumps(recipe))
+
+    return make

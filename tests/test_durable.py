@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from engine import durable
+from engine.errors import EngineError
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
+    """A write that breaks off leaves what was there, and nothing beside it."""
+    path = tmp_path / "a.json"
+    durable.write_json(path, {"a": 1})
+    with pytest.raises(ValueError, match="JSON"):
+        durable.write_json(path, {"a": float("nan")})
+    with pytest.raises(RuntimeError), durable.writing(path) as file:
+        file.write(b"half")
+        raise RuntimeError
+    assert path.read_text() == '{\n  "a": 1\n}\n'
+    assert os.listdir(tmp_path) == ["a.json"]
+
+
+def test_kill_midway_never_shows_half_a_file(tmp_path: Path) -> None:
+    """After kill -9 in the middle of a write, the final name holds the old content."""
+    path = tmp_path / "a.txt"
+    durable.write_text(path, "old")
+    script = (
+        "import os, signal\nfrom pathlib import Path\nfrom engine import durable\n"
+        f"with durable.writing(Path({str(path)!r})) as file:\n"
+        "    file.write(b'new' * 1000); file.flush(); os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert path.read_text() == "old"
+
+
+def test_published_folder_is_never_written_over(tmp_path: Path) -> None:
+    """Publishing onto a folder that exists is refused and changes nothing."""
+    for name in ("staged", "final"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "f").write_text(name)
+    with pytest.raises(EngineError, match="never written over"):
+        durable.publish_folder(tmp_path / "staged", tmp_path / "final")
+    assert (tmp_path / "final" / "f").read_text() == "final"
+
+
+def test_lock_has_one_owner_and_ends_with_it(tmp_path: Path) -> None:
+    """A second owner is refused; a killed owner's lock is free at once."""
+    lock = tmp_path / ".lock"
+    script = (
+        "import sys, time\nfrom pathlib import Path\nfrom engine import durable\n"
+        f"with durable.locked(Path({str(lock)!r})):\n    print('held', flush=True); time.sleep(60)\n"
+    )
+    owner = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE)
+    assert owner.stdout is not None
+    assert owner.stdout.readline() == b"held\n"
+    assert durable.is_locked(lock)
+    with pytest.raises(EngineError, match="another process"), durable.locked(lock):
+        pass
+    owner.kill()
+    owner.wait()
+    owner.stdout.close()
+    assert not durable.is_locked(lock)
+    with durable.locked(lock):
+        assert durable.is_locked(lock)
+
+
+def test_journal_survives_a_cut_last_line(tmp_path: Path) -> None:
+    """A journal whose last line was cut by a kill reads as the lines before it."""
+    path = tmp_path / "journal"
+    assert durable.read_journal(path) == []
+    durable.append_journal(path, {"n": 1})
+    durable.append_journal(path, {"n": 2})
+    with path.open("ab") as file:
+        file.write(b'{"n": 3')
+    assert durable.read_journal(path) == [{"n": 1}, {"n": 2}]

@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import pickle
+
+import pytest
+
+from engine.errors import DataError, EngineError, GateError, Message, RecipeError, nearest
+
+
+def test_message_says_five_facts_in_order() -> None:
+    """A message is place, what, nearest, allowed, next command, and nothing else."""
+    message = Message(
+        "'n_estimator' is not a parameter of random_forest",
+        "model.params.n_estimator",
+        "recipes/churn.yaml",
+        14,
+        "n_estimators",
+        ("max_depth", "min_samples_leaf", "n_estimators"),
+        "engine options model/random_forest",
+    )
+    assert str(message) == (
+        "recipes/churn.yaml:14: model.params.n_estimator\n"
+        "  'n_estimator' is not a parameter of random_forest\n"
+        "  did you mean 'n_estimators'?\n"
+        "  allowed: max_depth, min_samples_leaf, n_estimators\n"
+        "  try: engine options model/random_forest"
+    )
+
+
+def test_message_without_a_place_is_one_line() -> None:
+    """What is not known is left out."""
+    assert str(Message("no space left")) == "no space left"
+
+
+def test_message_shows_ten_allowed_at_most() -> None:
+    """A long list of what is allowed is cut, and says how many more there are."""
+    message = Message("x", allowed=tuple(f"a{i}" for i in range(12)))
+    assert str(message).splitlines()[-1] == "  allowed: a0, a1, a2, a3, a4, a5, a6, a7, a8, a9 and 2 more"
+
+
+@pytest.mark.parametrize(("kind", "code"), [(EngineError, 1), (RecipeError, 2), (DataError, 3), (GateError, 4)])
+def test_exit_codes(kind: type[EngineError], code: int) -> None:
+    """Each kind of error has the exit code of the contract, also as JSON."""
+    error = kind.of("wrong", key="a.b", file="f.yaml", line=3, allowed=["x"])
+    assert error.to_json() == {
+        "error": {
+            "code": code,
+            "messages": [
+                {"file": "f.yaml", "line": 3, "key": "a.b", "what": "wrong", "suggestion": "", "allowed": ["x"]}
+            ],
+        }
+    }
+
+
+def test_errors_travel_between_processes() -> None:
+    """An error that was raised in a worker arrives with every message."""
+    error = DataError([Message("one"), Message("two")])
+    again = pickle.loads(pickle.dumps(error))
+    assert (type(again), again.messages) == (DataError, error.messages)
+
+
+def test_nearest_is_empty_when_nothing_is_near() -> None:
+    """A wild guess is not suggested."""
+    assert nearest("lightgmb", ["lightgbm", "logistic"]) == "lightgbm"
+    assert nearest("qqq", ["lightgbm", "logistic"]) == ""
