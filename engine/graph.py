@@ -14,7 +14,7 @@ import numpy as np
 if TYPE_CHECKING:
     import onnx
 
-# Opset 21 is the last that every runtime of the supported range reads; ai.onnx.ml 5 has TreeEnsemble in double.
+# Opset 21 is the last that every supported runtime reads; ai.onnx.ml 5 has TreeEnsemble in double.
 OPSET = 21
 ML_OPSET = 5
 ML = "ai.onnx.ml"

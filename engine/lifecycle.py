@@ -22,7 +22,7 @@ from engine.runs.same import compare_files
 from engine.runs.steps import Listener, Silence, Steps
 from engine.tasks.task import Task
 from engine.training.baselines import score_baselines
-from engine.training.fit import deploy_candidate, fit_candidate
+from engine.training.fit import deploy_candidate, fit_candidate, n_bytes
 from engine.training.folds import score_folds
 from engine.training.parts import divide
 
@@ -83,7 +83,7 @@ def run(spec: Spec, *, listener: Listener | None = None, resume_id: str | None =
             judgement = judge_model(
                 {"train": train, "validation": validation, "test": test},
                 scorer=model.scorer,
-                n_bytes=model.artifact.n_bytes,
+                n_bytes=n_bytes(model.artifact),
                 spec=spec,
                 task=task,
                 target=target,

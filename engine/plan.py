@@ -6,18 +6,21 @@ Each room checks its own part of the recipe; this module asks them all and puts 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import cast
 
 from engine.data.header import Header, read_header
-from engine.data.schema import Schema, check_schema, declare
+from engine.data.declared import check_schema
+from engine.data.schema import Schema, declare
 from engine.data.split import check_split
-from engine.errors import EngineError, Message, RecipeError, nearest
+from engine.errors import EngineError, Message, RecipeError
+from engine.features.prepare import unprepared
 from engine.evaluation.gates import check_gates
 from engine.models.family import Family
 from engine.names import DEPLOYMENTS, FAMILIES, TASKS
-from engine.recipe.load import load_composed
+from engine.recipe.compose import compose
+from engine.recipe.load import to_spec
 from engine.recipe.spec import Spec
 from engine.runs.steps import Listener
 from engine.tasks.task import TargetKind, Task
@@ -50,15 +53,20 @@ class Plan:
     deployed_as: str
     header: Header
 
+    def to_json(self) -> dict[str, object]:
+        """Return the documented JSON form."""
+        return asdict(self)
+
 
 def load_checked(
     recipe: str | Path, overrides: Sequence[str] = (), *, listener: Listener | None = None
 ) -> Spec:
     """Compose a recipe, check its types, and ask every room about its part."""
-    spec, notes = load_composed(recipe, overrides)
+    composition = compose(recipe, overrides)
     if listener is not None:
-        for note in notes:
+        for note in composition.notes:
             listener.noted(note)
+    spec = to_spec(composition)
     mistakes = [spec.places.locate(message) for message in _mistakes(spec)]
     if mistakes:
         raise RecipeError(spec.places.in_order(mistakes))
@@ -90,7 +98,10 @@ def make_plan(spec: Spec) -> Plan:
 
 
 def _mistakes(spec: Spec) -> Iterable[Message]:
-    yield from check_schema(spec)
+    wrong = check_schema(spec)
+    yield from wrong
+    if not wrong:
+        yield from unprepared(declare(spec).columns)
     yield from check_split(spec)
     try:
         task = cast("Task", TASKS.load(spec.task.kind))
@@ -120,7 +131,9 @@ def _model_mistakes(spec: Spec) -> Iterable[Message]:
 
 
 def _families_for(spec: Spec) -> tuple[str, ...]:
-    kinds: tuple[TargetKind, ...] = ("continuous",) if spec.task.kind == "regression" else ("binary", "multiclass")
+    kinds: tuple[TargetKind, ...] = (
+        ("continuous",) if spec.task.kind == "regression" else ("binary", "multiclass")
+    )
     families = {name: cast("Family", FAMILIES.load(name)) for name in FAMILIES.names()}
     return tuple(name for name, family in families.items() if family.tasks.intersection(kinds))
 
@@ -143,9 +156,16 @@ def _steps(spec: Spec, schema: Schema, *, n_fits: int, graph: str) -> tuple[Step
     baselines = ", the model and two baselines" if spec.evaluation.baselines else ""
     report = "report.html, card.md" + (", figures/" if spec.evaluation.pictures else "")
     return (
-        Step("read and check", f"{len(schema.columns)} columns against the schema", spec.data.path, "data.json"),
+        Step(
+            "read and check", f"{len(schema.columns)} columns against the schema", spec.data.path, "data.json"
+        ),
         Step("split", parts, "the table", "data.json"),
-        Step("fit", f"{spec.model.family}: {n_fits} fits{baselines}", "training and validation rows", "facts.json"),
+        Step(
+            "fit",
+            f"{spec.model.family}: {n_fits} fits{baselines}",
+            "training and validation rows",
+            "facts.json",
+        ),
         Step("write the graph", graph, "the fitted model", "bundle/"),
         Step("evaluate", judged, "the graph, all parts", "metrics.json, predictions.parquet"),
         Step("gates", f"{len(spec.goal.gates or {})} declared", "test scores", "gates.json"),

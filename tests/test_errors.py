@@ -38,7 +38,9 @@ def test_message_shows_ten_allowed_at_most() -> None:
     assert str(message).splitlines()[-1] == "  allowed: a0, a1, a2, a3, a4, a5, a6, a7, a8, a9 and 2 more"
 
 
-@pytest.mark.parametrize(("kind", "code"), [(EngineError, 1), (RecipeError, 2), (DataError, 3), (GateError, 4)])
+@pytest.mark.parametrize(
+    ("kind", "code"), [(EngineError, 1), (RecipeError, 2), (DataError, 3), (GateError, 4)]
+)
 def test_exit_codes(kind: type[EngineError], code: int) -> None:
     """Each kind of error has the exit code of the contract, also as JSON."""
     error = kind.of("wrong", key="a.b", file="f.yaml", line=3, allowed=["x"])
@@ -46,7 +48,14 @@ def test_exit_codes(kind: type[EngineError], code: int) -> None:
         "error": {
             "code": code,
             "messages": [
-                {"file": "f.yaml", "line": 3, "key": "a.b", "what": "wrong", "suggestion": "", "allowed": ["x"]}
+                {
+                    "file": "f.yaml",
+                    "line": 3,
+                    "key": "a.b",
+                    "what": "wrong",
+                    "suggestion": "",
+                    "allowed": ["x"],
+                }
             ],
         }
     }

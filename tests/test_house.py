@@ -15,7 +15,18 @@ ORDER = (
     "errors", "names", "durable", "graph", "recipe", "data", "tasks", "features", "models", "evaluation",
     "training", "runs", "report", "deploy", "plan", "lifecycle", "__init__", "cli", "__main__",
 )  # fmt: skip
-HEAVY = ("torch", "ray", "bentoml", "mlflow", "sklearn", "pandas", "onnx", "onnxruntime", "lightgbm", "xgboost")
+HEAVY = (
+    "torch",
+    "ray",
+    "bentoml",
+    "mlflow",
+    "sklearn",
+    "pandas",
+    "onnx",
+    "onnxruntime",
+    "lightgbm",
+    "xgboost",
+)
 # Two rooms stand side by side: steps and records of a run are told to training by the room above it.
 FILES = sorted(ENGINE.rglob("*.py"))
 
@@ -34,7 +45,10 @@ def imports(file: Path) -> set[str]:
             found |= {alias.name for alias in node.names if alias.name.split(".")[0] == "engine"}
         elif isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "engine":
             assert node.level == 0
-            found |= {f"{node.module}.{alias.name}" if node.module == "engine" else str(node.module) for alias in node.names}
+            found |= {
+                f"{node.module}.{alias.name}" if node.module == "engine" else str(node.module)
+                for alias in node.names
+            }
     return found
 
 
@@ -76,10 +90,15 @@ def loaded(code: str) -> set[str]:
 
 def test_import_engine_loads_no_library() -> None:
     """`import engine` loads nothing but the standard library."""
-    assert loaded("import engine") & {*HEAVY, "polars", "numpy", "pydantic", "hydra", "omegaconf", "rich"} == set()
+    assert (
+        loaded("import engine") & {*HEAVY, "polars", "numpy", "pydantic", "hydra", "omegaconf", "rich"}
+        == set()
+    )
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["plan", "adult"], ["plan", "adult", "model=mlp"], ["options"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["plan", "adult"], ["plan", "adult", "model=mlp"], ["options"]]
+)
 def test_plan_and_help_load_no_heavy_library(arguments: list[str]) -> None:
     """`engine plan` and `engine --help` load none of the libraries that train."""
     code = f"from engine.cli import main\nassert main({arguments!r}) == 0"

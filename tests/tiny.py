@@ -22,7 +22,9 @@ from engine.tasks.task import Scores, Target
 TINY_SCHEMA = Schema(
     columns=(
         Column("person", "integer", "id", "int64"),
-        Column("age", "integer", "feature", "int64", min=17, max=90, units="years", description="at the census"),
+        Column(
+            "age", "integer", "feature", "int64", min=17, max=90, units="years", description="at the census"
+        ),
         Column("hours", "number", "feature", "float64", nullable=True, min=0),
         Column("sex", "category", "feature", "string", values=("Female", "Male"), sensitive=True),
         Column("job", "category", "feature", "string", nullable=True),
@@ -150,7 +152,11 @@ def write_tiny(
         reference=reference(frame, TINY_SCHEMA),
         data=DataSpec(path="", format="auto", delimiter=",", null_values=("", "?")),
         deploy=DeploySpec(
-            kind="bento", golden_rows=16, max_records=max_records, max_body_mib=max_body_mib, timeout_s=timeout_s
+            kind="bento",
+            golden_rows=16,
+            max_records=max_records,
+            max_body_mib=max_body_mib,
+            timeout_s=timeout_s,
         ),
     )
     return folder

@@ -1,4 +1,4 @@
-"""The command line: parse, call, print. `engine VERB …`; each verb is a module, imported when it is called."""
+"""The command line: parse, call, print. Each verb of `engine VERB …` is a module, imported when called."""
 
 from __future__ import annotations
 

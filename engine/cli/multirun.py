@@ -75,7 +75,9 @@ def _run_one(recipe: str, overrides: tuple[str, ...], watcher: Watcher) -> Outco
 
 
 def _print_comparison(outcomes: list[Outcome]) -> None:
-    common = set.intersection(*(set(outcome.overrides) for outcome in outcomes)) if len(outcomes) > 1 else set()
+    common = (
+        set.intersection(*(set(outcome.overrides) for outcome in outcomes)) if len(outcomes) > 1 else set()
+    )
     # Combinations of one table may have several goal metrics: each then has its own column.
     metrics = list(dict.fromkeys(outcome.metric for outcome in outcomes if outcome.metric))
     rows = []

@@ -39,7 +39,9 @@ def call(options: Options) -> int:
         if options.json:
             print_json([{"name": option, "summary": summary} for option, summary in rows])
         else:
-            print_table(f"{group}: written as `{group}: NAME` in defaults, or {group}=NAME", ["name", ""], rows)
+            print_table(
+                f"{group}: written as `{group}: NAME` in defaults, or {group}=NAME", ["name", ""], rows
+            )
         return 0
     if name not in found:
         raise RecipeError.of(

@@ -13,7 +13,9 @@ from engine.runs.run import find_run
 def add_arguments(parser: Parser) -> None:
     """Declare what `engine predict` takes."""
     add_run(parser)
-    parser.add_argument("data", metavar="DATA", help="a CSV or Parquet file with the schema's feature columns")
+    parser.add_argument(
+        "data", metavar="DATA", help="a CSV or Parquet file with the schema's feature columns"
+    )
     parser.add_argument("-o", "--output", metavar="FILE", help="where to write: .csv or .parquet")
     add_common(parser)
 
@@ -21,16 +23,15 @@ def add_arguments(parser: Parser) -> None:
 def call(options: Options) -> int:
     """Score the file."""
     from engine.deploy.batch import predict
-    from engine.training.fit import usable_cores
 
     if options.output is None:
         raise RecipeError.of("-o FILE is needed", file="command line", try_="engine predict RUN DATA -o FILE")
     run = find_run(options.run, root=runs_folder(options))
     watcher = Watcher(quiet=options.quiet)
-    bundle = run.bundle(threads=usable_cores())
+    bundle = run.bundle()
     watcher.started("predict")
     try:
-        n_rows = predict(bundle, Path(options.data), Path(options.output))
+        n_rows = predict(bundle, data=Path(options.data), output=Path(options.output))
     finally:
         watcher.close()
     if options.json:

@@ -12,7 +12,9 @@ from engine.errors import GateError, RecipeError
 def add_arguments(parser: Parser) -> None:
     """Declare what `engine run` takes."""
     add_recipe(parser)
-    parser.add_argument("-m", "--multirun", action="store_true", help="one run for each combination of values")
+    parser.add_argument(
+        "-m", "--multirun", action="store_true", help="one run for each combination of values"
+    )
     parser.add_argument("--resume", metavar="RUN", help="finish an interrupted run under its own id")
     add_runs_folder(parser)
     add_common(parser)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from engine.cli.arguments import Options, Parser, add_common, add_run, runs_folder
+from engine.cli.output import print_text
 from engine.cli.package import deployment_of
 from engine.runs.run import find_run
 
@@ -18,4 +19,5 @@ def add_arguments(parser: Parser) -> None:
 def call(options: Options) -> int:
     """Serve until stopped; refused where a gate was missed."""
     run = find_run(options.run, root=runs_folder(options))
-    return deployment_of(run).serve(run.path / "bundle", host=options.host, port=options.port)
+    deployment_of(run).serve(run.path / "bundle", host=options.host, port=options.port, on_ready=print_text)
+    return 0

@@ -21,12 +21,17 @@ def call(options: Options) -> int:
     run = find_run(options.run, root=runs_folder(options))
     facts = run.facts
     if options.json:
-        print_json({"run": run.id, "path": str(run.path), "metrics": run.metrics, "gates": run.gates, "facts": facts})
+        print_json(
+            {"run": run.id, "path": str(run.path), "metrics": run.metrics, "gates": run.gates, "facts": facts}
+        )
         return 0
     print_run(run)
     model = cast("dict[str, object]", facts["model"])
     rows = [[name, str(model.get(name))] for name in ("family", "estimator", "n_iterations", "deployed_as")]
-    rows += [[name, str(facts.get(name))] for name in ("threshold", "seed", "created", "recipe_sha256", "data_sha256")]
+    rows += [
+        [name, str(facts.get(name))]
+        for name in ("threshold", "seed", "created", "recipe_sha256", "data_sha256")
+    ]
     print_table("made with", ["fact", "value"], [row for row in rows if row[1] != "None"])
     steps = cast("list[dict[str, object]]", facts["steps"])
     print_table(

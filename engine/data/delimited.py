@@ -17,7 +17,7 @@ import numpy as np
 
 from engine.errors import DataError, Message
 
-BLOCK_BYTES = 16 * 2**20
+BLOCK_BYTES = 8 * 2**20
 # A record that is not complete within this many bytes is taken for an unclosed quote.
 _MAX_RECORD_BYTES = 64 * 2**20
 _NEWLINE, _RETURN, _QUOTE = b'\n\r"'
@@ -91,6 +91,12 @@ class Delimited:
         self._rest, header = self._read_header()
         self.columns = self._columns(header)
         self._line += header.count(b"\n") + 1
+        self.header_bytes = len(header) + 1
+
+    @property
+    def sample(self) -> bytes:
+        """What was read behind the header so far: the beginning of the first rows."""
+        return self._rest
 
     def blocks(self) -> Iterator[Block]:
         """Yield the records in order, some whole ones at a time.
@@ -109,7 +115,7 @@ class Delimited:
             n_new = self._count_records(content, quoted=quoted)
             yield Block(content, n_rows, n_new)
             n_rows += n_new
-            self._line += content.count(b"\n")
+            self._line += content.count(b"\n") if quoted else n_new
 
     def _read_header(self) -> tuple[bytes, bytes]:
         content = self._file.read(self._block_bytes)

@@ -91,7 +91,7 @@ def _values(column: Column) -> Rule | None:
     if column.values is None:
         return None
     known = frozenset(column.values)
-    listed = list(column.values)
+    listed = [float(v) for v in column.values] if column.storage == "float64" else list(column.values)
     without_nan = _without_nan(column)
     return Rule(
         "values",

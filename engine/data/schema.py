@@ -14,11 +14,14 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 import polars as pl
 
+from engine.data.declared import check_schema
 from engine.errors import DataError, RecipeError
 from engine.recipe.spec import ColumnSpec, ColumnType, Role, Scalar, Spec
 
 if TYPE_CHECKING:
     import pandera.polars as pa
+
+__all__ = ["Column", "Schema", "Storage", "check_schema", "declare", "from_json", "to_json", "to_pandera"]
 
 # How a column is held in a frame: exactly one polars dtype each (datetime: Datetime("us"), no time zone).
 Storage = Literal["float64", "int64", "boolean", "string", "datetime"]
@@ -90,8 +93,6 @@ def declare(spec: Spec) -> Schema:
     RecipeError
         With every mistake of the recipe's `schema`, as `engine.data.declared.check_schema` finds them.
     """
-    from engine.data.declared import check_schema
-
     mistakes = check_schema(spec)
     if mistakes:
         raise RecipeError(mistakes)

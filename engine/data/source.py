@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -38,6 +38,10 @@ class Source:
     format: Format
     n_bytes: int
     sha256: str
+
+    def to_json(self) -> dict[str, object]:
+        """Return the form of `data.json`."""
+        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +89,7 @@ def read(data: DataSpec, schema: Schema, *, need_target: bool = True, resolved: 
     """
     path, shown = find(data)
     wanted = tuple(column for column in schema.columns if column.role != "ignore")
-    required = {c.name for c in schema.columns if c.role != "target" or need_target}
-    if schema.extra == "ignore":
-        required &= {column.name for column in wanted}
+    required = required_columns(schema, need_target=need_target)
     opened = () if resolved else tuple(column.name for column in wanted if is_open(column, schema))
     if format_of(path, data) == "csv":
         source, held = _read_csv(path, shown, data, schema, required, wanted)
@@ -210,6 +212,14 @@ def check_columns(names: Iterable[str], *, schema: Schema, required: set[str], f
         messages.append(Message(what, name, file, suggestion=near))
     if messages:
         raise DataError(messages)
+
+
+def required_columns(schema: Schema, *, need_target: bool = True) -> set[str]:
+    """Return the columns that a table to learn from must have."""
+    excused = {"ignore"} if schema.extra == "ignore" else set()
+    if not need_target:
+        excused.add("target")
+    return {column.name for column in schema.columns if column.role not in excused}
 
 
 def _read_csv(

@@ -1,4 +1,4 @@
-"""Blocks of well-formed delimited text become typed frames: the fast way, and where it fails the exact one."""
+"""Blocks of well-formed delimited text become typed frames: the fast way, or else the exact one."""
 
 from __future__ import annotations
 

@@ -32,8 +32,8 @@ service = create(Path(__file__).parent / "bundle")
 '''
 _PACKAGE = Path(__file__).resolve().parents[1]
 _TAIL_LINES = 5
-# In the container alone: outside it a Bento listens on 127.0.0.1 until told otherwise.
-_ENVIRONMENT = {"BENTOML_HOST": "0.0.0.0", "BENTOML_DO_NOT_TRACK": "True"}  # noqa: S104
+# BentoML and onnxruntime report their use to their makers unless told not to.
+_QUIET = {"BENTOML_DO_NOT_TRACK": "True", "ORT_DISABLE_TELEMETRY": "1"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Packaged:
     tag: str
 
 
-class BentoDeployment:
+class Deployment:
     """The deployment of this module, under the name `bento`."""
 
     name = "bento"
@@ -80,26 +80,39 @@ class BentoDeployment:
         try:
             _write_context(staging / "context", loaded)
             built = _build(staging, loaded, name=name, version=version)
-            # BentoML makes the folder for its owner only, and a container has another user.
-            Path(built["folder"]).chmod(0o755)
             publish_folder(Path(built["folder"]), folder)
             os.replace(built["archive"], archive)
         finally:
             shutil.rmtree(staging)
         return Packaged(folder, archive, built["tag"])
 
-    def serve(self, bundle: Path, *, host: str, port: int, on_ready: Callable[[str], None]) -> None:
-        """Serve the bundle from this process until SIGTERM or SIGINT; see `engine.deploy.service.run`."""
+    def serve(
+        self, bundle: Path, *, host: str, port: int, on_ready: Callable[[str], None] | None = None
+    ) -> int:
+        """Serve the bundle from this process until SIGTERM, then return 0; see `engine.deploy.service.run`.
+
+        Parameters
+        ----------
+        port
+            0 lets the system choose.
+        on_ready
+            Called once with the URL, when requests are answered; None prints it to stdout.
+        """
         with tempfile.TemporaryDirectory(prefix="engine-serve-") as home:
-            # BentoML reads these when it is first imported. Its store and its usage reports are not wanted; its
-            # metrics need a folder.
-            os.environ |= {"BENTOML_HOME": home, "PROMETHEUS_MULTIPROC_DIR": home, "BENTOML_DO_NOT_TRACK": "True"}
+            # Read when BentoML is first imported: its metrics need a folder, its store is to be no one's.
+            os.environ |= _QUIET | {"BENTOML_HOME": home, "PROMETHEUS_MULTIPROC_DIR": home}
             from engine.deploy.service import run
 
-            run(bundle, host=host, port=port, on_ready=on_ready)
+            run(bundle, host=host, port=port, on_ready=on_ready or _print_url)
+        return 0
 
 
-DEPLOYMENT = BentoDeployment()
+DEPLOYMENT = Deployment()
+
+
+def _print_url(url: str) -> None:
+    sys.stdout.write(f"{url}\n")
+    sys.stdout.flush()
 
 
 def _write_context(context: Path, bundle: Bundle) -> None:
@@ -123,17 +136,14 @@ def _build(staging: Path, bundle: Bundle, *, name: str, version: str) -> dict[st
         "version": version,
         "description": _describe(bundle),
         "labels": {"model_version": tag_version(bundle.model_version), "task": bundle.task_name},
-        "envs": [{"name": key, "value": value} for key, value in _ENVIRONMENT.items()],
         "packages": requirements(estimator="model.skops" in bundle.manifest.files),
         "python_version": f"{sys.version_info.major}.{sys.version_info.minor}",
         "archive": str(staging / f"{name}-{version}.bento"),
     }
     asked.write_text(json.dumps(options), encoding="utf-8")
-    environment = os.environ | {
-        "BENTOML_HOME": str(staging / "home"),
-        "BENTOML_DO_NOT_TRACK": "True",
-        "PYTHONDONTWRITEBYTECODE": "1",
-    }
+    # Compiled files would end up in the Bento.
+    own = {"BENTOML_HOME": str(staging / "home"), "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = os.environ | _QUIET | own
     command = [sys.executable, "-m", "engine.deploy.build", str(asked), str(done)]
     context = staging / "context"
     result = subprocess.run(  # noqa: S603  our own interpreter and our own module
@@ -149,7 +159,7 @@ def _build(staging: Path, bundle: Bundle, *, name: str, version: str) -> dict[st
 def _describe(bundle: Bundle) -> str:
     columns = "\n".join(f"- `{column.name}`: {column.type}" for column in bundle.schema.features)
     return (
-        f"# {bundle.manifest.name}\n\nPredicts `{bundle.target.name}`. Model version `{bundle.model_version}`, "
-        f"recipe `{bundle.manifest.recipe_sha256[:8]}`.\n\n"
-        f"`POST /predict` takes `{{\"records\": [...]}}`; a record has these columns:\n\n{columns}\n"
+        f"# {bundle.manifest.name}\n\nPredicts `{bundle.target.name}`. "
+        f"Model version `{bundle.model_version}`, recipe `{bundle.manifest.recipe_sha256[:8]}`.\n\n"
+        f'`POST /predict` takes `{{"records": [...]}}`; a record has these columns:\n\n{columns}\n'
     )

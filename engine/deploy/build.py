@@ -1,7 +1,7 @@
 """Builds one Bento; run as a process of its own, in the build context, by `engine.deploy.bento`.
 
-A process of its own, because BentoML changes the working directory, the import path and its own state while it
-builds, and because it then imports the engine's source from the context: what is packed is what was tried.
+A process of its own, because BentoML changes the working directory, the import path and its own state while
+it builds, and because the engine's source is then imported from the context: what is packed was tried.
 """
 
 from __future__ import annotations
@@ -23,11 +23,12 @@ def build(options: dict[str, Any]) -> dict[str, str]:
         description=options["description"],
         labels=options["labels"],
         include=["*"],
-        envs=options["envs"],
         python={"packages": options["packages"], "lock_packages": False},
         docker={"python_version": options["python_version"]},
         build_ctx=".",
     )
+    # BentoML makes the folder for its owner only, and a container has another user.
+    Path(bento.path).chmod(0o755)
     archive = bento.export(options["archive"], "gz")
     return {"folder": str(bento.path), "archive": str(archive), "tag": str(bento.tag)}
 

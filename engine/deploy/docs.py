@@ -5,7 +5,7 @@ They describe and never decide: what is taken is decided by the schema's own dec
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
@@ -18,20 +18,22 @@ _TYPES: dict[str, type] = {
     "int64": int,
     "boolean": bool,
     "string": str,
-    "datetime": datetime.datetime,
+    "datetime": dt.datetime,
 }
 _CONFIG = ConfigDict(extra="forbid", protected_namespaces=(), populate_by_name=False)
 
 
 def request_model(bundle: Bundle) -> type[BaseModel]:
-    """Return the model of a request: `records`, each with one field a feature, under the column's own name."""
+    """Return the model of a request: `records`, each with a field for every feature, by the column's name."""
     fields: dict[str, Any] = {
         f"column_{index}": _field(column) for index, column in enumerate(bundle.schema.features)
     }
     record = create_model("Record", __config__=_CONFIG, **fields)
     records: Any = (
-        list[record],  # type: ignore[valid-type]
-        Field(max_length=bundle.limits.max_records, description="Rows to predict, answered in the same order."),
+        list[record],
+        Field(
+            max_length=bundle.limits.max_records, description="Rows to predict, answered in the same order."
+        ),
     )
     return create_model("Request", __config__=_CONFIG, records=records)
 
@@ -51,7 +53,7 @@ def answer_model(bundle: Bundle) -> type[BaseModel]:
         "Answer",
         __config__=_CONFIG,
         model_version=(str, ...),
-        predictions=(list[prediction], ...),  # type: ignore[valid-type]
+        predictions=(list[prediction], ...),
     )
 
 
@@ -67,8 +69,13 @@ def _field(column: Column) -> Any:
         "x-type": column.type,
         "nullable": True if column.nullable else None,
     }
-    known = {key: value for key, value in extra.items() if value is not None}
+    known: dict[str, Any] = {key: value for key, value in extra.items() if value is not None}
     return (
         kind | None if column.nullable else kind,
-        Field(alias=column.name, title=column.name, description=column.description or None, json_schema_extra=known),
+        Field(
+            alias=column.name,
+            title=column.name,
+            description=column.description or None,
+            json_schema_extra=known,
+        ),
     )

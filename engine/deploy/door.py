@@ -35,7 +35,7 @@ _FAULT = Message("this is a fault of the service, not of the request; its log sa
 logger = logging.getLogger("engine.serve")
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """An answer other than 200, with what is wrong."""
 
     def __init__(self, status: HTTPStatus, messages: Sequence[Message], *, close: bool = False) -> None:
@@ -45,7 +45,7 @@ class Refused(Exception):
         self.close = close
 
     @classmethod
-    def of(cls, status: HTTPStatus, what: str, *, key: str = "", close: bool = False) -> Refused:
+    def of(cls, status: HTTPStatus, what: str, *, key: str = "", close: bool = False) -> RefusedError:
         """Build a refusal of one message."""
         return cls(status, [Message(what, key)], close=close)
 
@@ -63,32 +63,34 @@ class Door:
         self._answer_scores = _answerer(bundle)
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        """Answer, or hand on to BentoML; nothing is raised, for its timeout would wait on a failed request."""
         if scope["type"] != "http" or scope["path"] not in ("/predict", "/schema"):
             await self._app(scope, receive, send)
             return
         headers: list[tuple[bytes, bytes]] = []
         try:
             status, body = HTTPStatus.OK, await self._answer(scope, receive)
-        except Refused as refused:
+        except RefusedError as refused:
             status, body = refused.status, self._encoder.encode(_refusal(refused))
             if refused.close:
                 headers.append((b"connection", b"close"))
             if status is HTTPStatus.METHOD_NOT_ALLOWED:
                 headers.append((b"allow", _method(scope).encode()))
-        except _Disconnected:
+        except _DisconnectedError:
             return
         except Exception:
             logger.exception("%s %s failed", scope["method"], scope["path"])
             status = HTTPStatus.INTERNAL_SERVER_ERROR
-            body = self._encoder.encode(_refusal(Refused(status, [_FAULT])))
+            body = self._encoder.encode(_refusal(RefusedError(status, [_FAULT])))
         headers += [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
         await send({"type": "http.response.start", "status": int(status), "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
     async def _answer(self, scope: MutableMapping[str, Any], receive: Receive) -> bytes:
         if scope["method"] != _method(scope):
-            raise Refused.of(
-                HTTPStatus.METHOD_NOT_ALLOWED, f"{scope['path']} answers {_method(scope)}, not {scope['method']}"
+            raise RefusedError.of(
+                HTTPStatus.METHOD_NOT_ALLOWED,
+                f"{scope['path']} answers {_method(scope)}, not {scope['method']}",
             )
         if scope["path"] == "/schema":
             return self._schema
@@ -98,7 +100,7 @@ class Door:
             async with asyncio.timeout(self._bundle.limits.timeout_s):
                 body = await self._body(headers, receive)
         except TimeoutError:
-            raise Refused.of(
+            raise RefusedError.of(
                 HTTPStatus.REQUEST_TIMEOUT,
                 f"the body did not arrive within {self._bundle.limits.timeout_s:g} s",
                 close=True,
@@ -109,9 +111,9 @@ class Door:
             async with asyncio.timeout(self._bundle.limits.timeout_s):
                 return await anyio.to_thread.run_sync(self._predict, body, abandon_on_cancel=True)
         except TimeoutError:
-            raise Refused.of(
+            raise RefusedError.of(
                 HTTPStatus.GATEWAY_TIMEOUT,
-                f"these records were not scored within {self._bundle.limits.timeout_s:g} s: send fewer at a time",
+                f"not scored within {self._bundle.limits.timeout_s:g} s: send fewer records at a time",
             ) from None
 
     async def _body(self, headers: dict[bytes, bytes], receive: Receive) -> bytes:
@@ -123,14 +125,14 @@ class Door:
         while more and n_bytes <= self._max_bytes * DRAIN_FACTOR:
             message = await receive()
             if message["type"] == "http.disconnect":
-                raise _Disconnected
+                raise _DisconnectedError
             chunk = message.get("body", b"")
             n_bytes += len(chunk)
             if max(n_bytes, announced) <= self._max_bytes:
                 chunks.append(chunk)
             more = message.get("more_body", False)
         if max(n_bytes, announced) > self._max_bytes:
-            raise Refused.of(
+            raise RefusedError.of(
                 HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
                 f"the body is larger than {self._bundle.limits.max_body_mib:g} MiB",
                 close=True,
@@ -142,24 +144,22 @@ class Door:
         try:
             scores = self._bundle.score_records(records)
         except DataError as error:
-            raise Refused(HTTPStatus.UNPROCESSABLE_ENTITY, error.messages) from None
+            raise RefusedError(HTTPStatus.UNPROCESSABLE_ENTITY, error.messages) from None
         predictions = self._answer_scores(scores)
-        return self._encoder.encode(
-            {"model_version": self._bundle.model_version, "predictions": predictions}
-        )
+        return self._encoder.encode({"model_version": self._bundle.model_version, "predictions": predictions})
 
     def _records(self, body: bytes) -> list[dict[str, object]]:
         try:
             content = self._decoder.decode(body)
         except (msgspec.MsgspecError, UnicodeDecodeError) as exc:
-            raise Refused.of(HTTPStatus.BAD_REQUEST, f"the body is not JSON: {exc}") from None
+            raise RefusedError.of(HTTPStatus.BAD_REQUEST, f"the body is not JSON: {exc}") from None
         except RecursionError:
-            raise Refused.of(HTTPStatus.BAD_REQUEST, "the body is nested too deeply") from None
+            raise RefusedError.of(HTTPStatus.BAD_REQUEST, "the body is nested too deeply") from None
         return _envelope(content, self._bundle.limits.max_records)
 
 
-class _Disconnected(Exception):  # noqa: N818  the client went away; nobody is left to be told of an error
-    pass
+class _DisconnectedError(Exception):
+    """The client went away, so nobody is left to be answered."""
 
 
 def describe(bundle: Bundle) -> dict[str, object]:
@@ -182,32 +182,36 @@ def _check_content_type(headers: dict[bytes, bytes]) -> None:
     kind, _, parameters = headers.get(b"content-type", b"").decode("latin-1").lower().partition(";")
     charset = parameters.replace(" ", "").replace('"', "")
     if kind.strip() != "application/json" or charset not in ("", "charset=utf-8"):
-        raise Refused.of(
-            HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "the content type must be application/json in UTF-8", close=True
+        raise RefusedError.of(
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+            "the content type must be application/json in UTF-8",
+            close=True,
         )
     if headers.get(b"content-encoding", b"identity") != b"identity":
-        raise Refused.of(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "a compressed body is not read", close=True)
+        raise RefusedError.of(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "a compressed body is not read", close=True)
 
 
 def _envelope(content: object, max_records: int) -> list[dict[str, object]]:
     """Return the records of `{"records": [...]}`, each of them an object."""
     unprocessable = HTTPStatus.UNPROCESSABLE_ENTITY
     if not isinstance(content, dict):
-        raise Refused.of(unprocessable, 'the body must be an object: {"records": [...]}')
+        raise RefusedError.of(unprocessable, 'the body must be an object: {"records": [...]}')
     unknown = [
         Message("this field is not known", key, suggestion=nearest(key, ["records"]), allowed=("records",))
         for key in content
         if key != "records"
     ]
     if unknown:
-        raise Refused(unprocessable, unknown)
+        raise RefusedError(unprocessable, unknown)
     records = content.get("records")
     if not isinstance(records, list):
         what = "this must be a list of objects" if "records" in content else "this field is missing"
-        raise Refused.of(unprocessable, what, key="records")
+        raise RefusedError.of(unprocessable, what, key="records")
     if len(records) > max_records:
-        raise Refused.of(
-            unprocessable, f"{len(records)} records are more than {max_records}, the most in one request", key="records"
+        raise RefusedError.of(
+            unprocessable,
+            f"{len(records)} records are more than {max_records}, the most in one request",
+            key="records",
         )
     wrong = [
         Message("a record must be an object of column names and values", f"records[{index}]")
@@ -215,11 +219,11 @@ def _envelope(content: object, max_records: int) -> list[dict[str, object]]:
         if not isinstance(record, dict)
     ]
     if wrong:
-        raise Refused(unprocessable, wrong)
+        raise RefusedError(unprocessable, wrong)
     return records
 
 
-def _refusal(refused: Refused) -> dict[str, object]:
+def _refusal(refused: RefusedError) -> dict[str, object]:
     messages = [message.to_json() for message in refused.messages[:MAX_MESSAGES]]
     rest = len(refused.messages) - MAX_MESSAGES
     if rest > 0:

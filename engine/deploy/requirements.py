@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, distribution
 
-SERVING = ("httptools", "msgspec", "numpy", "onnxruntime", "polars", "pydantic", "uvloop")
+SERVING = ("httptools", "msgspec", "numpy", "onnx", "onnxruntime", "polars", "pydantic", "uvloop")
 ESTIMATOR = ("scikit-learn", "skops")
 # BentoML adds the requirement on itself when it builds.
 SERVER = "bentoml"

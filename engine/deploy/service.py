@@ -1,7 +1,7 @@
 """The service itself: a BentoML service over one bundle, and a server of one process for it.
 
-Imported only by what serves (the constant `service.py` of a Bento, and `engine serve`), so BentoML and uvicorn
-stand at the top.
+Imported only by what serves (the constant `service.py` of a Bento, and `engine serve`), so BentoML and
+uvicorn stand at the top.
 """
 
 from __future__ import annotations
@@ -24,6 +24,9 @@ from engine.runs.bundle import load_deployable
 
 # The door's own limits come first; BentoML's timeout is the net below them.
 _TIMEOUT_NET_S = 5.0
+# BentoML writes these into the Dockerfile: in a container the service must be reached from outside. Elsewhere
+# they come too late to have a say, and a Bento listens on 127.0.0.1 until told otherwise.
+_CONTAINER = {"BENTOML_HOST": "0.0.0.0", "BENTOML_DO_NOT_TRACK": "True", "ORT_DISABLE_TELEMETRY": "1"}  # noqa: S104
 
 
 def create(folder: Path) -> bentoml.Service[Any]:
@@ -39,7 +42,7 @@ def create(folder: Path) -> bentoml.Service[Any]:
     bundle = load_deployable(folder)
 
     class Predictor:
-        @bentoml.api(input_spec=request_model(bundle), output_spec=answer_model(bundle))
+        @bentoml.api(input_spec=request_model(bundle), output_spec=answer_model(bundle))  # type: ignore[untyped-decorator]
         def predict(self, **request: Any) -> Any:
             raise AssertionError("POST /predict is answered by the door")
 
@@ -47,6 +50,7 @@ def create(folder: Path) -> bentoml.Service[Any]:
     decorate = bentoml.service(
         name=tag_name(bundle.manifest.name),
         description=f"Predicts {bundle.target.name} with {bundle.model_version}.",
+        envs=[{"name": name, "value": value} for name, value in _CONTAINER.items()],
         workers=1,
         traffic={"timeout": 2 * bundle.limits.timeout_s + _TIMEOUT_NET_S},
         logging={"access": {"enabled": False}},
@@ -135,5 +139,7 @@ def _listen(host: str, port: int) -> socket.socket:
             listening.close()
             raise
     except OSError as exc:
-        raise EngineError.of(f"can't listen on {host}:{port}: {exc.strerror}", try_="engine serve RUN --port 0") from exc
+        raise EngineError.of(
+            f"can't listen on {host}:{port}: {exc.strerror}", try_="engine serve RUN --port 0"
+        ) from exc
     return listening

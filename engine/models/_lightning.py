@@ -49,7 +49,7 @@ class Network(lightning.LightningModule):  # type: ignore[misc]
             with torch.no_grad():
                 embedding.weight[levels] = 0.0  # missing or unseen: says nothing until training speaks
             self.embeddings.append(embedding)
-        widths = [len(columns.numbers) + sum(sizes), *params.hidden_sizes]
+        widths = [columns.n_numbers + sum(sizes), *params.hidden_sizes]
         self.layers = nn.ModuleList(nn.Linear(before, after) for before, after in pairwise(widths))
         self.norms = nn.ModuleList(
             nn.BatchNorm1d(width, eps=NORM_EPSILON) if params.batch_norm else nn.Identity()

@@ -25,7 +25,7 @@ def _needs(model: ModelSpec) -> Needs:
 
 def _train(problem: Problem, classes: Array, progress: Progress | None) -> FittedTrees:
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
-    from threadpoolctl import threadpool_limits
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     made = HistGradientBoostingClassifier if len(classes) else HistGradientBoostingRegressor
     params = library_params(problem.params)

@@ -23,13 +23,9 @@ _ONE_PROBABILITY = 2  # of two classes scikit-learn keeps the coefficients of th
 class _Estimator(Protocol):
     coef_: Array
     intercept_: Array
-    n_iter_: Array | None
+    max_iter: int | None
 
     def fit(self, x: Array, y: Array, sample_weight: Array | None = None) -> object: ...
-
-    def predict(self, x: Array) -> Array: ...
-
-    def predict_proba(self, x: Array) -> Array: ...
 
 
 @dataclass(frozen=True)
@@ -88,7 +84,7 @@ class Linear:
         EngineError
             If the coefficients are not finite.
         """
-        from engine.models.probabilities import classes_of
+        from engine.models.tree_family import classes_of
 
         classes = classes_of(problem)
         estimator = _made(self, problem)
@@ -124,9 +120,9 @@ class FittedLinear:
 
     def predict(self, x: Array) -> Array:
         """Return probabilities (n, n_classes), or values (n,); 0 rows are answered with 0 rows."""
-        from engine.models.probabilities import answer
+        from engine.models.sklearn_graph import answer
 
-        return answer(self.estimator, x, classes=self.classes, n_classes=self.n_classes)
+        return answer(self.estimator, x, n_classes=self.n_classes)
 
     def write(self, graph: Graph, x: str) -> str:
         """Write coefficients, intercept and, for classes, the logistic function or softmax.
@@ -163,13 +159,22 @@ def _made(family: Linear, problem: Problem) -> _Estimator:
         "Ridge": Ridge,
     }
     params: dict[str, ParamValue] = {**problem.params, "random_state": problem.seed}
-    return constructors[family.estimator](**params)
+    made = constructors[family.estimator](**params)
+    cap = problem.max_iterations
+    if cap is not None and made.max_iter is not None:
+        made.max_iter = min(made.max_iter, cap)
+    return made
 
 
 def _fit(estimator: _Estimator, problem: Problem) -> None:
+    import warnings
+
+    from sklearn.exceptions import ConvergenceWarning
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-    with threadpool_limits(problem.threads):
+    with threadpool_limits(problem.threads), warnings.catch_warnings():
+        if problem.max_iterations is not None:  # stopping early is what was asked for
+            warnings.simplefilter("ignore", ConvergenceWarning)
         estimator.fit(problem.train.x, problem.train.y, sample_weight=problem.train.weights)
 
 

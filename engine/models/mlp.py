@@ -42,20 +42,66 @@ class MlpParams(BaseModel):
     max_epochs: Annotated[int, Field(ge=1)]
     patience: Annotated[int, Field(ge=1)]
     embedding_size_max: Annotated[int, Field(ge=1)]
+    n_bins: Annotated[int, Field(ge=0, le=1024)]
 
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Which columns of x hold numbers, and which hold level indices with how many levels each."""
+    """Which columns of x hold numbers and which hold level indices, and how numbers are spread over bins.
+
+    Attributes
+    ----------
+    codes, levels
+        Index of each column of level indices, and its number of levels L.
+    bins, lows, widths
+        Of each bin the column it belongs to, its lower edge and its width; all of shape (n_bins,).
+    """
 
     numbers: tuple[int, ...]
     codes: tuple[int, ...]
     levels: tuple[int, ...]
+    bins: tuple[int, ...]
+    lows: tuple[float, ...]
+    widths: tuple[float, ...]
+
+    @property
+    def n_numbers(self) -> int:
+        """Width of the first matrix of `split`."""
+        return len(self.numbers) + len(self.bins)
 
     def split(self, x: Array) -> tuple[Array, Array]:
-        """Return the numbers as float32, (n, n_numbers), and the indices as int64, (n, n_codes), 0..L."""
+        """Return numbers and bins as float32, (n, n_numbers), and the indices as int64, (n, n_codes), 0..L.
+
+        A bin is 0 below its lower edge, 1 above its upper edge and linear between: the piecewise linear
+        encoding of Gorishniy, Rubachev, Babenko 2022 (arXiv:2203.05556), section 3.1.
+        """
+        binned = np.clip((x[:, list(self.bins)] - np.array(self.lows)) / np.array(self.widths), 0.0, 1.0)
+        numbers = np.concatenate([x[:, list(self.numbers)], binned], axis=1)
         codes = np.clip(x[:, list(self.codes)], 0, np.array(self.levels, dtype=np.float64))
-        return x[:, list(self.numbers)].astype(np.float32), codes.astype(np.int64)
+        return numbers.astype(np.float32), codes.astype(np.int64)
+
+
+def columns_of(problem: Problem, *, n_bins: int) -> Columns:
+    """Lay out the columns; edges of bins are quantiles of the training rows, equal ones counted once."""
+    levels = problem.category_sizes
+    numbers = [index for index in range(problem.train.x.shape[1]) if index not in levels]
+    bins: list[int] = []
+    lows: list[float] = []
+    widths: list[float] = []
+    for index in numbers if n_bins else []:
+        edges = np.unique(np.quantile(np.unique(problem.train.x[:, index]), np.linspace(0, 1, n_bins + 1)))
+        bins += [index] * (len(edges) - 1)
+        lows += edges[:-1].tolist()
+        widths += np.diff(edges).tolist()
+    codes = tuple(sorted(levels))
+    return Columns(
+        numbers=tuple(numbers),
+        codes=codes,
+        levels=tuple(levels[index] for index in codes),
+        bins=tuple(bins),
+        lows=tuple(lows),
+        widths=tuple(widths),
+    )
 
 
 @dataclass(frozen=True)
@@ -98,12 +144,7 @@ class MlpFamily:
         from engine.models._lightning import fit_network
 
         params = MlpParams.model_validate(problem.params)
-        levels = problem.category_sizes
-        columns = Columns(
-            numbers=tuple(index for index in range(problem.train.x.shape[1]) if index not in levels),
-            codes=tuple(sorted(levels)),
-            levels=tuple(levels[index] for index in sorted(levels)),
-        )
+        columns = columns_of(problem, n_bins=params.n_bins)
         mean, spread = 0.0, 1.0
         if problem.kind == "continuous":
             mean = float(problem.train.y.mean())
@@ -159,6 +200,8 @@ class FittedMlp:
         if self.columns.numbers:
             numbers = graph.node("Gather", [x, graph.constant(self.columns.numbers)], axis=1)
             parts.append(graph.node("Cast", [numbers], to=TensorProto.FLOAT))
+        if self.columns.bins:
+            parts.append(self._write_bins(graph, x))
         for place, (column, levels) in enumerate(zip(self.columns.codes, self.columns.levels, strict=True)):
             code = graph.node("Gather", [x, graph.constant([column])], axis=1)
             flat = graph.node("Reshape", [code, graph.constant([-1])])
@@ -176,6 +219,14 @@ class FittedMlp:
             return graph.node("Softmax", [output], axis=1)
         scaled = graph.node("Mul", [output, graph.constant(np.float64(self.spread))])
         return graph.node("Add", [scaled, graph.constant(np.float64(self.mean))])
+
+    def _write_bins(self, graph: Graph, x: str) -> str:
+        """Write the bins in double, as `Columns.split` computes them, then cast."""
+        spread = graph.node("Gather", [x, graph.constant(self.columns.bins)], axis=1)
+        above = graph.node("Sub", [spread, graph.constant(self.columns.lows)])
+        share = graph.node("Div", [above, graph.constant(self.columns.widths)])
+        binned = graph.node("Clip", [share, graph.constant(0.0), graph.constant(1.0)])
+        return graph.cast(binned, np.float32)
 
     def to_skops(self) -> bytes | None:
         """Return None: there is always a graph."""

@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
 # Text columns are Python strings while they are fed: about 100 MiB at a dozen columns.
 _CHUNK_ROWS = 65_536
-# What isotonic calibration holds; every other class that we write and skops does not know is scikit-learn's.
-_TRUSTED_OUTSIDE = frozenset({"scipy.interpolate._interpolate.interp1d"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +93,7 @@ class Scorer:
             Shape (n, any), each column that the model reads in the dtype of its storage. n may be 0.
         """
         return self._score(
-            frame.height, lambda start: feed(frame.slice(start, _CHUNK_ROWS), columns=self._columns)
+            frame.height, lambda start: feed(frame.slice(0, _CHUNK_ROWS), columns=self._columns)
         )
 
     def score_records(self, records: Sequence[Mapping[str, object]]) -> Scores:
@@ -137,6 +135,8 @@ def parity(
     tolerance: float = 1e-9,
 ) -> Parity:
     """Hold the deployed model against the library's own answers on the rows of a checked frame."""
+    if not frame.height:
+        return Parity(largest=0.0, n_rows=0, n_beyond=0)
     ours = scorer.score(frame).values
     theirs = fitted.predict(preparation.transform(frame))
     with np.errstate(invalid="ignore"):
@@ -145,9 +145,9 @@ def parity(
     differences = np.where(np.isnan(differences), np.inf, differences)
     beyond = differences > tolerance * np.maximum(1.0, np.abs(np.nan_to_num(theirs)))
     return Parity(
-        largest=float(differences.max(initial=0.0)),
+        largest=float(differences.max()),
         n_rows=frame.height,
-        n_beyond=int(np.count_nonzero(beyond.reshape(frame.height, -1).any(axis=1))) if frame.height else 0,
+        n_beyond=int(np.count_nonzero(beyond.reshape(frame.height, -1).any(axis=1))),
     )
 
 
@@ -216,4 +216,4 @@ def _is_trusted(name: str) -> bool:
     module, _, attribute = name.rpartition(".")
     is_class = attribute.lstrip("_")[:1].isupper()
     ours = module.startswith("sklearn.") and not module.startswith("sklearn.externals.")
-    return (ours and is_class and "__" not in name) or name in _TRUSTED_OUTSIDE
+    return ours and is_class and "__" not in name

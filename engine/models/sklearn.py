@@ -94,7 +94,7 @@ class SklearnFamily:
         from sklearn.utils.validation import has_fit_parameter
 
         name = problem.estimator or ""
-        classes = classes_of(problem)
+        classes_of(problem)
         estimator = _made(problem, estimators("sklearn")[name])
         weights = {} if problem.train.weights is None else {"sample_weight": problem.train.weights}
         if weights and not has_fit_parameter(estimator, "sample_weight"):
@@ -106,7 +106,6 @@ class SklearnFamily:
         rows = problem.train.x[:_SAMPLE_ROWS]
         fitted = FittedSklearn(
             estimator=estimator,
-            classes=classes,
             n_classes=problem.n_classes,
             # Points between rows too: off the training rows a graph is easily wrong. Not half-way, where
             # neighbours are equally near and rounding chooses between them.
@@ -125,7 +124,6 @@ class FittedSklearn:
     """A fitted estimator, and rows on which a graph of it is tried: `sample`, shape (n, n_features)."""
 
     estimator: object
-    classes: Array
     n_classes: int
     sample: Array
     importances: Array | None
@@ -135,7 +133,7 @@ class FittedSklearn:
         """Return probabilities (n, n_classes), or values (n,); 0 rows are answered with 0 rows."""
         from engine.models.sklearn_graph import answer
 
-        return answer(self.estimator, x, classes=self.classes, n_classes=self.n_classes)
+        return answer(self.estimator, x, n_classes=self.n_classes)
 
     @property
     def deployed_as(self) -> DeployedAs:

@@ -23,11 +23,11 @@ Writer = Callable[[Graph, str], str | None]
 TOLERANCE = 1e-5
 
 
-def answer(estimator: object, x: Array, *, classes: Array, n_classes: int) -> Array:
+def answer(estimator: object, x: Array, *, n_classes: int) -> Array:
     """Return an estimator's answer, float64: probabilities of shape (n, n_classes), or values of shape (n,).
 
-    `classes`, shape (k,), are those that training held; the others get the probability 0. 0 rows, which
-    scikit-learn refuses, are answered with 0 rows.
+    A class that training did not hold gets the probability 0. 0 rows, which scikit-learn refuses, are
+    answered with 0 rows.
     """
     if not len(x):
         return np.empty((0, n_classes) if n_classes > 1 else 0)
@@ -35,7 +35,7 @@ def answer(estimator: object, x: Array, *, classes: Array, n_classes: int) -> Ar
         values = estimator.predict(x)  # type: ignore[attr-defined]
         return np.asarray(values, np.float64).reshape(len(x))
     wide = np.zeros((len(x), n_classes))
-    wide[:, classes] = estimator.predict_proba(x)  # type: ignore[attr-defined]
+    wide[:, _classes(estimator)] = estimator.predict_proba(x)  # type: ignore[attr-defined]
     return wide
 
 
@@ -46,7 +46,7 @@ def choose_writer(estimator: object, *, n_classes: int, sample: Array) -> tuple[
         aside = Graph()
         written = trees(aside, aside.input("x", np.float64, width=sample.shape[1]))
         return ("skops", None) if written is None else ("graph", trees)
-    want = answer(estimator, sample, classes=_classes(estimator), n_classes=n_classes)
+    want = answer(estimator, sample, n_classes=n_classes)
     for deployed_as, writer in _ways(estimator, n_classes=n_classes, width=sample.shape[1]):
         if _agrees(writer, sample=sample, want=want):
             return deployed_as, writer

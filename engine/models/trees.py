@@ -44,7 +44,8 @@ class Tree:
     value
         Shape (n,), or (n, k) of a tree whose leaves hold vectors; read at leaves only.
     members
-        The set of each MEMBER node; whole numbers, for onnxruntime cuts what it looks up to an integer.
+        The set of each MEMBER node. Both the set and x hold whole numbers from 0 there, or x is NaN:
+        onnxruntime (1.32) looks up by bits, and takes 1.5 for 1, and -1 for 63.
     """
 
     feature: Array

@@ -144,16 +144,22 @@ def _drop_old_family(
             body["model"] = {key: value for key, value in section.items() if key not in dropped}
             if dropped:
                 names = ", ".join(f"model.{key}" for key in dropped)
-                notes.append(f"model={choice.option}: the recipe's {names} belong to the old family, left out")
+                notes.append(
+                    f"model={choice.option}: the recipe's {names} belong to the old family, left out"
+                )
     return body, tuple(notes)
 
 
 def _check_choices(
     choices: dict[str, str], given: Sequence[Choice], document: text.Document, hydra: Hydra
 ) -> None:
-    repository = hydra.config_loader.repository  # type: ignore[attr-defined]
+    repository = hydra.config_loader.repository
     from_command_line = {choice.group for choice in given}
-    groups = tuple(name for name in repository.get_group_options("", None) if name != "hydra" and repository.group_exists(name))
+    groups = tuple(
+        name
+        for name in repository.get_group_options("", None)
+        if name != "hydra" and repository.group_exists(name)
+    )
     mistakes = []
     for group, option in choices.items():
         options = tuple(repository.get_group_options(group)) if repository.group_exists(group) else ()
@@ -182,10 +188,12 @@ def _default_line(document: text.Document, group: str) -> int | None:
 
 
 def _defaults(choices: dict[str, str], *, closed: bool) -> list[Plain]:
+    prefix = "" if closed else "override "
+    chosen: list[Plain] = [{f"{prefix}{group}": option} for group, option in choices.items()]
     if closed:
-        return ["_self_", *({group: option} for group, option in choices.items())]
+        return ["_self_", *chosen]
     # Hydra wants `_self_` before the overriding entries; the primary config still merges after `base`.
-    return ["base", "_self_", *({f"override {group}": option} for group, option in choices.items())]
+    return ["base", "_self_", *chosen]
 
 
 def _compose(name: str, given: Overrides, hydra: Hydra) -> DictConfig:
@@ -214,7 +222,9 @@ def _layers(
     given: Overrides, document: text.Document, read: dict[str, text.Document], choices: dict[str, str]
 ) -> tuple[Layer, ...]:
     """Order the documents from the one that wins to the one that loses."""
-    chosen = [(group, read[f"{group}/{option}"]) for group, option in choices.items() if f"{group}/{option}" in read]
+    chosen = [
+        (group, read[f"{group}/{option}"]) for group, option in choices.items() if f"{group}/{option}" in read
+    ]
     rest = [
         (name.rpartition("/")[0], file)
         for name, file in read.items()
@@ -223,7 +233,10 @@ def _layers(
     return (
         Layer.of_command_line(given.keys),
         Layer(document.file, document.lines, ()),
-        *(Layer(file.file, file.lines, tuple(group.split("/")) if group else ()) for group, file in chosen + rest),
+        *(
+            Layer(file.file, file.lines, tuple(group.split("/")) if group else ())
+            for group, file in chosen + rest
+        ),
     )
 
 

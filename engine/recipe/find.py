@@ -44,10 +44,15 @@ def _not_found(given: Path) -> RecipeError:
     if given.is_dir():
         return RecipeError.of(f"{given} is a folder, not a recipe", try_="engine run FOLDER/recipe.yaml")
     near = [given.parent] if given.suffix else [Path("recipes"), shipped("recipes")]
-    names = sorted({file.name if given.suffix else file.stem for f in near if f.is_dir() for file in f.glob("*.y*ml")})
+    names = sorted(
+        {file.name if given.suffix else file.stem for f in near if f.is_dir() for file in f.glob("*.y*ml")}
+    )
     suggestion = nearest(given.name, names)
     if suggestion and given.suffix:
         suggestion = str(given.with_name(suggestion))
     return RecipeError.of(
-        f"no recipe at '{given}'", suggestion=suggestion, allowed=names, try_="engine init DATA --target COLUMN"
+        f"no recipe at '{given}'",
+        suggestion=suggestion,
+        allowed=names,
+        try_="engine init DATA --target COLUMN",
     )

@@ -36,6 +36,7 @@ def explain_hydra(error: Exception, given: Overrides, compose_bare: Callable[[],
     """Say which overrides do not fit the recipe, each with the nearest key."""
     from omegaconf import OmegaConf
 
+    plain: object
     try:
         plain = OmegaConf.to_container(compose_bare())
     except Exception:  # noqa: BLE001 (the recipe itself does not compose: Hydra's own words say why)
@@ -50,7 +51,7 @@ def explain_hydra(error: Exception, given: Overrides, compose_bare: Callable[[],
     return RecipeError(mistakes)
 
 
-def _unknown_override(key: str, plain: Mapping[object, object]) -> list[Message]:
+def _unknown_override(key: str, plain: object) -> list[Message]:
     node: object = plain
     parts = key.split(".")
     for index, part in enumerate(parts):
@@ -89,14 +90,14 @@ def explain_pydantic(
     messages: dict[str, Message] = {}
     for detail in details:
         path = _real_path(detail["loc"], plain)
-        message = _one(detail, path, model, plain)
+        message = _one(detail, path, model)
         key = message.key
         # A union reports once for each member: the first says enough.
         messages.setdefault(key, places.locate(message, path))
     return list(messages.values())
 
 
-def _one(detail: ErrorDetails, path: KeyPath, model: type[BaseModel], plain: Mapping[str, Plain]) -> Message:
+def _one(detail: ErrorDetails, path: KeyPath, model: type[BaseModel]) -> Message:
     key, name = ".".join(path), path[-1] if path else ""
     kind, given = detail["type"], detail["input"]
     try_ = f"engine options {path[0]}" if path and path[0] in model_keys(model) else "engine options"
@@ -104,7 +105,9 @@ def _one(detail: ErrorDetails, path: KeyPath, model: type[BaseModel], plain: Map
         known = model_keys(_model_at(model, path[:-1]))
         parent = ".".join(path[:-1])
         of = f"a key of {parent}" if parent else "a key of a recipe"
-        return Message(f"'{name}' is not {of}", key, suggestion=nearest(name, known), allowed=known, try_=try_)
+        return Message(
+            f"'{name}' is not {of}", key, suggestion=nearest(name, known), allowed=known, try_=try_
+        )
     if kind == "missing" or given == "???":
         return Message(f"'{name}' is missing: it has no default", key, try_=try_)
     if kind == "literal_error":

@@ -58,7 +58,9 @@ def read_overrides(given: Sequence[str], loader: ConfigLoader) -> Overrides:
             mistakes.append(Message(forbidden, key, COMMAND_LINE))
         elif override.is_sweep_override():
             what = f"'{line}' has several values: one run takes one value"
-            mistakes.append(Message(what, key, COMMAND_LINE, try_="the same command with -m for one run a value"))
+            mistakes.append(
+                Message(what, key, COMMAND_LINE, try_="the same command with -m for one run a value")
+            )
         elif _is_choice(override, loader):
             choices.append(Choice(key, str(value)))
         else:
@@ -95,7 +97,7 @@ def expand(given: Sequence[str], loader: ConfigLoader) -> tuple[tuple[str, ...],
 def _is_choice(override: Override, loader: ConfigLoader) -> bool:
     key = override.key_or_group
     whole = "." not in key and not override.is_delete() and isinstance(override.value(), str)
-    return whole and loader.repository.group_exists(key)  # type: ignore[attr-defined, no-any-return]
+    return bool(whole and loader.repository.group_exists(key))
 
 
 def _parse(given: Sequence[str], loader: ConfigLoader) -> list[tuple[str, Override]]:

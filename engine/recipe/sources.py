@@ -22,7 +22,7 @@ SCHEME = "checked"
 PRIMARY = "__recipe__"
 
 
-class CheckedSource(ConfigSource):
+class CheckedSource(ConfigSource):  # type: ignore[misc]  # Hydra is not typed
     """A folder of YAML files, each read bounded and checked before OmegaConf sees it."""
 
     primary: dict[str, text.Plain] | None = None
@@ -75,7 +75,7 @@ class CheckedSource(ConfigSource):
         return sorted(set(names))
 
     def _file(self, config_path: str) -> Path:
-        return Path(self.path) / self._normalize_file_name(config_path)
+        return Path(self.path) / str(self._normalize_file_name(config_path))
 
     def _result(self, value: dict[str, text.Plain], *, package: str) -> ConfigResult:
         return ConfigResult(

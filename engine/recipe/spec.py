@@ -201,7 +201,7 @@ class Spec(_Strict):
         return self._places
 
     def to_plain(self) -> dict[str, Plain]:
-        """Return the composed recipe as plain values; what came from the environment keeps its `${oc.env:…}`."""
+        """Return the composed recipe as plain values; each `${oc.env:…}` is left as it was written."""
         if self._stored is not None:
             return copy.deepcopy(self._stored)
         plain: dict[str, Plain] = json.loads(self.model_dump_json(by_alias=True, exclude_unset=True))

@@ -145,8 +145,8 @@ class _Builder:
             value = self._sequence(events, path)
         else:
             value = self._mapping(events, path)
-        if event.anchor:
-            self._anchors[event.anchor] = (value, self._n_nodes - before)
+        if anchor := getattr(event, "anchor", None):
+            self._anchors[anchor] = (value, self._n_nodes - before)
         return value
 
     def _sequence(self, events: Events, path: KeyPath) -> list[Plain]:
@@ -221,7 +221,7 @@ def write(value: Plain) -> str:
     """Return YAML text that `parse` reads back as the same value, keys in order."""
 
     class Dumper(yaml.SafeDumper):
-        def ignore_aliases(self, data: object) -> bool:
+        def ignore_aliases(self, _data: object) -> bool:
             return True
 
     def quoted(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:

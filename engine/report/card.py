@@ -108,7 +108,7 @@ def _metrics(record: Record) -> str:
             prose(one.title),
             metric(one.test.value),
             one.test.interval or "none recorded",
-            *(metric(one.baselines[kind].value) if kind in one.baselines else "–" for kind in kinds),
+            *(metric(one.baselines[kind].value) if kind in one.baselines else "-" for kind in kinds),
         ]
         for one in rows
     ]

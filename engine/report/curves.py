@@ -16,8 +16,8 @@ Array = np.ndarray
 class Ranking:
     """Rows counted from the highest score down, one entry a distinct score.
 
-    `thresholds`, `true_positives` and `false_positives` have shape (k,); entry i counts the rows whose score is
-    at least `thresholds[i]`.
+    `thresholds`, `true_positives` and `false_positives` have shape (k,); entry i counts the rows whose
+    score is at least `thresholds[i]`.
     """
 
     thresholds: Array
@@ -117,7 +117,7 @@ def confusion(actual: Array, decided: Array, *, n_classes: int) -> Array:
 
 
 def thinned(xs: Array, ys: Array, *, most: int = 400) -> tuple[Array, Array]:
-    """Keep at most `most` points of a curve of shape (n,), evenly along its drawn length, both ends included."""
+    """Keep at most `most` points of a curve of shape (n,), evenly along its drawn length, ends included."""
     if xs.size <= most:
         return xs, ys
     width, height = np.ptp(xs) or 1.0, np.ptp(ys) or 1.0

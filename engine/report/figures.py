@@ -40,7 +40,7 @@ def draw(record: Record) -> Gallery:
         found.append(Undrawn("Pictures of the test rows", rows))
     elif isinstance(rows, outcomes.Measured):
         found += [picture(record, rows) for picture in _CONTINUOUS]
-    elif len(rows.classes) == 2:
+    elif len(rows.classes) == outcomes.BINARY:
         found += [picture(record, rows) for picture in _BINARY]
     else:
         found += [picture(record, rows) for picture in _MULTICLASS]

@@ -25,7 +25,7 @@ def page(record: Record, gallery: Gallery | None) -> str:
     """
     sections = [
         section_results.gates(record),
-        section_results.pictures(gallery) if gallery else None,
+        section_results.pictures(record, gallery) if gallery else None,
         section_results.metrics(record),
         section_results.fairness(record),
         section_origins.data(record),
@@ -44,7 +44,7 @@ def page(record: Record, gallery: Gallery | None) -> str:
         tag(
             "footer",
             words(
-                "Every number on this page is recorded in a file of this run's folder, or counted from its predictions."
+                "Every number here stands in a file of this run's folder, or is counted from its predictions."
             ),
         ),
     )

@@ -68,33 +68,32 @@ def details(summary: str, *body: Html) -> Html:
 
 
 def table(
-    header: Sequence[str], rows: Iterable[Sequence[Html]], *, n_text: int = 1, kind: str = "stack"
+    header: Sequence[str],
+    rows: Iterable[Sequence[Html]],
+    *,
+    numbers: range | None = None,
+    kind: str = "stack",
 ) -> Html:
-    """Return a table; the first `n_text` columns hold words, the others numbers.
+    """Return a table whose columns `numbers` hold numbers: by default all but the first.
 
-    On a narrow screen each row of a `stack` table becomes a small list, named by its header.
+    On a narrow screen each row of a `stack` table becomes a small list, named by its header; a `dense` table
+    keeps its shape.
     """
-    head = tag(
-        "tr", *(tag("th", words(name), scope="col", **_side(k, n_text)) for k, name in enumerate(header))
-    )
+    numbers = range(1, len(header)) if numbers is None else numbers
+    sides = [{"class_": "num"} if index in numbers else {} for index in range(len(header))]
+    head = (tag("th", words(name), scope="col", **side) for name, side in zip(header, sides, strict=True))
     body = []
     for row in rows:
-        first = tag("th", *row[:1], scope="row")
-        rest = (
-            tag("td", tag("div", cell), data_label=name, **_side(k, n_text))
-            for k, (name, cell) in enumerate(zip(header[1:], row[1:], strict=True), start=1)
-        )
-        body.append(tag("tr", first, *rest))
-    return tag("div", tag("table", tag("thead", head), tag("tbody", *body), class_=kind), class_="scroll")
+        named = zip(header[1:], row[1:], sides[1:], strict=True)
+        rest = (tag("td", tag("div", cell), data_label=name, **side) for name, cell, side in named)
+        body.append(tag("tr", tag("th", *row[:1], scope="row"), *rest))
+    inner = (tag("thead", tag("tr", *head)), tag("tbody", *body))
+    return tag("div", tag("table", *inner, class_=kind), class_="scroll")
 
 
-def _side(index: int, n_text: int) -> dict[str, str]:
-    return {} if index < n_text else {"class_": "num"}
-
-
-def plain_table(header: Sequence[str], rows: Iterable[Sequence[str]], *, n_text: int = 1) -> Html:
-    """Return a table of words that keeps its shape on narrow screens, such as the one behind a picture."""
-    return table(header, ([words(cell) for cell in row] for row in rows), n_text=n_text, kind="dense")
+def plain_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> Html:
+    """Return the table of words and numbers behind a picture."""
+    return table(header, ([words(cell) for cell in row] for row in rows), kind="dense")
 
 
 def pairs(entries: Iterable[tuple[str, Html]]) -> Html:

@@ -13,6 +13,8 @@ from engine.report.record import Record, elements, number, plain, text
 
 Array = np.ndarray
 
+BINARY = 2
+
 
 @dataclass(frozen=True)
 class Classified:
@@ -32,7 +34,8 @@ class Classified:
     @property
     def positive(self) -> Array:
         """Whether each row is of the last class, shape (n,)."""
-        return self.actual == len(self.classes) - 1
+        positive: Array = self.actual == len(self.classes) - 1
+        return positive
 
     @property
     def scores(self) -> Array:
@@ -85,7 +88,7 @@ def _classified(
     frame: pl.DataFrame, target: str, classes: tuple[str, ...], threshold: float | None
 ) -> Classified | str:
     columns = [f"probability_{name}" for name in classes]
-    if len(classes) < 2 or not set(columns) <= set(frame.columns):
+    if len(classes) < BINARY or not set(columns) <= set(frame.columns):
         return "predictions.parquet has no probability of every class."
     indices = {name: index for index, name in enumerate(classes)}
     coded = frame.select(

@@ -122,7 +122,7 @@ def calibration(record: Record, rows: Classified) -> Figure | Undrawn:
     below = plane(UNIT, (0.0, most), top=216.0, bottom=264.0)
     every, _ = np.histogram(rows.scores, bins=10, range=UNIT)
     parts.append(
-        svg.frame(below, x_title="Probability said", y_title="", x_ticks=FIFTHS, y_ticks=(0.0, most))
+        svg.frame(below, x_title="Probability said", y_title="Rows", x_ticks=FIFTHS, y_ticks=(0.0, most))
     )
     parts.append(svg.bars(below, np.linspace(0, 1, 11), every, fill=svg.SKY, opacity=0.8))
     bins = zip(said.said, said.seen, said.low, said.high, said.counts, strict=True)
@@ -143,21 +143,25 @@ def score_distribution(_record: Record, rows: Classified) -> Figure | Undrawn:
     counts = [np.histogram(rows.scores[rows.actual == k], bins=edges)[0] for k in (0, 1)]
     shares = [curves.divided(part, np.array(part.sum())) for part in counts]
     top = max(float(np.nanmax(part, initial=0.0)) for part in shares)
-    axes = plane(UNIT, (0.0, top * 1.22))
+    axes = plane(UNIT, (0.0, top * 1.04), top=TOP + 16)
     caption = (
         f"Probability of “{rows.classes[1]}” given to the {int(counts[0].sum()):,} rows that are "
         f"“{rows.classes[0]}” and the {int(counts[1].sum()):,} that are “{rows.classes[1]}”"
         + (f"; the line is the threshold {metric(rows.threshold)}." if rows.threshold is not None else ".")
     )
-    parts = [svg.frame(axes, x_title=f"Probability of {rows.classes[1]}", y_title="Share of the class")]
+    parts = [
+        svg.frame(
+            axes, x_title=f"Probability of {rows.classes[1]}", y_title="Share of the class", x_ticks=FIFTHS
+        )
+    ]
     entries = []
     for index, colour in ((0, svg.ORANGE), (1, svg.BLUE)):
         if counts[index].sum():
             parts.append(svg.bars(axes, edges, shares[index], fill=colour, opacity=0.6))
-        entries.append((colour, rows.classes[index]))
+        entries.append((colour, "", rows.classes[index]))
     if rows.threshold is not None:
         parts.append(threshold_line(axes, rows.threshold))
-    parts.append(svg.legend(LEFT + 70, TOP + 14, entries, limit_px=150))
+    parts.append(svg.key(LEFT, TOP + 4, entries, width=RIGHT - LEFT, step=146))
     body = zip(edges[:-1], edges[1:], counts[0], counts[1], strict=True)
     return Figure(
         name="scores",

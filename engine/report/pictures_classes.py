@@ -14,6 +14,11 @@ Array = np.ndarray
 
 MOST_DRAWN = 14
 MOST_CURVES = 6
+_FEW = 8
+# Sides of a cell, in pixels, from which a count is written larger, and with its share below.
+_ROOMY, _LARGE = 40, 56
+_FULL = (0, 84, 140)
+_WHITE_FROM = 0.77
 
 
 def confusion(_record: Record, rows: Classified) -> Figure | Undrawn:
@@ -72,49 +77,57 @@ def _folded(classes: tuple[str, ...], counts: Array) -> tuple[tuple[str, ...], A
 
 
 def _matrix(names: tuple[str, ...], counts: Array) -> tuple[list[str], float]:
-    k, size_px = len(names), 12.0 if len(names) <= 8 else 10.0
+    k, size_px = len(names), 12.0 if len(names) <= _FEW else 10.0
     longest = min(max(width(name, size_px) for name in names), 84.0)
-    left = 28 + longest
-    cell = min((RIGHT - left) / k, 72.0)
-    left += max(0.0, (RIGHT - left - cell * k) / 2)
-    top, end = TOP + 4, TOP + 4 + cell * k
+    cell = min((RIGHT - 28 - longest) / k, 72.0)
+    left, top = (28 + longest + RIGHT - cell * k) / 2, TOP + 4
+    end = top + cell * k
     turned = max(width(name, size_px) for name in names) > cell - 4
     of_row = np.nan_to_num(curves.divided(counts, counts.sum(axis=1, keepdims=True)))
     parts = []
     for i, name in enumerate(names):
         y, x = top + (i + 0.5) * cell, left + (i + 0.5) * cell
         parts.append(svg.label(left - 8, y + 4, name, anchor="end", size_px=size_px, limit_px=longest))
-        if turned:
-            parts.append(
-                svg.label(
-                    x + 4, end + 8, name, anchor="end", size_px=size_px, limit_px=longest, upright=False
-                )
-            )
-        else:
-            parts.append(svg.label(x, end + 17, name, anchor="middle", size_px=size_px))
-        for j in range(k):
-            parts.append(_cell(left + j * cell, top + i * cell, cell, int(counts[i, j]), float(of_row[i, j])))
+        parts.append(
+            svg.turned_label(x + 4, end + 8, name, anchor="end", size_px=size_px, limit_px=longest)
+            if turned
+            else svg.label(x, end + 17, name, anchor="middle", size_px=size_px)
+        )
+        parts += [
+            _cell(left + j * cell, top + i * cell, cell, int(counts[i, j]), float(of_row[i, j]))
+            for j in range(k)
+        ]
     below = end + (longest + 16 if turned else 24)
     parts.append(svg.label(left + cell * k / 2, below + 14, "Decided", anchor="middle", fill=svg.QUIET))
-    parts.append(svg.label(13, (top + end) / 2, "Actual", anchor="middle", fill=svg.QUIET, upright=False))
+    parts.append(
+        svg.turned_label(left - longest - 14, (top + end) / 2, "Actual", anchor="middle", fill=svg.QUIET)
+    )
     return parts, below + 24
 
 
-def _cell(x: float, y: float, side: float, count: int, portion: float) -> str:
+def cell_colours(portion: float) -> tuple[str, str]:
+    """Return the colour of a cell that holds `portion` of its row, and that of the text on it.
+
+    The pair keeps a contrast of 4.5 at every portion (WCAG 2.1, criterion 1.4.3).
+    """
     # Mixed by hand with white: an opaque colour is what contrast of the text can be told from.
-    fill = "#" + "".join(f"{round(255 + (channel - 255) * portion):02x}" for channel in (0, 84, 140))
+    fill = "#" + "".join(f"{round(255 + (channel - 255) * portion):02x}" for channel in _FULL)
+    return fill, "#ffffff" if portion > _WHITE_FROM else "#000000"
+
+
+def _cell(x: float, y: float, side: float, count: int, portion: float) -> str:
+    fill, ink = cell_colours(portion)
     box = svg.rectangle(x, y, side - 1, side - 1, fill=fill if count else "#f3f5f7")
-    written = f"{count:,}" if side > 40 else str(count)
-    size_px = 13.0 if side > 40 else 10.0
+    written = f"{count:,}" if side > _ROOMY else str(count)
+    size_px = 13.0 if side > _ROOMY else 10.0
     if not count or width(written, size_px) > side:
         return box
-    ink = "#ffffff" if portion > 0.55 else svg.INK
     middle = x + (side - 1) / 2
-    if side <= 56:
+    if side <= _LARGE:
         return box + svg.label(middle, y + side / 2 + 4, written, anchor="middle", fill=ink, size_px=size_px)
     return (
         box
-        + svg.label(middle, y + side / 2, written, anchor="middle", fill=ink, size_px=14, bold=True)
+        + svg.label(middle, y + side / 2, written, anchor="middle", fill=ink, size_px=13, bold=True)
         + svg.label(middle, y + side / 2 + 16, share(portion), anchor="middle", fill=ink, size_px=11)
     )
 

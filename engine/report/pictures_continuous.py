@@ -64,7 +64,7 @@ def residuals(record: Record, rows: Measured) -> Figure | Undrawn:
     unit = _unit(record, rows.target)
     zero = axes.y.px(0.0)
     parts = [
-        svg.frame(axes, x_title=f"Predicted {rows.target}{unit}", y_title="Predicted − actual"),
+        svg.frame(axes, x_title=f"Predicted {rows.target}{unit}", y_title="Predicted minus actual"),
         *_cloud(axes, rows.predicted, errors),
         svg.segment(LEFT, zero, RIGHT, zero, stroke=svg.VERMILLION, width=1.5, dash="6 3"),
     ]
@@ -78,7 +78,7 @@ def residuals(record: Record, rows: Measured) -> Figure | Undrawn:
         title=title,
         caption=caption,
         svg=svg.document(WIDTH, HEIGHT, parts, title=title, description=caption),
-        header=("Share of rows below", "Predicted − actual"),
+        header=("Share of rows below", "Predicted minus actual"),
         rows=tuple((share(q), quantity(float(np.quantile(errors, q)))) for q in _QUANTILES),
     )
 
@@ -91,7 +91,7 @@ def residual_histogram(record: Record, rows: Measured) -> Figure | Undrawn:
     counts, edges = np.histogram(errors, bins=40, range=(low, high))
     axes = plane((low, high), (0.0, float(max(counts.max(), 1)) * 1.08))
     parts = [
-        svg.frame(axes, x_title=f"Predicted − actual{_unit(record, rows.target)}", y_title="Test rows"),
+        svg.frame(axes, x_title=f"Predicted minus actual{_unit(record, rows.target)}", y_title="Test rows"),
         svg.bars(axes, edges, counts, fill=svg.BLUE, opacity=0.75),
     ]
     if low <= 0 <= high:
@@ -110,7 +110,7 @@ def residual_histogram(record: Record, rows: Measured) -> Figure | Undrawn:
         title=title,
         caption=caption,
         svg=svg.document(WIDTH, HEIGHT, parts, title=title, description=caption),
-        header=("Predicted − actual", "Rows"),
+        header=("Predicted minus actual", "Rows"),
         rows=tuple(
             (f"{quantity(float(a))} to {quantity(float(b))}", f"{count:,}") for a, b, count in bins if count
         ),
@@ -139,10 +139,9 @@ def _cloud(axes: svg.Axes, xs: Array, ys: Array) -> list[str]:
     parts = []
     for level, colour in enumerate(_SHADES):
         cells = np.argwhere((counts > 0) & (shade == level))
-        path = "".join(
-            f"M{svg.n(LEFT + i * wide)} {svg.n(axes.y.start - (j + 1) * high)}h{svg.n(wide)}v{svg.n(high)}h{svg.n(-wide)}z"
-            for i, j in cells
-        )
+        box = f"h{svg.n(wide)}v{svg.n(high)}h{svg.n(-wide)}z"
+        corners = ((LEFT + i * wide, axes.y.start - (j + 1) * high) for i, j in cells)
+        path = "".join(f"M{svg.n(x)} {svg.n(y)}{box}" for x, y in corners)
         if path:
             parts.append(f'<path d="{path}" fill="{colour}"/>')
     parts.append(_shade_key(axes, int(most)))

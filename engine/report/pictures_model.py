@@ -11,7 +11,7 @@ from engine.report.scores import Scored
 from engine.report.words import metric, share, title
 
 _MOST_COLUMNS = 14
-_MOST_METRICS = 6
+_MOST_METRICS = 5
 _MARKS = (("linear", svg.VERMILLION, "square"), ("constant", "#6e7781", "diamond"))
 
 
@@ -30,7 +30,7 @@ def importances(record: Record) -> Figure | Undrawn:
     others = ordered[_MOST_COLUMNS:]
     bars = [*shown, *([(f"{len(others)} others", sum(v for _, v in others))] if others else [])]
     top, step, left, right = 12.0, 20.0, 130.0, 300.0
-    scale = svg.Scale(0.0, max(max(value for _, value in bars), 1e-12), left, right)
+    scale = svg.Scale(0.0, max(*(value for _, value in bars), 1e-12), left, right)
     parts = []
     for index, (column, value) in enumerate(bars):
         y = top + step * index
@@ -61,7 +61,7 @@ def baselines(record: Record) -> Figure | Undrawn:
     goal = text(record.recipe, "goal", "metric")
     standings.sort(key=lambda one: one.name != goal)
     del standings[_MOST_METRICS:]
-    step, top = 58.0, 34.0
+    step, top = 64.0, 34.0
     strips = [_strip(one, top + step * index) for index, one in enumerate(standings)]
     drawn = [mark for mark in _MARKS if any(mark[0] in _known(one) for one in standings)]
     kinds = " and ".join(kind for kind, _, _ in drawn)
@@ -112,12 +112,12 @@ def _strip(scored: Scored, y: float) -> str:
     ends = [end for end in (mine.value, mine.low, mine.high, *against.values()) if end is not None]
     scale = svg.Scale(*svg.span(np.array(ends), margin=0.05), 14.0, 346.0)
     said = " · ".join(f"{kind} {metric(value)}" for kind, value in against.items())
-    middle = y + 30
+    middle = y + 26
     parts = [
-        svg.label(14, y + 12, scored.title, bold=True, limit_px=120),
-        svg.label(288, y + 12, said, anchor="end", fill=svg.QUIET, size_px=11),
+        svg.label(14, y + 12, scored.title, bold=True, limit_px=250),
         svg.label(346, y + 12, metric(mine.value), anchor="end", bold=True),
         svg.segment(14, middle, 346, middle, stroke=svg.FAINT, width=2),
+        svg.label(14, middle + 19, said, fill=svg.QUIET, size_px=11),
     ]
     for kind, colour, shape in _MARKS:
         if kind in against:

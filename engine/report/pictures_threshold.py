@@ -9,6 +9,7 @@ from engine.report.canvas import (
     FIFTHS,
     HEIGHT,
     LEFT,
+    RIGHT,
     TOP,
     UNIT,
     WIDTH,
@@ -33,18 +34,19 @@ def threshold(_record: Record, rows: Classified) -> Figure | Undrawn:
     title, margins = "Choice of threshold", _margins(rows)
     if not rows.ranking.n_positive:
         return Undrawn(title, "needs test rows of the positive class.")
+    # Where nothing is decided positive, precision is a convention, not something to draw.
+    n_decided = np.add(*curves.counts_at(rows.ranking, _GRID))
     drawn = (
-        ("Precision", confusion.precision(margins), svg.BLUE, ""),
+        ("Precision", np.where(n_decided > 0, confusion.precision(margins), np.nan), svg.BLUE, ""),
         ("Recall", confusion.recall(margins), svg.VERMILLION, "7 3"),
         ("F1", confusion.f1(margins), svg.GREEN, "2 2"),
     )
     axes = plane(UNIT, UNIT, top=TOP + 22)
-    parts = [svg.frame(axes, x_title="Threshold", y_title="Score", x_ticks=FIFTHS)]
-    for index, (name, ys, colour, dash) in enumerate(drawn):
-        x = LEFT + 8 + 98 * index
-        parts.append(svg.line(axes, _GRID, ys, stroke=colour, dash=dash))
-        parts.append(svg.segment(x, TOP + 6, x + 20, TOP + 6, stroke=colour, width=3, dash=dash))
-        parts.append(svg.label(x + 25, TOP + 10, name))
+    parts = [
+        svg.frame(axes, x_title="Threshold", y_title="Score", x_ticks=FIFTHS),
+        svg.key(LEFT, TOP + 4, [(c, dash, name) for name, _, c, dash in drawn], width=RIGHT - LEFT, step=98),
+    ]
+    parts += [svg.line(axes, _GRID, ys, stroke=colour, dash=dash) for _, ys, colour, dash in drawn]
     if rows.threshold is not None:
         parts.append(threshold_line(axes, rows.threshold))
     caption = f"Precision, recall and F1 on the test rows for every threshold{_in_use(rows)}."

@@ -7,23 +7,28 @@ from dataclasses import dataclass
 from typing import cast
 
 from engine.names import TASKS
-from engine.report.record import Json, Record, at, elements, members, number, plain, text
 from engine.recipe.spec import Value
+from engine.report.record import Json, Record, at, elements, members, number, plain, text
 from engine.report.words import MISSING, metric, quantity, title
 from engine.tasks.confusion import profit_metric
-from engine.tasks.task import Metric, Task, TargetKind
+from engine.tasks.task import Metric, TargetKind, Task
 
 PARTS = ("train", "validation", "test")
 BASELINES = ("linear", "constant")
+_UNITS = {"ms": "ms", "s": "s", "mib": "MiB"}
 
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """A metric's value with its interval; None where it is not defined or was not recorded."""
+    """A metric's value with its interval; None where it is not defined or was not recorded.
+
+    `folds` holds the value of each fold where the metric is a mean over folds.
+    """
 
     value: float | None
     low: float | None
     high: float | None
+    folds: tuple[float, ...] = ()
 
     @property
     def interval(self) -> str:
@@ -31,6 +36,13 @@ class Score:
         if self.low is None or self.high is None:
             return ""
         return f"{metric(self.low)} to {metric(self.high)}"
+
+    @property
+    def spread(self) -> str:
+        """The interval, or else the lowest and highest fold, or nothing."""
+        if self.interval or not self.folds:
+            return self.interval
+        return f"folds {metric(min(self.folds))} to {metric(max(self.folds))}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +114,7 @@ def comparison(scored: Scored, kind: str) -> str:
         return f"{reached}: {verdict}; no interval was recorded."
     if mine.low <= against <= mine.high:
         return f"{reached}, inside the model's interval: no clear difference."
-    return f"{reached}: {verdict}, by more than its interval."
+    return f"{reached}, outside the model's interval: {verdict}."
 
 
 def gate_title(record: Record, name: str) -> str:
@@ -112,7 +124,19 @@ def gate_title(record: Record, name: str) -> str:
     """
     bare, by, columns = name.partition(" by ")
     known = declared(record).get(bare)
-    return (known.title if known else title(bare)) + by + columns
+    return (known.title if known else measured_title(bare)) + by + columns
+
+
+def measured_title(name: str) -> str:
+    """Return a name that ends in its unit as words.
+
+    Examples
+    --------
+    >>> measured_title("latency_p95_ms"), measured_title("bundle_mib"), measured_title("f1")
+    ('Latency p95, ms', 'Bundle, MiB', 'F1')
+    """
+    bare, _, unit = name.rpartition("_")
+    return f"{title(bare)}, {_UNITS[unit]}" if unit in _UNITS else title(name)
 
 
 def audits(record: Record) -> tuple[tuple[str, Json], ...]:
@@ -141,7 +165,9 @@ def excluded(audit: Json) -> str:
     n_groups, n_rows = number(audit, "n_excluded_groups"), number(audit, "n_excluded_rows")
     if not n_groups:
         return ""
-    return f"Groups too small to compare and not shown: {quantity(n_groups)}, with {quantity(n_rows)} rows together."
+    return (
+        f"Too small to compare and not shown: {quantity(n_groups)} groups, {quantity(n_rows)} rows together."
+    )
 
 
 def measures(audit: Json) -> dict[str, float | None]:
@@ -152,7 +178,10 @@ def measures(audit: Json) -> dict[str, float | None]:
 
 def _score(record: Record, *path: str) -> Score:
     node = at(record.metrics, *path)
-    return Score(number(node, "value"), number(node, "low"), number(node, "high"))
+    folds = tuple(
+        float(fold) for fold in elements(node, "folds") if isinstance(fold, int | float) and fold is not True
+    )
+    return Score(number(node, "value"), number(node, "low"), number(node, "high"), folds)
 
 
 def declared(record: Record) -> Mapping[str, Metric]:

@@ -45,7 +45,7 @@ def _values(record: Record, column: Json, n_rows: float | None) -> Html:
         return Html(svg.spark(counts, hint=_spread(name, column)) + tag("small", words(_range(column))))
     if top:
         return _bars(top, n_rows)
-    return tag("small", words(_range(column))) if _range(column) else words("–")
+    return tag("small", words(_range(column))) if _range(column) else words("-")
 
 
 def _range(column: Json) -> str:

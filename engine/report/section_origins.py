@@ -1,4 +1,4 @@
-"""The sections that say where a run comes from: data, split, model, how to repeat it, versions, times, recipe."""
+"""The sections that say where a run comes from: data, split, model, repeating it, versions, times, recipe."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from engine.report.markup import (
     words,
 )
 from engine.report.record import Json, Record, at, elements, members, number, plain, text
+from engine.report.scores import measured_title
 from engine.report.section_columns import column_rows
 from engine.report.words import duration, metric, quantity, share, size, title
 
@@ -38,7 +39,9 @@ def data(record: Record) -> Html:
     )
     warnings = [tag("li", words(_warning(item))) for item in elements(record.data, "warnings")]
     heard = tag("ul", *warnings, class_="warnings") if warnings else paragraph("No warnings were recorded.")
-    columns = table(("Column", "Type", "Role", "Nulls", "Distinct", "Values"), column_rows(record), n_text=3)
+    columns = table(
+        ("Column", "Type", "Role", "Nulls", "Distinct", "Values"), column_rows(record), numbers=range(3, 5)
+    )
     return section("data", "Data", facts, heard, columns)
 
 
@@ -74,7 +77,7 @@ def split(record: Record) -> Html:
     kind = tag(
         "p", words("Kind: "), _code(text(node, "kind")), words(", seed "), known(text(record.facts, "seed"))
     )
-    body = table(("Part", "Rows", "Share", "SHA-256 of its row numbers"), rows)
+    body = table(("Part", "Rows", "Share", "SHA-256 of its row numbers"), rows, numbers=range(1, 3))
     return section("split", "Split", kind, body)
 
 
@@ -92,6 +95,7 @@ def model(record: Record) -> Html:
         ("Target", _code(text(record.facts, "target", "name"))),
         ("Deployed as", known(text(node, "deployed_as"))),
         ("Largest difference to the library", known(_parity(node))),
+        *_latency(record),
     ]
     if classes:
         entries.insert(5, ("Classes", joined(_spaced(classes))))
@@ -99,7 +103,11 @@ def model(record: Record) -> Html:
             entries.insert(6, ("Threshold", words(metric(threshold))))
     params = members(node, "params") or members(record.recipe, "model", "params")
     rows = ([code(name), code(plain(value))] for name, value in params.items())
-    set_ = table(("Parameter", "Value"), rows) if params else paragraph("No parameter was set.")
+    set_ = (
+        table(("Parameter", "Value"), rows, numbers=range(0))
+        if params
+        else paragraph("No parameter was set.")
+    )
     return section("model", "Model", pairs(entries), set_)
 
 
@@ -114,9 +122,17 @@ def _whole(node: Json, key: str) -> str | None:
 
 def _parity(node: Json) -> str | None:
     parity = at(node, "parity")
-    if isinstance(parity, dict):
-        return ", ".join(f"{title(key).lower()} {_scalar(value)}" for key, value in parity.items())
-    return None if parity is None else _scalar(parity)
+    largest, n_rows, n_beyond = (number(parity, key) for key in ("largest", "n_rows", "n_beyond"))
+    if largest is None:
+        return None
+    over = f" over {quantity(n_rows)} rows" if n_rows is not None else ""
+    beyond = f", {quantity(n_beyond)} beyond the tolerance" if n_beyond is not None else ""
+    return f"{quantity(largest)}{over}{beyond}"
+
+
+def _latency(record: Record) -> list[tuple[str, Html]]:
+    measured = members(record.facts, "latency")
+    return [(measured_title(name), words(quantity(number(measured, name)))) for name in measured]
 
 
 def _scalar(value: Json) -> str:
@@ -174,7 +190,7 @@ def versions(record: Record) -> Html:
         "versions",
         "Versions and machine",
         pairs(machine or [("Machine", known(None))]),
-        details("Packages", table(("Package", "Version"), rows, n_text=2)),
+        details("Packages", table(("Package", "Version"), rows, numbers=range(0))),
     )
 
 

@@ -18,7 +18,7 @@ from engine.report.markup import (
     tag,
     words,
 )
-from engine.report.record import Json, Record, at, elements, members, number, text
+from engine.report.record import Json, Record, at, elements, members, number, plain, text
 from engine.report.scores import BASELINES, PARTS, Scored
 from engine.report.words import metric, quantity, share, title
 
@@ -42,8 +42,10 @@ def header(record: Record) -> Html:
 
 
 def summary(record: Record) -> Html:
-    """Return the verdict beside the headline metric."""
-    return tag("div", _verdict(record), _headline(record), class_="summary")
+    """Return the verdict beside the headline metric, and what the run noted for a person to know."""
+    notes = [tag("li", words(plain(note))) for note in elements(record.facts, "notes")]
+    heard = tag("ul", *notes, class_="warnings") if notes else Html("")
+    return Html(tag("div", _verdict(record), _headline(record), class_="summary") + heard)
 
 
 def _verdict(record: Record) -> Html:
@@ -59,7 +61,8 @@ def _verdict(record: Record) -> Html:
     else:
         kind, sign, said = "missed", "✗", "Gates missed" if len(missed) != 1 else "Gate missed"
         named = ", ".join(scores.gate_title(record, name) for name in missed)
-        why = f"{len(missed)} of {len(gates)} bounds are missed ({named}): this run can't be packaged."
+        be = "is" if len(missed) == 1 else "are"
+        why = f"{len(missed)} of {len(gates)} bounds {be} missed ({named}): this run can't be packaged."
     mark = tag("span", words(sign), class_="sign", aria_hidden="true")
     return tag("div", tag("p", mark, words(said), class_="said"), paragraph(why), class_=f"verdict {kind}")
 
@@ -92,7 +95,9 @@ def gates(record: Record) -> Html:
     rows = [_gate_row(record, gate) for gate in elements(record.gates, "gates")]
     if not rows:
         return section("gates", "Gates", paragraph("The recipe sets none."))
-    return section("gates", "Gates", table(("Gate", "Bound", "Reached", "Verdict"), rows, n_text=1))
+    return section(
+        "gates", "Gates", table(("Gate", "Bound", "Reached", "Verdict"), rows, numbers=range(2, 3))
+    )
 
 
 def _gate_row(record: Record, gate: Json) -> list[Html]:
@@ -110,9 +115,14 @@ def _gate_row(record: Record, gate: Json) -> list[Html]:
     ]
 
 
-def pictures(gallery: Gallery) -> Html:
+def pictures(record: Record, gallery: Gallery) -> Html:
     """Return the pictures, each with its caption and the numbers behind it."""
     body = [tag("div", *(_picture(figure) for figure in gallery.figures), class_="gallery")]
+    weights = [text(c, "name") or "" for c in elements(record.data, "columns") if text(c, "role") == "weight"]
+    if weights:
+        body.append(
+            paragraph(f"In the pictures each row counts once; the metrics weigh rows by {weights[0]}.")
+        )
     if gallery.undrawn:
         body.append(
             tag("ul", *(tag("li", words(f"{x.title}: {x.reason}")) for x in gallery.undrawn), class_="note")
@@ -144,12 +154,18 @@ def metrics(record: Record) -> Html:
         *(f"{title(kind)} baseline, test" for kind in kinds),
     )
     rows = ([_metric_name(one), *_metric_cells(one, parts, kinds)] for one in scored)
-    note = f"Below a value: its {scores.confidence(record)}, where one was recorded. ↑ higher is better, ↓ lower is better."
+    note = (
+        f"Below a value: its {scores.confidence(record)}, where one was recorded. "
+        "↑ higher is better, ↓ lower is better."
+    )
     told = [
         paragraph(f"{title(kind)} baseline: {description}.")
         for kind in kinds
         if (description := text(record.metrics, "baselines", kind, "description"))
     ]
+    drawn = number(record.facts, "train_rows_scored")
+    if drawn is not None and drawn < (number(record.data, "split", "sizes", "train") or 0):
+        told.append(paragraph(f"Train scores are of {quantity(drawn)} training rows drawn at random."))
     return section("metrics", "Metrics", table(header_, rows), paragraph(note), *told)
 
 
@@ -163,9 +179,9 @@ def _metric_cells(scored: Scored, parts: list[str], kinds: list[str]) -> list[Ht
     cells = []
     for score in found:
         if score is None:
-            cells.append(words("–"))
-        elif score.interval:
-            cells.append(Html(words(metric(score.value)) + tag("small", words(score.interval))))
+            cells.append(words("-"))
+        elif score.spread:
+            cells.append(Html(words(metric(score.value)) + tag("small", words(score.spread))))
         else:
             cells.append(words(metric(score.value)))
     return cells

@@ -1,8 +1,8 @@
 """Small drawings as SVG text: scales, ticks, and the few marks that the pictures need.
 
 Written by hand because it is cheap: a picture costs about a millisecond, where matplotlib costs 0.5 to 0.8 s
-of CPU time to import and 0.05 to 0.12 s a picture. Text stays text, in the reader's own sans-serif face; no ids, scripts,
-styles or references, so a drawing can stand in a page as it stands in a file.
+of CPU time to import and 0.05 to 0.12 s a picture. Text stays text, in the reader's own sans-serif face; no
+ids, scripts, styles or references, so a drawing can stand in a page as it stands in a file.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from engine.report.words import escape, quantity, shortened
+from engine.report.words import escape, shortened
 
 # Okabe and Ito, "Color Universal Design" (2008): told apart by colour-blind readers.
 BLUE, VERMILLION, GREEN, ORANGE, PURPLE, SKY = (
@@ -139,18 +139,31 @@ def label(
     size_px: float = TEXT_PX,
     bold: bool = False,
     limit_px: float = math.inf,
-    upright: bool = True,
 ) -> str:
     """Return text at a point, cut at `limit_px`; what was cut is told by a tooltip."""
     shown = shortened(text, size_px, limit_px)
     whole = f"<title>{escape(text)}</title>" if shown.endswith("…") and not text.endswith("…") else ""
     weight = ' font-weight="600"' if bold else ""
     sized = f' font-size="{n(size_px)}"' if size_px != TEXT_PX else ""
-    turned = "" if upright else f' transform="rotate(-90 {n(x)} {n(y)})"'
     return (
-        f'<text x="{n(x)}" y="{n(y)}" text-anchor="{anchor}" fill="{fill}"{sized}{weight}{turned}>'
+        f'<text x="{n(x)}" y="{n(y)}" text-anchor="{anchor}" fill="{fill}"{sized}{weight}>'
         f"{whole}{escape(shown)}</text>"
     )
+
+
+def turned_label(
+    x: float,
+    y: float,
+    text: str,
+    *,
+    anchor: str = "start",
+    fill: str = INK,
+    size_px: float = TEXT_PX,
+    limit_px: float = math.inf,
+) -> str:
+    """Return text that runs upwards through a point."""
+    inner = label(0, 0, text, anchor=anchor, fill=fill, size_px=size_px, limit_px=limit_px)
+    return f'<g transform="translate({n(x)} {n(y)}) rotate(-90)">{inner}</g>'
 
 
 def segment(
@@ -239,9 +252,17 @@ def frame(
         parts.append(label(x, bottom + 16, tick_label(value), anchor="middle", fill=QUIET))
     parts.append(segment(left, bottom, right, bottom))
     parts.append(label((left + right) / 2, bottom + 33, x_title, anchor="middle", limit_px=right - left + 30))
-    parts.append(
-        label(13, (top + bottom) / 2, y_title, anchor="middle", upright=False, limit_px=bottom - top + 20)
-    )
+    parts.append(turned_label(13, (top + bottom) / 2, y_title, anchor="middle", limit_px=bottom - top + 20))
+    return "".join(parts)
+
+
+def key(x: float, y: float, entries: Sequence[tuple[str, str, str]], *, width: float, step: float) -> str:
+    """Return a legend in one line: (colour, dash, text) each `step` pixels, in `width` pixels of room."""
+    parts = []
+    for index, (colour, dash, text) in enumerate(entries):
+        at = x + step * index
+        parts.append(segment(at, y - 4, at + 20, y - 4, stroke=colour, width=3, dash=dash))
+        parts.append(label(at + 25, y, text, limit_px=min(step - 33, x + width - at - 25)))
     return "".join(parts)
 
 
@@ -261,7 +282,7 @@ def spark(counts: Sequence[float], *, hint: str) -> str:
     top = max(counts, default=0.0) or 1.0
     step = width / max(len(counts), 1)
     boxes = "".join(
-        f"M{n(k * step)} {n(height)}v{n(-max(count / top * height, 0.7 if count else 0))}h{n(step - 0.6)}V{n(height)}z"
+        f"M{n(k * step)} {n(height)}v{n(-max(count / top * height, 0.7))}h{n(step - 0.6)}V{n(height)}z"
         for k, count in enumerate(counts)
         if count
     )
@@ -271,8 +292,3 @@ def spark(counts: Sequence[float], *, hint: str) -> str:
         f'<title>{escape(hint)}</title><path d="M0 {n(height)}h{n(width)}" stroke="{RULE}"/>'
         f'<path d="{boxes or "M0 0"}" fill="{BLUE}"/></svg>'
     )
-
-
-def described(values: Sequence[tuple[str, float | None]]) -> str:
-    """Return named numbers as a sentence's tail: "precision 0.8, recall 0.7"."""
-    return ", ".join(f"{name} {quantity(value)}" for name, value in values)

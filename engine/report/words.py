@@ -12,6 +12,10 @@ import unicodedata
 
 MISSING = "MISSING"
 
+# Where numbers change how they are written.
+_TINY, _TEN, _THOUSAND, _TEN_THOUSAND, _UNWIELDY = 1e-3, 10, 1e3, 1e4, 1e9
+_MINUTE_S, _STEP = 60, 1024
+
 # XML 1.0, section 2.2: characters that no document may hold, written or escaped. Directional overrides
 # are legal but would let a column's name rewrite the look of the text beside it.
 _UNSAFE = re.compile(
@@ -84,13 +88,10 @@ def quantity(value: float | None, *, absent: str = "not defined") -> str:
     """
     if value is None or not math.isfinite(value):
         return absent
-    if value == int(value) and abs(value) < 1e9:
-        return f"{int(value):,}"
-    if 10_000 <= abs(value) < 1e9:
-        return f"{value:,.0f}"
-    if 1_000 <= abs(value) < 10_000:
-        return f"{value:,.1f}"
-    return f"{value:.4g}"
+    large = abs(value) >= _THOUSAND
+    if abs(value) >= _UNWIELDY or (value != int(value) and not large):
+        return f"{value:.4g}"
+    return f"{value + 0.0:,.0f}" if value == int(value) or abs(value) >= _TEN_THOUSAND else f"{value:,.1f}"
 
 
 def metric(value: float | None) -> str:
@@ -101,7 +102,7 @@ def metric(value: float | None) -> str:
     >>> [metric(v) for v in (0.92, 1, 0.00001, 547.251, None)]
     ['0.9200', '1.0000', '1e-05', '547.3', 'not defined']
     """
-    if value is not None and (value == 0 or 1e-3 <= abs(value) < 10):
+    if value is not None and (value == 0 or _TINY <= abs(value) < _TEN):
         return f"{value:.4f}"
     return quantity(value)
 
@@ -129,9 +130,10 @@ def duration(seconds: float | None) -> str:
         return MISSING
     if seconds < 1:
         return f"{1000 * seconds:.0f} ms"
-    if seconds < 60:
+    if seconds < _MINUTE_S:
         return f"{seconds:.2f} s"
-    return f"{int(seconds // 60)} min {seconds % 60:.0f} s"
+    minutes, rest = divmod(round(seconds), _MINUTE_S)
+    return f"{minutes} min {rest} s"
 
 
 def size(n_bytes: float | None) -> str:
@@ -145,9 +147,9 @@ def size(n_bytes: float | None) -> str:
     if n_bytes is None:
         return MISSING
     for unit in ("B", "KiB", "MiB"):
-        if n_bytes < 1024:
+        if n_bytes < _STEP:
             return f"{n_bytes:.0f} B" if unit == "B" else f"{n_bytes:.1f} {unit}"
-        n_bytes /= 1024
+        n_bytes /= _STEP
     return f"{n_bytes:.1f} GiB"
 
 

@@ -21,62 +21,30 @@ import polars as pl
 
 from engine.data.records import Decoder
 from engine.data.schema import Schema, from_json, to_json
+from engine.data.source import conform
 from engine.durable import publish_folder, write_bytes, write_json
-from engine.errors import BundleError, EngineError, GateError
+from engine.errors import BundleError, DataError, EngineError, GateError
 from engine.models.assemble import Artifact
 from engine.models.scorer import Scorer
 from engine.names import TASKS
-from engine.recipe.spec import DataSpec, DeploySpec, Scalar
+from engine.recipe.spec import DataSpec, DeploySpec
+from engine.runs.contract import FORMAT, Contract, Limits, TargetFacts, TextFacts, read_contract
 from engine.runs.manifest import Manifest, read_verified, write_manifest
 from engine.runs.reference import reference
-from engine.tasks.task import Scores, Target, TargetKind, Task
+from engine.tasks.task import Scores, Target, Task
 
 __all__ = ["Bundle", "Limits", "load_bundle", "load_deployable", "reference", "write_bundle"]
 
-FORMAT = 1
 # The graph computes in double; only the order of its sums may differ between two machines.
 TOLERANCE = 1e-9
-
-
-class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What one request to the service may ask: records, MiB of body, seconds."""
-
-    max_records: int
-    max_body_mib: float
-    timeout_s: float
-
-
-class _Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    name: str
-    kind: TargetKind
-    classes: tuple[Scalar, ...]
-
-
-class _Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    format: str
-    delimiter: str
-    null_values: tuple[str, ...]
-
-
-class _Contract(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The content of `schema.json`."""
-
-    format: int
-    task: str
-    target: _Target
-    threshold: float | None
-    tolerance: float
-    limits: Limits
-    data: _Source
-    schema: dict[str, object]
 
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
     """A verified bundle, ready to score.
 
-    `golden` holds raw feature columns followed by the prediction columns that these rows must give; `threshold`
-    is what the graph decides with, None where the task has none.
+    `golden` holds raw feature columns followed by the prediction columns that these rows must give;
+    `threshold` is what the graph decides with, None where the task has none.
     """
 
     folder: Path
@@ -105,7 +73,7 @@ class Bundle:
         return tuple(self.to_frame(self.score(self.golden.clear())).columns)
 
     def score(self, frame: pl.DataFrame) -> Scores:
-        """Score rows of shape (n_rows, n_columns) that hold every feature by name, in its storage type.
+        """Score checked rows, shape (n_rows, n_columns), that hold every feature in the dtype of its storage.
 
         Raises
         ------
@@ -132,24 +100,31 @@ class Bundle:
         return self._task.to_frame(scores, self.target)
 
     def predict(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """Return the prediction columns of `frame`, in its order; see `score`."""
-        return self.to_frame(self.score(frame))
+        """Return the prediction columns of a frame of typed columns, in its order, after checking it.
+
+        Raises
+        ------
+        DataError
+            If columns are missing or extra, or values break the contract.
+        EngineError
+            If the graph gives a value that is not finite.
+        """
+        return self.to_frame(self.score(conform(frame, schema=self.schema)))
 
     def predict_records(self, records: Sequence[Mapping[str, object]]) -> pl.DataFrame:
         """Return the prediction columns of records; see `score_records`."""
         return self.to_frame(self.score_records(records))
 
     def replay_golden(self) -> None:
-        """Score the golden rows again, in a frame and as single records, and compare with what is stored.
+        """Score the golden rows again and compare with what is stored.
 
         Raises
         ------
         BundleError
             If a prediction differs: numbers by more than `tolerance`, others at all.
         """
-        stored = self.golden.drop(self._features)
         rows = self.golden.select(self._features)
-        _agree(self.predict(rows), stored, self)
+        _agree(self.to_frame(self.score(rows)), self.golden.drop(self._features), self)
 
     def require_passed(self) -> None:
         """Refuse a bundle whose gates were missed.
@@ -216,16 +191,16 @@ def write_bundle(
     EngineError
         If `folder` exists.
     """
-    contract = _Contract(
+    contract = Contract(
         format=FORMAT,
         task=task_name,
-        target=_Target(target.name, target.kind, target.classes),
+        target=TargetFacts(target.name, target.kind, target.classes),
         threshold=threshold,
         tolerance=tolerance,
         limits=Limits(
             max_records=deploy.max_records, max_body_mib=deploy.max_body_mib, timeout_s=deploy.timeout_s
         ),
-        data=_Source(data.format, data.delimiter, data.null_values),
+        data=TextFacts(data.format, data.delimiter, data.null_values),
         schema=to_json(schema),
     )
     staged = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.partial")
@@ -266,9 +241,9 @@ def load_bundle(folder: Path, *, threads: int = 1) -> Bundle:
     """
     manifest, files = read_verified(folder)
     _require(folder, files)
-    contract = _read_contract(folder, files["schema.json"])
-    schema = from_json(contract.schema)
-    golden = pl.read_parquet(io.BytesIO(files["golden.parquet"]))
+    contract = read_contract(folder, files["schema.json"])
+    schema = _read_schema(folder, contract)
+    golden = _read_golden(folder, files["golden.parquet"], schema)
     target = Target(contract.target.name, contract.target.kind, contract.target.classes)
     task: Task = TASKS.load(contract.task)  # type: ignore[assignment]
     artifact = _artifact(files)
@@ -315,7 +290,11 @@ def engine_version() -> str:
 
 
 def _model_files(artifact: Artifact) -> dict[str, bytes]:
-    files = {"model.onnx": artifact.graph, "model.skops": artifact.estimator, "decision.onnx": artifact.decision}
+    files = {
+        "model.onnx": artifact.graph,
+        "model.skops": artifact.estimator,
+        "decision.onnx": artifact.decision,
+    }
     return {name: content for name, content in files.items() if content is not None}
 
 
@@ -328,26 +307,40 @@ def _artifact(files: Mapping[str, bytes]) -> Artifact:
 def _require(folder: Path, files: Mapping[str, bytes]) -> None:
     for name in ("model.onnx", "schema.json", "golden.parquet", "reference.json"):
         if name not in files:
-            raise BundleError.of("a bundle needs this file, and its manifest lists none", file=str(folder / name))
+            raise BundleError.of(
+                "a bundle needs this file, and its manifest lists none", file=str(folder / name)
+            )
     if ("model.skops" in files) != ("decision.onnx" in files):
-        raise BundleError.of("model.skops and decision.onnx belong together, and one is missing", file=str(folder))
+        raise BundleError.of(
+            "model.skops and decision.onnx belong together, and one is missing", file=str(folder)
+        )
 
 
-def _read_contract(folder: Path, content: bytes) -> _Contract:
-    path = str(folder / "schema.json")
+def _read_schema(folder: Path, contract: Contract) -> Schema:
     try:
-        contract = msgspec.json.decode(content, type=_Contract)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as exc:
-        raise BundleError.of(f"this file can't be read: {exc}", file=path) from None
-    if contract.format != FORMAT:
-        raise BundleError.of(f"this file has format {contract.format}, this engine reads {FORMAT}", file=path)
-    return contract
+        return from_json(contract.schema)
+    except DataError as error:
+        raise BundleError.of(error.messages[0].what, file=str(folder / "schema.json")) from None
+
+
+def _read_golden(folder: Path, content: bytes, schema: Schema) -> pl.DataFrame:
+    path = str(folder / "golden.parquet")
+    try:
+        golden = pl.read_parquet(io.BytesIO(content))
+    except pl.exceptions.PolarsError as exc:
+        raise BundleError.of(f"this file is no Parquet: {exc}", file=path) from None
+    for column in schema.features:
+        if column.name not in golden.columns:
+            raise BundleError.of("the golden rows lack this feature", key=column.name, file=path)
+    return golden
 
 
 def _agree(given: pl.DataFrame, stored: pl.DataFrame, bundle: Bundle) -> None:
     path = str(bundle.folder / "golden.parquet")
     if given.columns != stored.columns:
-        raise BundleError.of(f"the model gives the columns {given.columns}, stored are {stored.columns}", file=path)
+        raise BundleError.of(
+            f"the model gives the columns {given.columns}, stored are {stored.columns}", file=path
+        )
     for name in stored.columns:
         if given[name].dtype.is_float():
             differs = ((given[name] - stored[name]).abs() <= bundle.tolerance).not_().fill_null(value=True)

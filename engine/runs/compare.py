@@ -38,20 +38,30 @@ def compare(first: Run, second: Run) -> list[Difference]:
 def _sections(first: Run, second: Run) -> Iterator[tuple[str, object, object]]:
     facts = first.facts, second.facts
     data = [cast("Mapping[str, object]", run.read("data.json")) for run in (first, second)]
-    yield "data", *[
-        {"sha256": fact["data_sha256"], "n_rows": one["n_rows"], "split": one["split"]}
-        for fact, one in zip(facts, data, strict=True)
-    ]
+    yield (
+        "data",
+        *[
+            {"sha256": fact["data_sha256"], "n_rows": one["n_rows"], "split": one["split"]}
+            for fact, one in zip(facts, data, strict=True)
+        ],
+    )
     yield "code", *[{"sha256": fact["code_sha256"], "git": fact["git"]} for fact in facts]
     yield "recipe", first.read("recipe.json"), second.read("recipe.json")
-    yield "versions", *[{"python": fact["python"], **cast("dict[str, str]", fact["packages"])} for fact in facts]
+    yield (
+        "versions",
+        *[{"python": fact["python"], **cast("dict[str, str]", fact["packages"])} for fact in facts],
+    )
     yield "metrics", *[_scores(run) for run in (first, second)]
     yield "gates", {"passed": first.passed}, {"passed": second.passed}
 
 
 def _scores(run: Run) -> dict[str, object]:
     parts = cast("dict[str, dict[str, object]]", run.metrics)
-    return {f"{part} {name}": _Score(value) for part in ("validation", "test") for name, value in parts[part].items()}
+    return {
+        f"{part} {name}": _Score(value)
+        for part in ("validation", "test")
+        for name, value in parts[part].items()
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +77,9 @@ class _Score:
         return words if low is None or high is None else f"{words} [{low:.6g}, {high:.6g}]"
 
 
-def _walk(one: object, other: object, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], object, object]]:
+def _walk(
+    one: object, other: object, path: tuple[str, ...]
+) -> Iterator[tuple[tuple[str, ...], object, object]]:
     if isinstance(one, dict) and isinstance(other, dict):
         for key in dict.fromkeys([*one, *other]):
             yield from _walk(one.get(key, _ABSENT), other.get(key, _ABSENT), (*path, str(key)))

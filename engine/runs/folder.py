@@ -79,7 +79,9 @@ def _create(parent: Path, digest: str) -> Draft:
 def _reopen(parent: Path, run: str) -> Draft:
     folder, final = parent / (run + PARTIAL), parent / run
     if not folder.is_dir():
-        what = f"run {run} is finished" if final.is_dir() else f"there is no interrupted run {run} in {parent}"
+        what = (
+            f"run {run} is finished" if final.is_dir() else f"there is no interrupted run {run} in {parent}"
+        )
         raise RecipeError.of(what, try_="engine runs")
     if durable.is_locked(folder / LOCK):
         raise EngineError.of(f"run {run} is at work in another process")

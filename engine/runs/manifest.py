@@ -35,7 +35,8 @@ class FileFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What a bundle is and what its files must be.
 
-    `name` is the recipe's, `model_version` the run's; `passed` is the verdict of the gates, `missed` the names of those that were not met.
+    `name` is the recipe's, `model_version` the run's; `passed` is the verdict of the gates, `missed`
+    the names of those that were not met.
     """
 
     format: int
@@ -136,7 +137,9 @@ def _open(folder: Path) -> Manifest:
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as exc:
         raise BundleError.of(f"the manifest can't be read: {exc}", file=str(path)) from None
     if manifest.format != FORMAT:
-        raise BundleError.of(f"the manifest has format {manifest.format}, this engine reads {FORMAT}", file=str(path))
+        raise BundleError.of(
+            f"the manifest has format {manifest.format}, this engine reads {FORMAT}", file=str(path)
+        )
     _same_names(folder, names - {MANIFEST}, set(manifest.files))
     return manifest
 

@@ -49,14 +49,21 @@ def write_data(folder: Path, *, table: Table, divided: Divided, spec: Spec) -> P
     content = {
         "source": table.source.to_json(),
         "n_rows": table.n_rows,
-        "split": {"kind": spec.split.kind, "sizes": parts.sizes, "sha256": parts.sha256(), "n_folds": len(parts.folds)},
+        "split": {
+            "kind": spec.split.kind,
+            "sizes": parts.sizes,
+            "sha256": parts.sha256(),
+            "n_folds": len(parts.folds),
+        },
         **found.to_json(),
     }
     durable.write_json(folder / "data.json", content)
     return found
 
 
-def write_predictions(folder: Path, *, divided: Divided, judgement: Judgement, schema: Schema, task: Task) -> None:
+def write_predictions(
+    folder: Path, *, divided: Divided, judgement: Judgement, schema: Schema, task: Task
+) -> None:
     """Write `predictions.parquet`: of each test row its place in the data, ids, target and prediction."""
     kept = [*(column.name for column in schema.ids), schema.target.name]
     rows = pl.Series("row", divided.parts.test, dtype=pl.Int64)
@@ -90,7 +97,14 @@ def write_judgement(
 
 
 def write_run_bundle(
-    made: Draft, *, model: Model, divided: Divided, judgement: Judgement, schema: Schema, task: Task, spec: Spec
+    made: Draft,
+    *,
+    model: Model,
+    divided: Divided,
+    judgement: Judgement,
+    schema: Schema,
+    task: Task,
+    spec: Spec,
 ) -> None:
     """Write the bundle; its golden rows are test rows spread evenly, with the graph's own answers."""
     test = divided.test
@@ -119,7 +133,14 @@ def write_run_bundle(
 
 
 def write_facts(
-    made: Draft, *, spec: Spec, table: Table, divided: Divided, model: Model, judgement: Judgement, steps: Steps
+    made: Draft,
+    *,
+    spec: Spec,
+    table: Table,
+    divided: Divided,
+    model: Model,
+    judgement: Judgement,
+    steps: Steps,
 ) -> None:
     """Write `facts.json`: versions, code, hardware, seed, the model, and what each step took."""
     candidate, parity = model.candidate, model.parity

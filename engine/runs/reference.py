@@ -35,15 +35,13 @@ def reference(frame: pl.DataFrame, schema: Schema) -> dict[str, object]:
 
 
 def _column(values: pl.Series, column: Column) -> dict[str, object]:
-    n_null = values.null_count()
+    present = values.drop_nulls()
     if column.storage == "float64":
-        n_null += values.is_nan().sum()
-        values = values.filter(values.is_finite().fill_null(value=False))
+        present = present.filter(present.is_finite())
     profile: dict[str, object] = {
         "type": column.type,
-        "null_share": n_null / len(values) if len(values) else 0.0,
+        "null_share": 1 - len(present) / len(values) if len(values) else 0.0,
     }
-    present = values.drop_nulls()
     if column.pii:
         return profile
     if column.type in ("category", "boolean"):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from engine.data.source import conform
 from engine.errors import EngineError, RecipeError, nearest
 from engine.runs.folder import LOCK, PARTIAL, is_interrupted
 
@@ -94,7 +95,8 @@ class Run:
         DataError
             If the rows break the schema.
         """
-        return self.bundle().predict(frame)
+        bundle = self.bundle()
+        return bundle.predict(conform(frame, schema=bundle.schema))
 
 
 def find_run(given: str, *, root: Path) -> Run:

@@ -127,8 +127,8 @@ class Classification:
         Of two classes the positive one is decided for from `threshold` on (0.5 if None), else the likeliest.
         """
         if target.kind == "binary":
-            # A scalar index drops the class axis.
-            positive = graph.node("Gather", [values, graph.constant(1)], axis=1)
+            column = graph.node("Gather", [values, graph.constant([1])], axis=1)
+            positive = graph.node("Squeeze", [column, graph.constant([1])])
             edge = graph.constant(float(NEUTRAL if threshold is None else threshold))
             reached = graph.node("GreaterOrEqual", [positive, edge])
             decision = graph.node("Cast", [reached], to=_onnx_int64())

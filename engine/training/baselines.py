@@ -10,7 +10,7 @@ import polars as pl
 from engine.data.parts import PartData
 from engine.data.schema import Schema
 from engine.evaluation.evaluate import PartScores, evaluate
-from engine.models.assemble import decide_values
+from engine.models.decide import decide_values
 from engine.models.family import Array
 from engine.recipe.load import load_model
 from engine.recipe.spec import Spec

@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import cast
 
-import numpy as np
 import polars as pl
 
 from engine.data.parts import PartData
@@ -125,6 +124,11 @@ def deploy_candidate(
     return Model(candidate, artifact, scorer, threshold, _check_parity(candidate, scorer, validation))
 
 
+def n_bytes(artifact: Artifact) -> int:
+    """Return the size of a model's files."""
+    return sum(len(part) for part in (artifact.graph, artifact.estimator, artifact.decision) if part)
+
+
 def importances(candidate: Candidate) -> dict[str, float] | None:
     """Return the library's own importances summed over each raw column, largest first, or None."""
     shares = candidate.fitted.importances
@@ -138,12 +142,12 @@ def importances(candidate: Candidate) -> dict[str, float] | None:
 
 def _check_parity(candidate: Candidate, scorer: Scorer, rows: PartData) -> Parity:
     frame = rows.frame[:: max(rows.n_rows // _PARITY_ROWS, 1)]
-    found = parity(scorer, candidate.fitted, candidate.preparation, frame)
-    scale = max(1.0, float(np.abs(rows.y).max(initial=0.0)))
-    if not found.largest <= candidate.family.tolerance * scale:
+    tolerance = candidate.family.tolerance
+    found = parity(scorer, candidate.fitted, candidate.preparation, frame, tolerance=tolerance)
+    if found.n_beyond:
         raise EngineError.of(
-            f"the graph of {candidate.family.name} differs from the library by {found.largest:.3g}, "
-            f"more than {candidate.family.tolerance * scale:.3g}"
+            f"the graph of {candidate.family.name} differs from the library by up to {found.largest:.3g} "
+            f"on {found.n_beyond} of {found.n_rows} rows, more than {tolerance:g}"
         )
     return found
 

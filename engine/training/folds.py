@@ -10,7 +10,7 @@ import polars as pl
 
 from engine.data.schema import Schema
 from engine.evaluation.evaluate import PartScores, evaluate
-from engine.models.assemble import decide_values
+from engine.models.decide import decide_values
 from engine.recipe.spec import Spec
 from engine.tasks.task import Task
 from engine.training.fit import fit_candidate
@@ -32,7 +32,12 @@ class FoldScores:
 
 
 def score_folds(
-    divided: Divided, *, schema: Schema, task: Task, spec: Spec, progress: Callable[[int, int, float | None], None]
+    divided: Divided,
+    *,
+    schema: Schema,
+    task: Task,
+    spec: Spec,
+    progress: Callable[[int, int, float | None], None],
 ) -> dict[str, object]:
     """Fit and score each fold; the preparation is fitted anew on each fold's training rows.
 

@@ -35,6 +35,7 @@ _RECIPE: dict[str, object] = {
         "confidence": 0.95,
         "pictures": False,
         "latency_rows": 10,
+        "train_rows": 1000,
     },
     "deploy": {"kind": "bento", "golden_rows": 5, "max_records": 10, "max_body_mib": 1.0, "timeout_s": 1.0},
     "compute": {"device": "cpu", "threads": 1, "max_iterations": None},

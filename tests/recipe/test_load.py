@@ -72,13 +72,17 @@ def test_a_users_option_is_found_beside_the_recipe_and_in_the_working_folder(
     (elsewhere / "conf" / "model").mkdir(parents=True)
     monkeypatch.chdir(elsewhere)
     assert load_spec(recipe, ["model=mine"]).model.params == {"alpha": 2.0}
-    (elsewhere / "conf" / "model" / "mine.yaml").write_text("family: ridge\nparams: {alpha: 3.0}\nspace: {}\n")
+    (elsewhere / "conf" / "model" / "mine.yaml").write_text(
+        "family: ridge\nparams: {alpha: 3.0}\nspace: {}\n"
+    )
     assert load_spec(recipe, ["model=mine"]).model.params == {"alpha": 3.0}
 
 
 def test_all_mistakes_in_one_report_in_file_order(recipe: Path) -> None:
     """Mistakes of the command line, of several sections and of params come together, each at its place."""
-    text = RECIPE.replace("num_leaves", "num_leafs").replace("{type: number, min: 0}", "{type: nmber, nin: 0}")
+    text = RECIPE.replace("num_leaves", "num_leafs").replace(
+        "{type: number, min: 0}", "{type: nmber, nin: 0}"
+    )
     recipe.write_text(text.replace("name: small", "name: 3\nsplitt: {test: 0.1}"))
     report = refusal(recipe, "split.test=2", "seed=x")
     assert [line for line in report.splitlines() if line and not line.startswith(" ")] == [
@@ -189,7 +193,9 @@ def test_identity_is_of_the_recipe_not_of_its_place(recipe: Path, tmp_path: Path
     assert load_spec(recipe, ["seed=1"]).sha256() != first
 
 
-def test_a_recipe_is_found_by_name_or_the_nearest_is_told(recipe: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_recipe_is_found_by_name_or_the_nearest_is_told(
+    recipe: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """RECIPE is a path or a name in ./recipes; a wrong one gets the nearest."""
     (recipe.parent / "recipes").mkdir()
     recipe.rename(recipe.parent / "recipes" / "small.yaml")
@@ -198,7 +204,9 @@ def test_a_recipe_is_found_by_name_or_the_nearest_is_told(recipe: Path, monkeypa
     assert load_spec("small").name == "small"
     with pytest.raises(RecipeError) as error:
         load_spec("recipes/smal.yaml")
-    assert str(error.value).startswith("no recipe at 'recipes/smal.yaml'\n  did you mean 'recipes/small.yaml'?")
+    assert str(error.value).startswith(
+        "no recipe at 'recipes/smal.yaml'\n  did you mean 'recipes/small.yaml'?"
+    )
 
 
 def test_multirun_is_the_product_in_hydras_grammar(recipe: Path) -> None:

@@ -39,9 +39,7 @@ def test_predict_is_the_hand_worked_model(tiny: ModuleType, bundle_folder: Path)
 def test_records_are_predicted_as_frames(tiny: ModuleType, bundle_folder: Path) -> None:
     """Records as JSON gives them get the same numbers as the same rows in a frame, to the bit."""
     frame = tiny.tiny_frame(100, seed=2).drop("person")
-    records = [
-        {**row, "since": row["since"].isoformat()} for row in frame.iter_rows(named=True)
-    ]
+    records = [{**row, "since": row["since"].isoformat()} for row in frame.iter_rows(named=True)]
     bundle = load_bundle(bundle_folder)
     assert_frame_equal(bundle.predict_records(records), bundle.predict(frame), check_exact=True)
 
@@ -138,7 +136,10 @@ def test_estimator_needs_its_decision(copied: Path) -> None:
     [
         ({"format": 9}, "this file has format 9, this engine reads 1"),
         ({"loader": "pickle"}, "this file can't be read: Object contains unknown field `loader`"),
-        ({"threshold": "0.5"}, "this file can't be read: Expected `float | null`, got `str` - at `$.threshold`"),
+        (
+            {"threshold": "0.5"},
+            "this file can't be read: Expected `float | null`, got `str` - at `$.threshold`",
+        ),
     ],
 )
 def test_contract_is_read_strictly(copied: Path, change: dict[str, object], what: str) -> None:
@@ -240,7 +241,12 @@ def test_reference_profile_of_nothing(tiny: ModuleType) -> None:
     profile = tiny.reference(tiny.tiny_frame(0), tiny.TINY_SCHEMA)
     assert profile["n_rows"] == 0
     assert profile["columns"]["age"] == {"type": "integer", "null_share": 0.0, "quantiles": []}
-    assert profile["columns"]["job"] == {"type": "category", "null_share": 0.0, "levels": [], "other_share": 0.0}
+    assert profile["columns"]["job"] == {
+        "type": "category",
+        "null_share": 0.0,
+        "levels": [],
+        "other_share": 0.0,
+    }
 
 
 def test_reference_hides_personal_columns(tiny: ModuleType) -> None:

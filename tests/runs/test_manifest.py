@@ -154,7 +154,7 @@ def test_large_manifest_is_refused(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("made", [True, False])
-def test_no_bundle(tmp_path: Path, made: bool) -> None:  # noqa: FBT001
+def test_no_bundle(tmp_path: Path, made: bool) -> None:
     """A folder without a manifest, and no folder at all, are told apart from a damaged bundle."""
     folder = tmp_path / "bundle"
     what = "there is no bundle here"

@@ -98,5 +98,5 @@ def test_what_is_not_defined_is_nan(metric: Metric, y: list[float], predicted: l
 
 
 def test_a_truth_of_zero_has_a_deviance() -> None:
-    """y = 0 costs twice the prediction, the limit of y log y being 0."""
+    """Y = 0 costs twice the prediction, the limit of y log y being 0."""
     assert _measure([0.0], [0.5], None)["poisson_deviance"] == 1.0

@@ -1,0 +1,99 @@
+"""What the declarative layer costs: `engine run` against the plain script, as whole processes, in turn.
+
+The table is made here, from a seed: twelve columns, two of them categories, a noisy binary target.
+Prints wall and CPU seconds (medians) and the ratios of each pair; `--rows` and `--runs` set the size.
+Bounds: quick 1.15, standard 1.6, both in wall time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+PLAIN = Path(__file__).with_name("plain_script.py")
+PARAMS = Path(__file__).parent.parent / "conf" / "model" / "hist_gradient_boosting.yaml"
+RECIPE = """\
+defaults: [base, task: classification, model: hist_gradient_boosting, _self_]
+name: overhead
+data: {path: table.parquet}
+schema:
+  target: y
+  columns:
+"""
+
+
+def make(folder: Path, *, n_rows: int) -> None:
+    """Write the table and its recipe."""
+    rng = np.random.default_rng(0)
+    numbers = {f"x{i}": rng.normal(size=n_rows).round(4) for i in range(10)}
+    city = rng.integers(0, 40, n_rows)
+    plan = rng.integers(0, 5, n_rows)
+    logit = numbers["x0"] - numbers["x1"] * numbers["x2"] + 0.1 * (city % 7) - 0.4 * (plan == 3) - 0.3
+    y = rng.random(n_rows) < 1 / (1 + np.exp(-logit))
+    columns = {
+        **numbers,
+        "city": [f"city {c}" for c in city],
+        "plan": [f"plan {p}" for p in plan],
+        "y": np.where(y, "yes", "no"),
+    }
+    pl.DataFrame(columns).write_parquet(folder / "table.parquet")
+    lines = [f"    {name}: {{type: {'number' if name in numbers else 'category'}}}" for name in columns]
+    (folder / "overhead.yaml").write_text(RECIPE + "\n".join(lines) + "\n")
+
+
+def measure(command: list[str], folder: Path) -> tuple[float, float]:
+    """Run one process and return its wall and CPU seconds, children included."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    start = time.perf_counter()
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    wall = time.perf_counter() - start
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    if done.returncode:
+        sys.exit(f"{' '.join(command)} ended with {done.returncode}:\n{done.stderr}")
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return wall, cpu
+
+
+def main() -> None:
+    """Run the variants in turn and print the ratios."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, default=300_000)
+    parser.add_argument("--runs", type=int, default=5)
+    options = parser.parse_args()
+    engine = [sys.executable, "-m", "engine", "run", "overhead.yaml", "--quiet"]
+    variants = {
+        "plain script": [sys.executable, str(PLAIN), "table.parquet", str(PARAMS)],
+        "engine, quick": [*engine, "evaluation=quick"],
+        "engine, standard": engine,
+    }
+    seconds: dict[str, list[tuple[float, float]]] = {name: [] for name in variants}
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made)
+        make(folder, n_rows=options.rows)
+        for turn in range(options.runs + 1):
+            for name, command in variants.items():
+                taken = measure(command, folder)
+                # The first turn warms the page cache and is not counted.
+                if turn:
+                    seconds[name].append(taken)
+    print(f"{options.rows} rows, {options.runs} runs in turn, {os.cpu_count()} cores")
+    print(f"{'':<18}{'wall s':>9}{'CPU s':>9}{'wall ratio':>12}{'CPU ratio':>11}")
+    base = seconds["plain script"]
+    for name, taken in seconds.items():
+        wall, cpu = (statistics.median(pair[i] for pair in taken) for i in (0, 1))
+        ratios = [statistics.median(a[i] / b[i] for a, b in zip(taken, base, strict=True)) for i in (0, 1)]
+        print(f"{name:<18}{wall:9.2f}{cpu:9.2f}{ratios[0]:12.3f}{ratios[1]:11.3f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,121 @@
+"""Ways to give each row a part so that parts come near their shares: pure functions over arrays of codes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import polars as pl
+
+Array = np.ndarray
+
+
+def near_shares(n: int, *, shares: Sequence[float], rng: np.random.Generator) -> Array:
+    """Draw a part for each of n rows; the sizes are those of `sizes_of`, shape (n,)."""
+    return rng.permutation(np.repeat(np.arange(len(shares)), sizes_of(n, shares=shares)))
+
+
+def sizes_of(n: int, *, shares: Sequence[float]) -> list[int]:
+    """Divide n rows by shares: largest remainders, and at least one row where a share is above zero.
+
+    Parameters
+    ----------
+    n
+        At least the number of shares above zero.
+    shares
+        Summing to 1.
+
+    Notes
+    -----
+    The method of largest remainders (Hamilton); ties go to the earlier part.
+
+    Examples
+    --------
+    >>> sizes_of(10, shares=[0.7, 0.1, 0.2])
+    [7, 1, 2]
+    >>> sizes_of(3, shares=[0.9, 0.05, 0.05])
+    [1, 1, 1]
+    """
+    exact = np.asarray(shares) * n
+    # Sums of decimal fractions, such as 1 - 0.1 - 0.2, miss whole numbers by a rounding error.
+    sizes = np.floor(exact + 1e-9).astype(np.int64)
+    order = np.argsort(-(exact - sizes), kind="stable")
+    sizes[order[: n - int(sizes.sum())]] += 1
+    for part in np.flatnonzero((np.asarray(shares) > 0) & (sizes == 0)):
+        sizes[part] += 1
+        sizes[int(np.argmax(sizes))] -= 1
+    return [int(size) for size in sizes]
+
+
+def by_class(codes: Array, *, shares: Sequence[float], rng: np.random.Generator) -> Array:
+    """Draw parts within each class, each class divided by `sizes_of`.
+
+    Parameters
+    ----------
+    codes
+        Shape (n,), as `codes_of` gives them; each class has at least as many rows as there are parts.
+    """
+    part_of = np.empty(len(codes), np.int64)
+    order = np.argsort(codes, kind="stable")
+    for rows in np.split(order, np.cumsum(np.bincount(codes))[:-1]):
+        part_of[rows] = near_shares(len(rows), shares=shares, rng=rng)
+    return part_of
+
+
+def by_group(codes: Array, *, shares: Sequence[float], rng: np.random.Generator) -> Array:
+    """Give whole groups to parts: largest first, to the part furthest below its share, in rows.
+
+    Groups of one size come in drawn order. When only as many groups are left as there are parts without one,
+    those parts get them.
+
+    Parameters
+    ----------
+    codes
+        Shape (n,), as `codes_of` gives them; at least as many groups as shares above zero.
+    """
+    sizes = np.bincount(codes)
+    drawn = rng.permutation(len(sizes))
+    order = drawn[np.argsort(-sizes[drawn], kind="stable")]
+    wanted = np.asarray(shares) * len(codes)
+    given = np.zeros(len(shares))
+    empty = {part for part, share in enumerate(shares) if share > 0}
+    part_of_group = np.empty(len(sizes), np.int64)
+    for n_given, group in enumerate(order):
+        missing = np.where(np.asarray(shares) > 0, wanted - given, -np.inf)
+        if len(order) - n_given <= len(empty):
+            missing[[part for part in range(len(shares)) if part not in empty]] = -np.inf
+        part = int(np.argmax(missing))
+        part_of_group[group] = part
+        given[part] += sizes[group]
+        empty.discard(part)
+    part_of: Array = part_of_group[codes]
+    return part_of
+
+
+def by_time(codes: Array, *, shares: Sequence[float]) -> Array:
+    """Cut time into consecutive parts, near their shares of rows, equal times together.
+
+    Parameters
+    ----------
+    codes
+        Shape (n,), as `codes_of` gives them; at least as many moments as shares above zero.
+    """
+    counts = np.bincount(codes)
+    until = np.cumsum(counts)
+    parts = [part for part, share in enumerate(shares) if share > 0]
+    part_of_moment = np.full(len(counts), parts[0], np.int64)
+    ends = np.cumsum([shares[part] for part in parts])[:-1] * len(codes)
+    first = 0
+    for place, (part, end) in enumerate(zip(parts[1:], ends, strict=True), start=1):
+        # The cut after the moment whose last row is nearest; each part keeps at least one moment.
+        last_allowed = len(counts) - (len(parts) - place)
+        cuts = np.arange(first + 1, last_allowed + 1)
+        first = int(cuts[np.argmin(np.abs(until[cuts - 1] - end))])
+        part_of_moment[first:] = part
+    part_of: Array = part_of_moment[codes]
+    return part_of
+
+
+def codes_of(column: pl.Series) -> Array:
+    """Return the place of each row's value among the column's distinct values in order, int64, shape (n,)."""
+    return column.rank("dense").to_numpy().astype(np.int64) - 1

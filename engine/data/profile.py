@@ -1,0 +1,268 @@
+"""What a table is like, column by column, and what a reader should be warned of.
+
+Descriptive only: nothing here is used to fit anything. Values of columns marked `pii`, and texts of columns
+marked `sensitive`, are never shown.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from engine.data.schema import Column
+from engine.data.source import Table
+from engine.data.split import Parts
+from engine.data.violation import show
+
+if TYPE_CHECKING:
+    from engine.recipe.spec import Scalar
+
+QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+N_TOP = 10
+N_BINS = 20
+# Below this share of rows a class is called rare, above it a column's nulls are called many.
+RARE_CLASS = 0.01
+MANY_NULLS = 0.5
+
+Shown = bool | int | float | str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """A value and the number of rows that hold it."""
+
+    value: Scalar
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class Histogram:
+    """Bins of equal width: n + 1 edges, n counts; the last bin holds its right edge."""
+
+    edges: tuple[float, ...]
+    counts: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnProfile:
+    """One column in figures; what does not apply to its type, or may not be shown, is None or empty."""
+
+    name: str
+    type: str
+    role: str
+    nulls: int
+    distinct: int
+    min: Shown = None
+    max: Shown = None
+    mean: float | None = None
+    std: float | None = None
+    quantiles: tuple[float, ...] = ()
+    top: tuple[Count, ...] = ()
+    histogram: Histogram | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something a reader should know; `column` is empty where it is about the whole table."""
+
+    column: str
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """A table in figures.
+
+    Attributes
+    ----------
+    n_duplicate_rows
+        Rows equal to an earlier one in every column but ids.
+    target_by_part
+        By part: the number of rows of each class, or the mean of a numeric target under `mean`.
+    """
+
+    columns: tuple[ColumnProfile, ...]
+    n_duplicate_rows: int
+    target_by_part: Mapping[str, Mapping[str, float]]
+    warnings: tuple[Notice, ...]
+
+    def to_json(self) -> dict[str, object]:
+        """Return the form of `data.json`."""
+        return {
+            "columns": [asdict(column) for column in self.columns],
+            "n_duplicate_rows": self.n_duplicate_rows,
+            "target_by_part": {part: dict(found) for part, found in self.target_by_part.items()},
+            "warnings": [asdict(warning) for warning in self.warnings],
+        }
+
+
+def profile(table: Table, *, parts: Parts) -> Profile:
+    """Describe a table and its target in each part.
+
+    Notes
+    -----
+    Counts, means and quantiles of all columns come from one lazy aggregate; `std` is the sample's (divisor
+    n - 1), quantiles interpolate linearly.
+    """
+    columns = [column for column in table.schema.columns if column.name in table.frame.columns]
+    # Numbered names, because polars reads `*` and `^…$` in a name as patterns.
+    plain = pl.DataFrame([table.frame[column.name].alias(str(at)) for at, column in enumerate(columns)])
+    wanted = [expr for at, column in enumerate(columns) for expr in _aggregates(column, str(at))]
+    row = plain.lazy().select(wanted).collect().row(0, named=True)
+    described = tuple(
+        _describe(column, plain[str(at)], {key: row.get(f"{at} {key}") for key in _KEYS})
+        for at, column in enumerate(columns)
+    )
+    unnamed = [str(at) for at, column in enumerate(columns) if column.role != "id"]
+    n_duplicates = table.n_rows - plain.select(unnamed).n_unique()
+    by_part = _target_by_part(table, parts)
+    warnings = tuple(_warn(table, described, n_duplicates, by_part))
+    return Profile(described, n_duplicates, by_part, warnings)
+
+
+_KEYS = ("nulls", "distinct", "min", "max", "mean", "std", *(f"q{q}" for q in QUANTILES))
+
+
+def _is_number(column: Column) -> bool:
+    return column.type in {"integer", "number"}
+
+
+def _is_shown(column: Column) -> bool:
+    return not column.pii and not (column.sensitive and column.type == "text")
+
+
+def _aggregates(column: Column, name: str) -> Iterator[pl.Expr]:
+    cell = pl.col(name)
+    yield cell.null_count().alias(f"{name} nulls")
+    yield cell.drop_nulls().n_unique().alias(f"{name} distinct")
+    if _is_shown(column) and (_is_number(column) or column.type == "datetime"):
+        yield cell.min().alias(f"{name} min")
+        yield cell.max().alias(f"{name} max")
+    if _is_shown(column) and _is_number(column):
+        yield cell.mean().alias(f"{name} mean")
+        yield cell.std().alias(f"{name} std")
+        for quantile in QUANTILES:
+            yield cell.quantile(quantile, interpolation="linear").alias(f"{name} q{quantile}")
+
+
+def _describe(column: Column, series: pl.Series, found: Mapping[str, object]) -> ColumnProfile:
+    quantiles = [_float(found[f"q{quantile}"]) for quantile in QUANTILES]
+    counted = not _is_number(column) and column.type != "datetime" and column.role != "id"
+    return ColumnProfile(
+        name=column.name,
+        type=column.type,
+        role=column.role,
+        nulls=int(found["nulls"]),  # type: ignore[call-overload]
+        distinct=int(found["distinct"]),  # type: ignore[call-overload]
+        min=_end(found["min"]),
+        max=_end(found["max"]),
+        mean=_float(found["mean"]),
+        std=_float(found["std"]),
+        quantiles=tuple(q for q in quantiles if q is not None),
+        top=_top(series) if counted and _is_shown(column) else (),
+        histogram=_histogram(series) if _is_number(column) and _is_shown(column) else None,
+    )
+
+
+def _float(value: object) -> float | None:
+    return float(value) if isinstance(value, float | int) and math.isfinite(value) else None
+
+
+def _end(value: object) -> Shown:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return value if isinstance(value, int) else _float(value)
+
+
+def _top(series: pl.Series) -> tuple[Count, ...]:
+    """Return the most frequent values; equal counts in the order of values."""
+    counts = series.drop_nulls().alias("value").value_counts(name="n")
+    ordered = counts.sort(["n", "value"], descending=[True, False]).head(N_TOP)
+    return tuple(Count(value, n) for value, n in ordered.iter_rows())
+
+
+def _histogram(series: pl.Series) -> Histogram | None:
+    values = series.drop_nulls().to_numpy().astype(np.float64)
+    if not len(values):
+        return None
+    low, high = float(values.min()), float(values.max())
+    if low == high or not math.isfinite(high - low):
+        return None
+    # Integers of a small range get a bin each: bins of a broken width would show gaps that are not there.
+    n_values = int(high - low) + 1
+    if series.dtype.is_integer() and n_values <= N_BINS:
+        counts, edges = np.histogram(values, bins=n_values, range=(low - 0.5, high + 0.5))
+    else:
+        counts, edges = np.histogram(values, bins=N_BINS, range=(low, high))
+    return Histogram(tuple(map(float, edges)), tuple(map(int, counts)))
+
+
+def _target_by_part(table: Table, parts: Parts) -> dict[str, dict[str, float]]:
+    target = table.schema.target
+    if target.name not in table.frame.columns or not _is_shown(target):
+        return {}
+    series = table.frame[target.name]
+    found: dict[str, dict[str, float]] = {}
+    classes = series.drop_nulls().unique().sort().to_list() if not _is_number(target) else []
+    for part, rows in (("train", parts.train), ("validation", parts.validation), ("test", parts.test)):
+        values = series[rows]
+        if _is_number(target):
+            mean = values.mean()
+            found[part] = {"mean": float(mean)} if isinstance(mean, float) else {}
+        else:
+            counts = dict(values.value_counts().iter_rows())
+            found[part] = {_text(value): counts.get(value, 0) for value in classes}
+    return found
+
+
+def _warn(
+    table: Table,
+    columns: tuple[ColumnProfile, ...],
+    n_duplicates: int,
+    by_part: Mapping[str, Mapping[str, float]],
+) -> Iterator[Notice]:
+    for column in columns:
+        if column.role == "feature":
+            yield from _warn_feature(column, table.n_rows)
+    target = table.schema.target
+    by_class = _top_classes(table)
+    for value, n in by_class:
+        if n < RARE_CLASS * table.n_rows:
+            share = f"{n / table.n_rows:.2%}"
+            what = f"the class '{_text(value)}' of '{target.name}' has {n} rows, {share} of all"
+            yield Notice(target.name, what)
+    for part, found in by_part.items():
+        absent = [value for value, n in found.items() if n == 0 and value != "mean"]
+        if absent and any(found.values()):
+            yield Notice(target.name, f"no {part} row has the class {', '.join(map(repr, absent))}")
+    if n_duplicates:
+        what = f"{n_duplicates} rows ({n_duplicates / table.n_rows:.2%}) equal an earlier row in every column"
+        yield Notice("", what)
+
+
+def _top_classes(table: Table) -> list[tuple[Scalar, int]]:
+    target = table.schema.target
+    if target.name not in table.frame.columns or _is_number(target) or not _is_shown(target):
+        return []
+    counts = table.frame[target.name].drop_nulls().alias("value").value_counts(name="n").sort("n", "value")
+    return list(counts.iter_rows())
+
+
+def _warn_feature(column: ColumnProfile, n_rows: int) -> Iterator[Notice]:
+    name = column.name
+    if column.distinct <= 1:
+        yield Notice(name, f"'{name}' is constant: it can teach nothing")
+    elif column.distinct == n_rows and column.type in {"category", "text"}:
+        yield Notice(name, f"'{name}' has another value in every row, like an id (role: id)")
+    if column.nulls > MANY_NULLS * n_rows:
+        yield Notice(name, f"'{name}' is null in {column.nulls / n_rows:.0%} of the rows")
+
+
+def _text(value: Scalar) -> str:
+    return str(value).lower() if isinstance(value, bool) else show(value)

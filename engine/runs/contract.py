@@ -1,0 +1,68 @@
+"""What a bundle says of itself in `schema.json`: task, target, threshold, limits, the table's contract."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from engine.errors import BundleError
+from engine.recipe.spec import Scalar
+from engine.tasks.task import TargetKind
+
+FORMAT = 1
+
+
+class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What one request to the service may ask: records, MiB of body, seconds."""
+
+    max_records: int
+    max_body_mib: float
+    timeout_s: float
+
+
+class TargetFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The target, as `engine.tasks.task.Target` has it."""
+
+    name: str
+    kind: TargetKind
+    classes: tuple[Scalar, ...]
+
+
+class TextFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How the text of the training data was read, as `engine.recipe.spec.DataSpec` has it."""
+
+    format: str
+    delimiter: str
+    null_values: tuple[str, ...]
+
+
+class Contract(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The content of `schema.json`."""
+
+    format: int
+    task: str
+    target: TargetFacts
+    threshold: float | None
+    tolerance: float
+    limits: Limits
+    data: TextFacts
+    schema: dict[str, object]
+
+
+def read_contract(folder: Path, content: bytes) -> Contract:
+    """Return the content of the `schema.json` in `folder`, read strictly.
+
+    Raises
+    ------
+    BundleError
+        If it is not JSON, has other keys or types, or another format.
+    """
+    path = str(folder / "schema.json")
+    try:
+        contract = msgspec.json.decode(content, type=Contract)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as exc:
+        raise BundleError.of(f"this file can't be read: {exc}", file=path) from None
+    if contract.format != FORMAT:
+        raise BundleError.of(f"this file has format {contract.format}, this engine reads {FORMAT}", file=path)
+    return contract

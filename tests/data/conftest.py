@@ -1,0 +1,103 @@
+"""What the tests of this room share: whole specs from a few words, columns with their usual fields."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import pytest
+
+from engine.data.schema import Column, Schema
+from engine.recipe.spec import DataSpec, Spec
+
+SpecOf = Callable[..., Spec]
+ColumnOf = Callable[..., Column]
+SchemaOf = Callable[..., Schema]
+DataOf = Callable[..., DataSpec]
+
+_STORAGES = {"integer": "int64", "number": "float64", "boolean": "boolean", "datetime": "datetime"}
+
+
+@pytest.fixture(scope="session")
+def spec_of() -> SpecOf:
+    """Give a function from columns, target and split to a whole spec."""
+
+    def build(
+        columns: Mapping[str, object],
+        *,
+        target: str = "y",
+        positive: object = None,
+        split: Mapping[str, object] | None = None,
+    ) -> Spec:
+        return Spec.model_validate(
+            {
+                "recipe_version": 1,
+                "name": "t",
+                "goal": {"statement": "", "metric": "rmse", "gates": None, "value": None},
+                "task": {"kind": "regression", "metric": "rmse"},
+                "data": {"path": "t.csv", "format": "auto", "delimiter": ",", "null_values": ()},
+                "schema": {"target": target, "positive": positive, "extra": "error", "columns": columns},
+                "split": {
+                    "kind": "random",
+                    "test": 0.2,
+                    "validation": 0.1,
+                    "folds": None,
+                    "ignore_structure": False,
+                    **(split or {}),
+                },
+                "model": {"family": "ridge", "params": {}, "space": {}},
+                "tune": {"kind": "none"},
+                "evaluation": {
+                    "depth": "standard",
+                    "baselines": False,
+                    "bootstrap": 0,
+                    "confidence": 0.9,
+                    "pictures": False,
+                    "latency_rows": 1,
+                    "train_rows": 1,
+                },
+                "deploy": {
+                    "kind": "bento",
+                    "golden_rows": 1,
+                    "max_records": 1,
+                    "max_body_mib": 1.0,
+                    "timeout_s": 1.0,
+                },
+                "compute": {"device": "cpu", "threads": 1, "max_iterations": None},
+                "tracking": {"kind": "none"},
+                "seed": 0,
+                "runs": "runs",
+            }
+        )
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def column_of() -> ColumnOf:
+    """Give a function from a name, a type and rules to a column; its storage follows from the type."""
+
+    def build(name: str, type_: str, role: str = "feature", **rules: object) -> Column:
+        storage = rules.pop("storage", _STORAGES.get(type_, "string"))
+        return Column(name=name, type=type_, role=role, storage=storage, **rules)  # type: ignore[arg-type]
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def schema_of() -> SchemaOf:
+    """Give a function from columns to a schema."""
+
+    def build(*columns: Column, positive: object = None, extra: str = "error") -> Schema:
+        return Schema(columns=columns, positive=positive, extra=extra)  # type: ignore[arg-type]
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def data_of() -> DataOf:
+    """Give a function from a path to how its text is read."""
+
+    def build(path: object, *, delimiter: str = ",", null_values: tuple[str, ...] = ()) -> DataSpec:
+        return DataSpec(path=str(path), format="auto", delimiter=delimiter, null_values=null_values)
+
+    return build

@@ -1,0 +1,142 @@
+"""What a recipe may not declare: each mistake with its whole message."""
+
+from __future__ import annotations
+
+import pytest
+
+from engine.data.declared import check_schema
+
+_GOOD = {"x": {"type": "number"}, "y": {"type": "number"}}
+_AS_TEXT = "max_length is a rule on text, and the values of this category are not"
+
+
+@pytest.mark.parametrize(
+    ("columns", "key", "what"),
+    [
+        (
+            {**_GOOD, "y": {"type": "number", "nullable": True}},
+            "schema.columns.y.nullable",
+            "a target can't be nullable: a row without it teaches nothing",
+        ),
+        (
+            {**_GOOD, "y": {"type": "number", "role": "id"}},
+            "schema.columns.y.role",
+            "'y' is the target and can't also have the role id",
+        ),
+        (
+            {**_GOOD, "z": {"type": "number", "role": "target"}},
+            "schema.columns.z.role",
+            "the target is 'y', by schema.target; there is one",
+        ),
+        (
+            {**_GOOD, "z": {"type": "text", "role": "time"}},
+            "schema.columns.z.type",
+            "a column of role time can't be of type text\n  allowed: datetime, integer, number",
+        ),
+        (
+            {**_GOOD, "a": {"type": "text", "role": "group"}, "b": {"type": "text", "role": "group"}},
+            "schema.columns.b.role",
+            "'a' has the role group already; one column can have it",
+        ),
+        (
+            {"y": {"type": "number"}, "z": {"type": "text", "role": "id"}},
+            "schema.columns",
+            "no column is left for a model to learn from (role: feature)",
+        ),
+        (
+            {**_GOOD, "x": {"type": "boolean", "max": 1.0}},
+            "schema.columns.x.max",
+            "max is no rule of the type boolean\n  allowed: datetime, integer, number",
+        ),
+        (
+            {**_GOOD, "x": {"type": "number", "min": "a"}},
+            "schema.columns.x.min",
+            "'a' is not a number",
+        ),
+        (
+            {**_GOOD, "x": {"type": "datetime", "min": "1.2.2020"}},
+            "schema.columns.x.min",
+            "'1.2.2020' is not an ISO 8601 date or time, such as '2020-01-31'",
+        ),
+        (
+            {**_GOOD, "x": {"type": "datetime", "min": "2020-02-01", "max": "2020-01-01"}},
+            "schema.columns.x.min",
+            "min 2020-02-01 is above max 2020-01-01",
+        ),
+        (
+            {**_GOOD, "x": {"type": "number", "min": 2.0, "max": 1.0}},
+            "schema.columns.x.min",
+            "min 2.0 is above max 1.0",
+        ),
+        (
+            {**_GOOD, "x": {"type": "category", "values": ()}},
+            "schema.columns.x.values",
+            "no value is allowed: name at least one",
+        ),
+        (
+            {**_GOOD, "x": {"type": "integer", "values": (1, "b")}},
+            "schema.columns.x.values",
+            "'b' is not a value of the type integer (int)",
+        ),
+        (
+            {**_GOOD, "x": {"type": "category", "values": (1, "b")}},
+            "schema.columns.x.values",
+            "the values are of more than one kind; write all as text, all as integers or all as booleans",
+        ),
+        (
+            {**_GOOD, "x": {"type": "category", "values": ("b", "b")}},
+            "schema.columns.x.values",
+            "a value stands twice",
+        ),
+        (
+            {**_GOOD, "x": {"type": "text", "pattern": "["}},
+            "schema.columns.x.pattern",
+            "not a regular expression that Python and Rust both read: unterminated character set at position 0",
+        ),
+        (
+            {**_GOOD, "x": {"type": "text", "pattern": "(?=a)b"}},
+            "schema.columns.x.pattern",
+            "not a regular expression that Python and Rust both read: "
+            "look-around, including look-ahead and look-behind, is not supported",
+        ),
+        ({**_GOOD, "x": {"type": "text", "max_length": 0}}, "schema.columns.x.max_length", "max_length 0 allows no text"),
+        (
+            {**_GOOD, "x": {"type": "category", "max_length": 1, "values": (1, 2)}},
+            "schema.columns.x.max_length",
+            _AS_TEXT,
+        ),
+        (
+            {**_GOOD, "x": {"type": "category", "pattern": "a", "values": (1, 2)}},
+            "schema.columns.x.pattern",
+            "pattern is a rule on text, and the values of this category are not",
+        ),
+    ],
+)
+def test_each_mistake_has_its_message(
+    spec_of: object, columns: dict[str, object], key: str, what: str
+) -> None:
+    """One mistake gives one message, at its key."""
+    assert [str(message) for message in check_schema(spec_of(columns))] == [f"{key}\n  {what}"]  # type: ignore[operator]
+
+
+def test_a_misspelt_target_gets_the_nearest_column(spec_of: object) -> None:
+    """The target must be a column; the nearest is suggested."""
+    columns = {"x": {"type": "number"}, "income": {"type": "number"}}
+    (message,) = check_schema(spec_of(columns, target="incme"))  # type: ignore[operator]
+    assert str(message) == (
+        "schema.target\n  the target 'incme' is not among the columns\n"
+        "  did you mean 'income'?\n  allowed: x, income"
+    )
+
+
+def test_a_right_schema_has_no_mistake(spec_of: object) -> None:
+    """Every rule where it belongs is accepted."""
+    columns = {
+        "a": {"type": "integer", "min": 1.0, "max": 2.0, "values": (1, 2)},
+        "b": {"type": "datetime", "min": "2020-01-01", "role": "time"},
+        "c": {"type": "text", "pattern": "[a-z]+", "max_length": 3, "unique": True},
+        "d": {"type": "number", "values": (1, 2.5)},
+        "w": {"type": "number", "role": "weight"},
+        "y": {"type": "category", "values": (True, False)},
+    }
+    assert check_schema(spec_of(columns, positive=True)) == []  # type: ignore[operator]

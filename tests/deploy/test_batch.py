@@ -1,0 +1,165 @@
+from pathlib import Path
+from types import ModuleType
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+from engine.deploy.batch import BATCH_ROWS, predict
+from engine.errors import DataError, RecipeError
+from engine.runs.bundle import Bundle, load_bundle
+
+
+@pytest.fixture(scope="module")
+def bundle(bundle_folder: Path) -> Bundle:
+    return load_bundle(bundle_folder)
+
+
+def write(frame: pl.DataFrame, path: Path) -> Path:
+    if path.suffix == ".csv":
+        frame.write_csv(path, datetime_format="%Y-%m-%dT%H:%M:%S", null_value="?")
+    else:
+        frame.write_parquet(path)
+    return path
+
+
+def read(path: Path) -> pl.DataFrame:
+    return pl.read_csv(path) if path.suffix == ".csv" else pl.read_parquet(path)
+
+
+@pytest.mark.parametrize("source", ["rows.csv", "rows.parquet"])
+@pytest.mark.parametrize("sink", ["out.csv", "out.parquet"])
+@pytest.mark.parametrize("workers", [1, 3, None])
+def test_files_are_predicted_as_the_hand_worked_model(
+    bundle: Bundle, tiny: ModuleType, tmp_path: Path, source: str, sink: str, workers: int | None
+) -> None:
+    """Ids and predictions come back in the file's order, to 1e-12, in and out of both formats."""
+    frame = tiny.tiny_frame(700, seed=5)
+    data = write(frame, tmp_path / source)
+    n_rows = predict(bundle, data, tmp_path / sink, workers=workers)
+    expected = tiny.tiny_predictions(frame, task="classification", target=tiny.TINY_TARGET)
+    assert n_rows == 700
+    assert_frame_equal(
+        read(tmp_path / sink), frame.select("person").hstack(expected), rel_tol=0, abs_tol=1e-12
+    )
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([source, sink])
+
+
+@pytest.mark.parametrize("sink", ["out.csv", "out.parquet"])
+def test_many_batches_are_one_file(bundle: Bundle, tiny: ModuleType, tmp_path: Path, sink: str) -> None:
+    """Rows of several batches are written once each, in order, under one header, with progress after each."""
+    frame = tiny.tiny_frame(2 * BATCH_ROWS + 5, seed=6)
+    data = write(frame, tmp_path / "rows.parquet")
+    seen: list[int] = []
+    n_rows = predict(bundle, data, tmp_path / sink, workers=2, progress=seen.append)
+    assert n_rows == frame.height
+    assert seen == [BATCH_ROWS, 2 * BATCH_ROWS, frame.height]
+    written = read(tmp_path / sink)
+    assert written["person"].to_list() == frame["person"].to_list()
+    expected = bundle.predict(frame.tail(5))["probability_>50K"]
+    assert written["probability_>50K"].tail(5).to_list() == pytest.approx(expected.to_list(), abs=1e-12)
+
+
+def test_equal_input_gives_equal_bytes(bundle: Bundle, tiny: ModuleType, tmp_path: Path) -> None:
+    """The output does not depend on how many threads score, to the byte."""
+    data = write(tiny.tiny_frame(BATCH_ROWS + 9, seed=7), tmp_path / "rows.parquet")
+    for workers in (1, 4):
+        predict(bundle, data, tmp_path / f"{workers}.parquet", workers=workers)
+    assert (tmp_path / "1.parquet").read_bytes() == (tmp_path / "4.parquet").read_bytes()
+
+
+@pytest.mark.parametrize("sink", ["out.csv", "out.parquet"])
+def test_no_rows(bundle: Bundle, tiny: ModuleType, tmp_path: Path, sink: str) -> None:
+    """A table without rows gives a file without rows, its columns in place."""
+    data = write(tiny.tiny_frame(0), tmp_path / "rows.parquet")
+    assert predict(bundle, data, tmp_path / sink) == 0
+    assert read(tmp_path / sink).columns == ["person", "prediction", "probability_<=50K", "probability_>50K"]
+
+
+def test_other_columns_are_not_needed(bundle: Bundle, tiny: ModuleType, tmp_path: Path) -> None:
+    """The target and ignored columns may be in the file, the id may be missing, the order is free."""
+    frame = tiny.tiny_frame(20, seed=8)
+    shuffled = frame.drop("person").with_columns(income=pl.lit(">50K"), note=pl.lit("x"))
+    data = write(shuffled.select(sorted(shuffled.columns)), tmp_path / "rows.csv")
+    predict(bundle, data, tmp_path / "out.parquet")
+    assert_frame_equal(pl.read_parquet(tmp_path / "out.parquet"), bundle.predict(frame), abs_tol=1e-12)
+
+
+def test_wrong_value_names_the_files_row(bundle: Bundle, tiny: ModuleType, tmp_path: Path) -> None:
+    """A value out of range in the second batch is told by its row of the file, and nothing is written."""
+    row = BATCH_ROWS + 100
+    frame = tiny.tiny_frame(BATCH_ROWS + 200, seed=9).with_columns(
+        age=pl.when(pl.col("person") == row).then(7).otherwise(pl.col("age"))
+    )
+    data = write(frame, tmp_path / "rows.parquet")
+    with pytest.raises(DataError) as caught:
+        predict(bundle, data, tmp_path / "out.csv")
+    message = caught.value.messages[0]
+    assert message.key == "age"
+    assert message.what == f"min 17: 1 row is below it (row {row + 1}: 7)"
+    assert [path.name for path in tmp_path.iterdir()] == ["rows.parquet"]
+
+
+def test_a_file_that_was_there_stays(bundle: Bundle, tiny: ModuleType, tmp_path: Path) -> None:
+    """A run that fails leaves yesterday's output as it was."""
+    (tmp_path / "out.csv").write_text("yesterday")
+    data = write(tiny.tiny_frame(5).with_columns(sex=pl.lit("X")), tmp_path / "rows.parquet")
+    with pytest.raises(DataError):
+        predict(bundle, data, tmp_path / "out.csv")
+    assert (tmp_path / "out.csv").read_text() == "yesterday"
+
+
+def test_missing_column_is_told(bundle: Bundle, tiny: ModuleType, tmp_path: Path) -> None:
+    """A column that the model needs is named when the file lacks it."""
+    data = write(tiny.tiny_frame(5).rename({"hours": "hour"}), tmp_path / "rows.csv")
+    with pytest.raises(DataError) as caught:
+        predict(bundle, data, tmp_path / "out.csv")
+    assert [message.key for message in caught.value.messages] == ["hours", "hour"]
+
+
+@pytest.mark.parametrize(
+    ("output", "text"),
+    [
+        (
+            "out.parquets",
+            "command line: -o\n  '{}/out.parquets' ends in neither of the formats that are written\n"
+            "  did you mean '.parquet'?\n  allowed: .csv, .parquet",
+        ),
+        ("no/out.csv", "command line: -o\n  there is no folder '{}/no'"),
+        ("rows.csv", "command line: -o\n  '{}/rows.csv' is the data itself, which is never written over"),
+    ],
+)
+def test_output_is_checked_first(
+    bundle: Bundle, tiny: ModuleType, tmp_path: Path, output: str, text: str
+) -> None:
+    """A suffix that is not written, a folder that is not there and the data itself are refused before work."""
+    data = write(tiny.tiny_frame(5), tmp_path / "rows.csv")
+    before = data.read_bytes()
+    with pytest.raises(RecipeError) as caught:
+        predict(bundle, data, tmp_path / output)
+    assert str(caught.value) == text.format(tmp_path)
+    assert data.read_bytes() == before
+
+
+@pytest.mark.slow
+def test_memory_does_not_grow_with_rows(bundle_folder: Path, tiny: ModuleType, tmp_path: Path) -> None:
+    """Ten times the rows take at most 200 MiB more, and a million stay below 1 GiB in all."""
+    import subprocess
+    import sys
+
+    code = (
+        "import resource, sys; from pathlib import Path\n"
+        "from engine.deploy.batch import predict; from engine.runs.bundle import load_bundle\n"
+        "predict(load_bundle(Path(sys.argv[1])), Path(sys.argv[2]), Path(sys.argv[3]), workers=2)\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)\n"
+    )
+    peaks = []
+    for n_rows in (100_000, 1_000_000):
+        data = write(tiny.tiny_frame(n_rows, seed=10), tmp_path / f"{n_rows}.parquet")
+        command = [sys.executable, "-c", code, str(bundle_folder), str(data), str(tmp_path / "out.parquet")]
+        root = Path(__file__).resolve().parents[2]
+        ended = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
+        peaks.append(int(ended.stdout))
+    assert pl.scan_parquet(tmp_path / "out.parquet").select(pl.len()).collect().item() == 1_000_000
+    assert peaks[1] - peaks[0] < 200
+    assert peaks[1] < 1024

@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import polars as pl
+import pytest
+
+from engine.evaluation.fairness import Audit, Group, audit
+
+
+def _audit(cells: dict[str | None, tuple[int, int, int, int]]) -> Audit:
+    """Audit rows made from each group's counts of true and false positives, false and true negatives."""
+    groups: list[str | None] = []
+    y: list[int] = []
+    decisions: list[int] = []
+    for name, counts in cells.items():
+        for count, truth, decision in zip(counts, (1, 0, 1, 0), (1, 1, 0, 0), strict=True):
+            groups += [name] * count
+            y += [truth] * count
+            decisions += [decision] * count
+    frame = pl.DataFrame({"sex": groups}, schema={"sex": pl.String})
+    return audit(frame, by=("sex",), y=np.array(y), decisions=np.array(decisions), weights=None)
+
+
+def test_a_hand_worked_audit() -> None:
+    """Two groups' rates and all four measures, by hand: the worse rate decides the odds."""
+    found = _audit({"Female": (6, 4, 2, 8), "Male": (15, 6, 5, 4)})
+    assert found.groups == (
+        Group("Female", 20, 8 / 20, 10 / 20, 6 / 8, 4 / 12),
+        Group("Male", 30, 20 / 30, 21 / 30, 15 / 20, 6 / 10),
+    )
+    assert dict(found.measures) == pytest.approx(
+        {
+            "demographic_parity_ratio": 0.5 / 0.7,
+            "demographic_parity_difference": 0.7 - 0.5,
+            "equalized_odds_ratio": (4 / 12) / (6 / 10),
+            "equalized_odds_difference": 6 / 10 - 4 / 12,
+        },
+        abs=1e-15,
+    )
+
+
+def test_small_groups_are_left_out_and_said() -> None:
+    """Groups below 10 rows are neither compared nor named; how many they are is said."""
+    found = _audit({"Female": (5, 1, 1, 5), "Male": (6, 0, 0, 6), "X": (0, 0, 9, 0), "Y": (1, 0, 0, 0)})
+    assert [group.name for group in found.groups] == ["Female", "Male"]
+    assert (found.n_excluded_groups, found.n_excluded_rows) == (2, 10)
+    assert found.measures["demographic_parity_ratio"] == 1.0
+
+
+def test_a_null_is_a_group_of_its_own() -> None:
+    """Rows without a value are compared like any other group."""
+    found = _audit({"Female": (5, 0, 0, 5), None: (2, 0, 3, 5)})
+    assert {group.name: group.selection_rate for group in found.groups} == {"Female": 0.5, "(missing)": 0.2}
+
+
+def test_one_group_compares_with_none() -> None:
+    """With fewer than two groups of ten rows every measure is undefined."""
+    for found in (
+        _audit({"Female": (5, 0, 0, 5)}),
+        _audit({"Female": (5, 0, 0, 5), "Male": (1, 0, 0, 1)}),
+        _audit({}),
+    ):
+        assert all(math.isnan(value) for value in found.measures.values())
+
+
+def test_a_rate_without_rows_takes_no_part() -> None:
+    """A group without positives is not compared by true positives; two such leave the odds undefined."""
+    found = _audit({"A": (5, 2, 5, 8), "B": (4, 4, 6, 6), "C": (0, 3, 0, 7)})
+    assert found.measures["equalized_odds_difference"] == pytest.approx(0.4 - 0.2)
+    assert math.isnan(found.groups[2].true_positive_rate)
+    alone = _audit({"A": (5, 2, 5, 8), "C": (0, 3, 0, 7)})
+    assert math.isnan(alone.measures["equalized_odds_difference"])
+    assert math.isnan(alone.measures["equalized_odds_ratio"])
+    assert alone.measures["demographic_parity_difference"] == pytest.approx(0.35 - 0.3)
+
+
+def test_rates_of_zero_everywhere() -> None:
+    """No false alarm in any group is equal odds; nobody selected leaves the parity ratio undefined."""
+    assert _audit({"A": (5, 0, 5, 5), "B": (5, 0, 5, 9)}).measures["equalized_odds_ratio"] == 1.0
+    nobody = _audit({"A": (0, 0, 5, 5), "B": (0, 0, 5, 9)}).measures
+    assert math.isnan(nobody["demographic_parity_ratio"])
+    assert nobody["demographic_parity_difference"] == 0.0
+
+
+def test_weights_weigh_the_rates_and_not_the_counts() -> None:
+    """A weight of two is as good as a second row, for the rates; `n` counts rows."""
+    frame = pl.DataFrame({"old": [True] * 10 + [False] * 10})
+    rng = np.random.default_rng(0)
+    y, decisions, weights = np.tile([0, 1], 10), rng.integers(0, 2, 20), rng.integers(1, 4, 20)
+    found = audit(frame, by=("old",), y=y, decisions=decisions, weights=weights)
+    rows = np.repeat(np.arange(20), weights)
+    repeated = audit(frame[rows], by=("old",), y=y[rows], decisions=decisions[rows], weights=None)
+    assert dict(found.measures) == pytest.approx(dict(repeated.measures), abs=1e-15)
+    assert [group.n for group in found.groups] == [10, 10]
+    assert [group.name for group in found.groups] == ["false", "true"]
+
+
+def test_several_columns_make_their_combinations() -> None:
+    """Of two columns each pair of values that occurs is a group."""
+    frame = pl.DataFrame({"sex": ["F"] * 20 + ["M"] * 20, "year": [1, 2] * 20})
+    y, decisions = np.tile([1, 1, 0, 0], 10), np.tile([1, 0, 0, 1], 10)
+    found = audit(frame, by=("sex", "year"), y=y, decisions=decisions, weights=None)
+    assert [(group.name, group.n) for group in found.groups] == [
+        ("F, 1", 10),
+        ("F, 2", 10),
+        ("M, 1", 10),
+        ("M, 2", 10),
+    ]
+
+
+def test_an_audit_as_json() -> None:
+    """Undefined rates and measures are null."""
+    found = _audit({"A": (0, 3, 0, 7)})
+    assert found.to_json() == {
+        "by": ["sex"],
+        "groups": [
+            {
+                "name": "A",
+                "n": 10,
+                "base_rate": 0.0,
+                "selection_rate": 0.3,
+                "true_positive_rate": None,
+                "false_positive_rate": 0.3,
+            }
+        ],
+        "n_excluded_groups": 0,
+        "n_excluded_rows": 0,
+        "demographic_parity_ratio": None,
+        "demographic_parity_difference": None,
+        "equalized_odds_ratio": None,
+        "equalized_odds_difference": None,
+    }

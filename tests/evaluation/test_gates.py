@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping
+
+import pytest
+
+from engine.evaluation.gates import Judged, check_gates, judge
+from engine.recipe.spec import Gate, Spec
+from engine.tasks.classification import TASK
+from engine.tasks.regression import TASK as REGRESSION
+
+MakeSpec = Callable[[Mapping[str, object]], Spec]
+ALLOWED = "roc_auc, average_precision, log_loss, brier_score, accuracy, balanced_accuracy, f1, precision, recall, f1_macro"
+
+
+def test_the_verdict_is_the_documented_json() -> None:
+    """Gates are judged in the recipe's order, fairness by its groups, and one miss fails the run."""
+    gates = {
+        "roc_auc": Gate(min=0.92),
+        "demographic_parity_ratio": Gate(min=0.3, by=("sex",)),
+        "latency_p95_ms": Gate(max=5),
+        "log_loss": Gate(min=0.1, max=0.2),
+    }
+    measured = {
+        "log_loss": 0.15,
+        "roc_auc": 0.92,
+        "demographic_parity_ratio by sex": 0.25,
+        "latency_p95_ms": 5.5,
+        "accuracy": 0.9,
+    }
+    verdict = judge(gates, measured=measured)
+    assert json.loads(json.dumps(verdict.to_json())) == {
+        "passed": False,
+        "gates": [
+            {"name": "roc_auc", "bound": {"min": 0.92}, "value": 0.92, "passed": True},
+            {
+                "name": "demographic_parity_ratio by sex",
+                "bound": {"min": 0.3},
+                "value": 0.25,
+                "passed": False,
+            },
+            {"name": "latency_p95_ms", "bound": {"max": 5}, "value": 5.5, "passed": False},
+            {"name": "log_loss", "bound": {"min": 0.1, "max": 0.2}, "value": 0.15, "passed": True},
+        ],
+    }
+
+
+@pytest.mark.parametrize("gates", [None, {}])
+def test_no_gates_are_met(gates: dict[str, Gate] | None) -> None:
+    """A recipe without gates passes."""
+    assert judge(gates, measured={}).to_json() == {"passed": True, "gates": []}
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, None])
+@pytest.mark.parametrize("gate", [Gate(min=-1e9), Gate(max=1e9), Gate(min=-1e9, max=1e9)])
+def test_an_undefined_value_never_passes(value: float | None, gate: Gate) -> None:
+    """NaN, infinity, or a metric that was not measured meets no bound, and is null in JSON."""
+    verdict = judge({"roc_auc": gate}, measured={} if value is None else {"roc_auc": value})
+    assert not verdict.passed
+    assert isinstance(verdict.gates[0], Judged)
+    assert verdict.gates[0].to_json()["value"] is None
+
+
+@pytest.mark.parametrize(
+    ("gates", "expected"),
+    [
+        (None, None),
+        ({"roc_auc": {"min": 0.9}, "bundle_mib": {"max": 10}, "latency_p50_ms": {"max": 1}}, None),
+        ({"equalized_odds_difference": {"by": "sex", "max": 0.1}}, None),
+        ({"equalized_odds_ratio": {"by": ["sex", "age"], "min": 0.5}}, None),
+        (
+            {"roc_aux": {"min": 0.9}},
+            "goal.gates.roc_aux\n"
+            "  'roc_aux' is not a metric of this recipe that a gate can bound\n"
+            "  did you mean 'roc_auc'?\n"
+            f"  allowed: {ALLOWED} and 9 more",
+        ),
+        (
+            {"profit": {"min": 0.9}},
+            "goal.gates.profit\n"
+            "  'profit' is not a metric of this recipe that a gate can bound\n"
+            f"  allowed: {ALLOWED} and 9 more",
+        ),
+        ({"roc_auc": {}}, "goal.gates.roc_auc\n  a gate needs a bound\n  allowed: min, max"),
+        (
+            {"roc_auc": {"min": 0.9, "max": 0.25}},
+            "goal.gates.roc_auc\n  no value is at least 0.9 and at most 0.25",
+        ),
+        (
+            {"roc_auc": {"min": 0.9, "by": "sex"}},
+            "goal.gates.roc_auc.by\n"
+            "  'roc_auc' compares no groups, so it takes no 'by'\n"
+            "  allowed: demographic_parity_ratio, demographic_parity_difference, equalized_odds_ratio, "
+            "equalized_odds_difference",
+        ),
+        (
+            {"demographic_parity_ratio": {"min": 0.3}},
+            "goal.gates.demographic_parity_ratio.by\n"
+            "  'demographic_parity_ratio' needs 'by', the column whose groups are compared\n"
+            "  allowed: age, sex",
+        ),
+        (
+            {"demographic_parity_ratio": {"min": 0.3, "by": "sexx"}},
+            "goal.gates.demographic_parity_ratio.by\n"
+            "  'sexx' is not a declared column\n"
+            "  did you mean 'sex'?\n"
+            "  allowed: age, sex",
+        ),
+        (
+            {"demographic_parity_ratio": {"min": 0.3, "by": "note"}},
+            "goal.gates.demographic_parity_ratio.by\n"
+            "  'note' is of type text, which makes no groups\n"
+            "  allowed: age, sex",
+        ),
+        (
+            {"demographic_parity_ratio": {"min": 0.3, "by": "repaid"}},
+            "goal.gates.demographic_parity_ratio.by\n"
+            "  'repaid' is the target, and groups are compared by it\n"
+            "  allowed: age, sex",
+        ),
+    ],
+)
+def test_each_mistake_of_a_gate_has_its_message(
+    make_spec: MakeSpec, gates: dict[str, object] | None, expected: str | None
+) -> None:
+    """A mistake gives its one message, word for word; right gates give none."""
+    spec = make_spec({"goal.gates": gates})
+    said = [str(message) for message in check_gates(spec, TASK.metric_names(spec))]
+    assert said == ([] if expected is None else [expected])
+
+
+def test_profit_and_fairness_are_known_where_they_mean_something(make_spec: MakeSpec) -> None:
+    """Profit is a gate once an outcome has a value; a number's task has no groups to select from."""
+    gates = {"profit": {"min": 1}, "demographic_parity_ratio": {"min": 0.3, "by": "sex"}}
+    binary = make_spec({"goal.gates": gates, "goal.value": {"true_positive": 1.0, "currency": "EUR"}})
+    assert check_gates(binary, TASK.metric_names(binary)) == []
+    number = make_spec({"goal.gates": gates, "schema.target": "amount"})
+    assert [message.key for message in check_gates(number, REGRESSION.metric_names(number))] == [
+        "goal.gates.profit",
+        "goal.gates.demographic_parity_ratio",
+    ]
