@@ -126,6 +126,12 @@ def nearest(word: str, choices: Iterable[str]) -> str:
     'n_estimators'
     >>> nearest("zzz", ["max_depth", "n_estimators"])
     ''
+    >>> nearest("male", ["Female", "Male"])
+    'Male'
     """
-    close = difflib.get_close_matches(word, list(choices), n=1, cutoff=0.6)
+    known = list(choices)
+    for choice in known:
+        if choice.casefold() == word.casefold():
+            return choice
+    close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
     return close[0] if close else ""

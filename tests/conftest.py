@@ -7,15 +7,25 @@ from types import ModuleType
 import pytest
 
 
-@pytest.fixture(scope="session")
-def tiny() -> ModuleType:
-    """Give the tiny model of `tiny.py`, imported when a test first asks for it."""
-    spec = importlib.util.spec_from_file_location("tiny", Path(__file__).with_name("tiny.py"))
+def _beside(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="session")
+def tiny() -> ModuleType:
+    """Give the tiny model of `tiny.py`, imported when a test first asks for it."""
+    return _beside("tiny")
+
+
+@pytest.fixture(scope="session")
+def mixed() -> ModuleType:
+    """Give the table of every column type, of `mixed.py`."""
+    return _beside("mixed")
 
 
 @pytest.fixture(scope="session")

@@ -129,6 +129,7 @@ def write_tiny(
     max_body_mib: float = 1.0,
     timeout_s: float = 2.0,
     golden: pl.DataFrame | None = None,
+    artifact: Artifact | None = None,
 ) -> Path:
     """Write a bundle of the tiny model to `folder`."""
     target = TINY_TARGET if task == "classification" else Target("income", "continuous")
@@ -138,7 +139,7 @@ def write_tiny(
         golden = rows.hstack(tiny_predictions(rows, task=task, target=target))
     write_bundle(
         folder,
-        artifact=Artifact(graph=tiny_graph(task=task, target=target), estimator=None, decision=None),
+        artifact=artifact or Artifact(tiny_graph(task=task, target=target)),
         schema=TINY_SCHEMA,
         target=target,
         task_name=task,

@@ -54,20 +54,22 @@ def check(
             numbered[_refused_name(at)] = refused[column.name].mask
     plain = pl.DataFrame([series.alias(name) for name, series in numbered.items()])
     tests = [
-        (column, rule, _test(rule, at, plain))
+        (at, rule, _test(rule, at, plain))
         for at, column in enumerate(columns)
         for rule in rules_of(column)
         if whole or rule.name not in _WHOLE
     ]
-    counts = plain.lazy().select(test.sum().alias(f"n{at}") for at, (_, _, test) in enumerate(tests))
+    counts = plain.lazy().select(test.sum().alias(f"n{place}") for place, (_, _, test) in enumerate(tests))
     found = counts.collect().row(0) if tests else ()
-    return tuple(
-        _violation(
-            frame[column.name], column, rule, plain.select(test.fill_null(value=False)), n_rows, first_row
-        )
-        for (column, rule, test), n_rows in zip(tests, found, strict=True)
-        if n_rows
-    )
+    violations = []
+    for (at, rule, test), n_rows in zip(tests, found, strict=True):
+        if n_rows:
+            failing = plain.select(test.fill_null(value=False)).to_series()
+            cells = plain[str(at)]
+            violations.append(
+                _violation(columns[at], rule, cells, failing, n_rows=n_rows, first_row=first_row)
+            )
+    return tuple(violations)
 
 
 def _test(rule: Rule, at: int, plain: pl.DataFrame) -> pl.Expr:
@@ -80,16 +82,16 @@ def _refused_name(at: int) -> str:
 
 
 def _violation(
-    series: pl.Series, column: Column, rule: Rule, failing: pl.DataFrame, n_rows: int, first_row: int
+    column: Column, rule: Rule, cells: pl.Series, failing: pl.Series, *, n_rows: int, first_row: int
 ) -> Violation:
-    rows = failing.to_series().arg_true().head(N_SHOWN)
+    rows = failing.arg_true().head(N_SHOWN)
     hidden = column.sensitive or column.pii or rule.name == "nullable"
     return Violation(
         column=column.name,
         rule=rule.name,
         n_rows=n_rows,
         first_rows=tuple(first_row + row + 1 for row in rows),
-        examples=() if hidden else tuple(map(show, series.gather(rows).to_list())),
+        examples=() if hidden else tuple(map(show, cells.gather(rows).to_list())),
         expected=rule.expected,
         allowed=rule.allowed,
     )

@@ -15,6 +15,7 @@ from typing import Protocol
 
 import numpy as np
 
+from engine.data.violation import N_SHOWN, counted
 from engine.errors import DataError, Message
 
 BLOCK_BYTES = 8 * 2**20
@@ -23,7 +24,6 @@ _MAX_RECORD_BYTES = 64 * 2**20
 _NEWLINE, _RETURN, _QUOTE = b'\n\r"'
 _BOM = b"\xef\xbb\xbf"
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
-_SHOWN = 3
 
 
 class Readable(Protocol):
@@ -40,6 +40,14 @@ class Block:
     content: bytes
     first_row: int
     n_rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Ragged:
+    """A record of too few or too many fields, and the line on which it begins."""
+
+    line: int
+    n_fields: int
 
 
 class Hashed:
@@ -107,15 +115,20 @@ class Delimited:
             With file and line, at the first block that is not well-formed.
         """
         n_rows = 0
+        ragged: list[_Ragged] = []
         for content in self._contents():
             self._check_characters(content)
             quoted = b'"' in content
             if quoted:
                 self._check_quotes(content)
-            n_new = self._count_records(content, quoted=quoted)
-            yield Block(content, n_rows, n_new)
+            n_new, found = self._count_records(content, quoted=quoted)
+            ragged += found
+            if not ragged:
+                yield Block(content, n_rows, n_new)
             n_rows += n_new
             self._line += content.count(b"\n") if quoted else n_new
+        if ragged:
+            raise self._ragged_error(ragged)
 
     def _read_header(self) -> tuple[bytes, bytes]:
         content = self._file.read(self._block_bytes)
@@ -155,7 +168,7 @@ class Delimited:
         return names
 
     def _contents(self) -> Iterator[bytes]:
-        content = self._rest
+        content, self._rest = self._rest, b""
         while more := self._file.read(self._block_bytes):
             content += more
             end = _last_record_end(content)
@@ -203,25 +216,28 @@ class Delimited:
         if len(quotes) % 2:
             raise self._error_at(content, int(quotes[-1]) - 1, 'a quote (") opens here and is never closed')
 
-    def _count_records(self, content: bytes, *, quoted: bool) -> int:
-        """Return the number of records, all of as many fields as the header."""
+    def _count_records(self, content: bytes, *, quoted: bool) -> tuple[int, list[_Ragged]]:
+        """Return the number of records, and those of more or fewer fields than the header."""
         marks = _marks(content, self._delimiter, quoted=quoted)
         n_columns = len(self.columns)
         row = self._delimiter.encode() * (n_columns - 1) + b"\n"
         n_rows = len(marks) // n_columns
         if marks.tobytes() == row * n_rows:
-            return n_rows
+            return n_rows, []
         ends = np.flatnonzero(marks == _NEWLINE)
         n_fields = np.diff(ends, prepend=-1)
+        lines = self._lines_of_records(content)
         ragged = np.flatnonzero(n_fields != n_columns)
-        line_of = self._lines_of_records(content)
-        messages = []
-        for at, row in enumerate(ragged[:_SHOWN]):
-            what = f"{n_fields[row]} field{'s'[: n_fields[row] > 1]} where the header names {n_columns}"
-            if at == 0 and len(ragged) > 1:
+        return len(ends), [_Ragged(int(lines[at]), int(n_fields[at])) for at in ragged]
+
+    def _ragged_error(self, ragged: list[_Ragged]) -> DataError:
+        messages: list[Message] = []
+        for record in ragged[:N_SHOWN]:
+            what = f"{counted(record.n_fields, 'field')} where the header names {len(self.columns)}"
+            if not messages and len(ragged) > 1:
                 what += f" ({len(ragged)} such rows)"
-            messages.append(Message(what, file=self._shown, line=int(line_of[row])))
-        raise DataError(messages)
+            messages.append(Message(what, file=self._shown, line=record.line))
+        return DataError(messages)
 
     def _lines_of_records(self, content: bytes) -> np.ndarray:
         """Return the line on which each record begins; quoted fields may hold line ends."""

@@ -16,7 +16,7 @@ import polars as pl
 from engine.data.assign import by_class, by_group, by_time, codes_of, near_shares
 from engine.data.schema import Column, Schema
 from engine.data.source import Table
-from engine.data.violation import N_SHOWN, Violation, show, to_error
+from engine.data.violation import N_SHOWN, Violation, counted, show, to_error
 from engine.errors import DataError, Message
 from engine.recipe.spec import ColumnSpec, Role, Spec, SplitSpec
 
@@ -198,12 +198,13 @@ def _assign_stratified(
     counts = np.bincount(codes)
     scarce = np.flatnonzero(counts < n_parts)
     if len(scarce):
-        count = counts[scarce[0]]
-        value = column[int(np.argmax(codes == scarce[0]))]
+        rarest = scarce[np.argmin(counts[scarce])]
+        count = int(counts[rarest])
+        value = column[int(np.argmax(codes == rarest))]
         shown = "a class" if target.sensitive or target.pii else f"the class '{show(value)}'"
-        more = f" (and {len(scarce) - 1} more such classes)" if len(scarce) > 1 else ""
+        more = f" (the rarest of {len(scarce)} such classes)" if len(scarce) > 1 else ""
         raise DataError.of(
-            f"{shown} has {count} row{'s'[: count > 1]}, fewer than the {n_parts} parts of the split{more}",
+            f"{shown} has {counted(count, 'row')}, fewer than the {n_parts} parts of the split{more}",
             key=target.name,
         )
     return by_class(codes, shares=shares, rng=rng)
@@ -229,12 +230,11 @@ def _structural(table: Table, role: Role) -> pl.Series:
 def _require_values(codes: Array, name: str, role: str, shares: Sequence[float]) -> None:
     n_found, n_parts = int(codes.max(initial=-1)) + 1, sum(share > 0 for share in shares)
     if n_found < n_parts:
-        noun = f"{role}{'s'[: n_found != 1]}"
         raise DataError.of(
-            f"{n_found} distinct {noun}, fewer than the {n_parts} parts of the split", key=name
+            f"{counted(n_found, f'distinct {role}')}, fewer than the {n_parts} parts of the split", key=name
         )
 
 
 def _require_rows(n_rows: int, n_parts: int) -> None:
     if n_rows < n_parts:
-        raise DataError.of(f"{n_rows} row{'s'[: n_rows != 1]}, fewer than the {n_parts} parts of the split")
+        raise DataError.of(f"{counted(n_rows, 'row')}, fewer than the {n_parts} parts of the split")

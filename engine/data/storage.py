@@ -68,11 +68,13 @@ def hold(frame: pl.DataFrame, columns: tuple[Column, ...], *, from_text: bool) -
     held: list[pl.Series] = []
     refused: dict[str, Refused] = {}
     for column in columns:
-        given = frame[column.name]
+        # Without its name, because polars reads `*` and `^…$` in a name as patterns.
+        given = frame[column.name].alias("")
         series, note = (
             (_from_text(given, column.storage), "") if from_text else _from_typed(given, column.storage)
         )
-        held.append(series.fill_nan(None) if column.storage == "float64" else series)
+        whole = series.fill_nan(None) if column.storage == "float64" else series
+        held.append(whole.alias(column.name))
         if series.null_count() > given.null_count():
             mask = given.is_not_null() & series.is_null()
             if given.dtype.is_float():
@@ -91,12 +93,13 @@ def resolve(series: pl.Series) -> tuple[pl.Series, Storage]:
     """
     if series.dtype != pl.String:
         return series, "boolean" if series.dtype == pl.Boolean else "int64"
+    texts = series.alias("")
     # Most columns are told by their first values; only what may be numbers is looked through.
-    for sample in (series.head(256).drop_nulls(), series):
+    for sample in (texts.drop_nulls().head(256), texts):
         kind = _kind_of(sample)
         if kind == "string":
             return series, "string"
-    return _from_text(series, kind), kind
+    return _from_text(texts, kind).alias(series.name), kind
 
 
 def _kind_of(texts: pl.Series) -> Storage:

@@ -85,10 +85,13 @@ def _parse(
 
 def _with_nulls(frame: pl.DataFrame, nulls: list[str]) -> pl.DataFrame:
     """Turn each text that means a missing value into null."""
-    texts = [series for series in frame if series.dtype == pl.String]
-    return frame.with_columns(
-        series.set(series.is_in(nulls).fill_null(value=False), None) for series in texts
-    )
+    columns = []
+    for series in frame:
+        plain = series.alias("")
+        if series.dtype == pl.String:
+            plain = plain.set(plain.is_in(nulls).fill_null(value=False), None)
+        columns.append(plain.alias(series.name))
+    return pl.DataFrame(columns)
 
 
 def _reads_as_value(text: str) -> bool:

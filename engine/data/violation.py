@@ -59,7 +59,7 @@ class Violation:
     def to_message(self, *, file: str = "") -> Message:
         """Return the five facts."""
         one = self.n_rows == 1
-        rows = f"{self.n_rows} row{'' if one else 's'} {COMPLAINTS[self.rule][0 if one else 1]}"
+        rows = f"{counted(self.n_rows, 'row')} {COMPLAINTS[self.rule][0 if one else 1]}"
         numbers = ", ".join(map(str, self.first_rows))
         shown = f": {', '.join(self.examples)}" if self.examples else ""
         where = f" (row{'' if len(self.first_rows) == 1 else 's'} {numbers}{shown})"
@@ -72,6 +72,17 @@ class Violation:
             suggestion=near,
             allowed=self.allowed,
         )
+
+
+def counted(n: int, noun: str) -> str:
+    """Return a number with its noun.
+
+    Examples
+    --------
+    >>> counted(1, "row"), counted(3, "row")
+    ('1 row', '3 rows')
+    """
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
 
 
 def headline(rule: str, expected: str) -> str:

@@ -63,7 +63,7 @@ class Door:
         self._answer_scores = _answerer(bundle)
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
-        """Answer, or hand on to BentoML; nothing is raised, for its timeout would wait on a failed request."""
+        """Answer, or hand on to BentoML; raises nothing, as its timeout would wait on a failed request."""
         if scope["type"] != "http" or scope["path"] not in ("/predict", "/schema"):
             await self._app(scope, receive, send)
             return

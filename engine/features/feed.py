@@ -19,6 +19,7 @@ NULL = "\ufdd0"
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - columns hold UTC without a zone
 _SECOND = timedelta(seconds=1)
 _MICROSECONDS = 1_000_000
+_FEW_ROWS = 16  # up to here Python's own values are faster than an expression
 
 
 def is_text(column: Column) -> bool:
@@ -56,6 +57,8 @@ def feed(frame: pl.DataFrame, *, columns: tuple[Column, ...]) -> dict[str, np.nd
     dict
         Column name -> shape (n, 1), float64, or object holding `str`.
     """
+    if frame.height <= _FEW_ROWS:
+        return {column.name: _array(column, _values(frame, column)) for column in columns}
     inputs = frame.select([as_input(column) for column in columns])
     return {series.name: series.to_numpy().reshape(-1, 1) for series in inputs.iter_columns()}
 
@@ -78,17 +81,26 @@ def feed_records(
     dict
         The same as `feed` gives of the same rows.
     """
-    inputs: dict[str, np.ndarray] = {}
-    for column in columns:
-        values = [record.get(column.name) for record in records]
-        if is_text(column):
-            array = np.empty(len(values), dtype=object)
-            array[:] = [_text(value) for value in values]
-        else:
-            numbers = [_seconds(value) for value in values] if column.storage == "datetime" else values
-            array = np.array(numbers, dtype=np.float64)
-        inputs[column.name] = array.reshape(-1, 1)
-    return inputs
+    return {
+        column.name: _array(column, [record.get(column.name) for record in records]) for column in columns
+    }
+
+
+def _values(frame: pl.DataFrame, column: Column) -> list[object]:
+    """Return a column as Python values, datetimes as microseconds: Python's own end at the year 9999."""
+    series = frame.get_column(column.name)
+    return (series.to_physical() if column.storage == "datetime" else series).to_list()
+
+
+def _array(column: Column, values: Sequence[object]) -> np.ndarray:
+    if is_text(column):
+        array = np.empty(len(values), dtype=object)
+        array[:] = [_text(value) for value in values]
+    elif column.storage == "datetime":
+        array = np.array([_seconds(value) for value in values], dtype=np.float64)
+    else:
+        array = np.array(values, dtype=np.float64)
+    return array.reshape(-1, 1)
 
 
 def _text(value: object) -> str:
@@ -100,6 +112,8 @@ def _text(value: object) -> str:
 
 
 def _seconds(value: object) -> float:
+    if isinstance(value, int):
+        return float(value // _MICROSECONDS)
     if not isinstance(value, datetime):
         return float("nan")
     if value.tzinfo is not None:

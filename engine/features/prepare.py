@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import groupby
 
 import numpy as np
 import polars as pl
@@ -137,25 +138,34 @@ class Preparation:
             column.name: graph.input(column.name, np.str_ if is_text(column) else np.float64)
             for column in self.inputs
         }
+        # Numbers are computed together, then cut where a category stands between them.
+        runs = [(kind, list(group)) for kind, group in groupby(self.features, key=_is_category)]
+        lengths = [len(group) for is_category, group in runs if not is_category]
+        cut = iter(_split(graph, self._write_numbers(graph, inputs), lengths) if lengths else ())
         pieces: list[str] = []
-        written: list[int] = []  # the matrix' column of each column of the pieces
-        numbers, indicators = self._places(Number), self._places(Indicator)
-        if numbers:
-            raw = self._write_raw(graph, inputs)
-            pieces.append(
-                write_fillings(graph, raw, [f.filling for f in self.features if isinstance(f, Number)])
-            )
-            written += [self._starts[place] for place in numbers]
-        if indicators:
-            # A column's number stands right before its indicator.
-            indices = [numbers.index(place - 1) for place in indicators]
-            pieces.append(write_indicators(graph, raw, indices))
-            written += [self._starts[place] for place in indicators]
-        for feature, start in zip(self.features, self._starts, strict=True):
-            if isinstance(feature, Levels):
-                pieces.append(feature.write(graph, inputs[feature.column.name]))
-                written += range(start, start + len(feature.feature_names))
-        return _gather(graph, _concat(graph, pieces), np.argsort(written).tolist())
+        for is_category, group in runs:
+            if not is_category:
+                pieces.append(next(cut))
+            pieces += [
+                feature.write(graph, inputs[feature.column.name])
+                for feature in group
+                if isinstance(feature, Levels)
+            ]
+        return _concat(graph, pieces)
+
+    def _write_numbers(self, graph: Graph, inputs: Mapping[str, str]) -> str:
+        """Write numbers and indicators, in their order: double, (rows, n_numbers + n_indicators)."""
+        raw = self._write_raw(graph, inputs)
+        numbers = [place for place, feature in enumerate(self.features) if isinstance(feature, Number)]
+        marked = [place for place, feature in enumerate(self.features) if isinstance(feature, Indicator)]
+        fillings = [feature.filling for feature in self.features if isinstance(feature, Number)]
+        filled = write_fillings(graph, raw, fillings)
+        if not marked:
+            return filled
+        # A column's number stands right before its indicator.
+        marks = write_indicators(graph, raw, [numbers.index(place - 1) for place in marked])
+        order = np.argsort([*numbers, *marked]).tolist()
+        return _gather(graph, _concat(graph, [filled, marks]), order)
 
     def _widen(self, narrow: np.ndarray) -> np.ndarray:
         """Give each level of the one-hot features its column: (n, n_parts) -> (n, n_features)."""
@@ -201,9 +211,6 @@ class Preparation:
             for place, feature in enumerate(self.features)
             if isinstance(feature, Levels) and feature.width is not None
         }
-
-    def _places(self, kind: type[Feature]) -> list[int]:
-        return [place for place, feature in enumerate(self.features) if isinstance(feature, kind)]
 
 
 def unprepared(columns: Iterable[Column]) -> list[Message]:
@@ -282,6 +289,16 @@ def _expression(feature: Feature) -> pl.Expr:
     if isinstance(feature, Indicator):
         return as_input(feature.column).is_nan().cast(pl.Float64)
     return fill_in(feature.raw(), feature.filling)
+
+
+def _is_category(feature: Feature) -> bool:
+    return isinstance(feature, Levels)
+
+
+def _split(graph: Graph, tensor: str, lengths: list[int]) -> list[str]:
+    if len(lengths) == 1:
+        return [tensor]
+    return graph.nodes("Split", [tensor, graph.constant(lengths)], n_outputs=len(lengths), axis=1)
 
 
 def _concat(graph: Graph, tensors: list[str]) -> str:

@@ -89,7 +89,7 @@ _RANGES: dict[str, dict[str, tuple[Accepted, ...]]] = {
         "learning_rate": _POSITIVE,
         "linear_lambda": _NOT_NEGATIVE,
         "linear_tree": _SWITCH,
-        "max_bin": (Accepted("integer", low=2),),
+        "max_bin": (Accepted("integer", low=2), Accepted("null")),
         "max_cat_threshold": _COUNT,
         "max_cat_to_onehot": _COUNT,
         "min_child_samples": (Accepted("integer", low=0),),
@@ -335,8 +335,10 @@ def _from_annotation(hint: object) -> tuple[Accepted, ...] | None:
     return tuple(Accepted(kind) for kind in dict.fromkeys(kinds) if kind)  # type: ignore[arg-type]
 
 
-def _plain(default: object) -> bool | int | float | str | None:
+def _plain(default: object) -> bool | int | float | str | tuple[int | float, ...] | None:
     """Return a default as JSON can hold it; what JSON can't hold is told in words."""
+    if isinstance(default, tuple) and all(isinstance(item, int | float) for item in default):
+        return default
     if default is None or isinstance(default, bool | int | str):
         return default
     if isinstance(default, float) and math.isfinite(default):

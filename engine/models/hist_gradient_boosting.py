@@ -51,6 +51,7 @@ def _train(problem: Problem, classes: Array, progress: Progress | None) -> Fitte
         writer=write_sklearn_trees,
         classes=classes,
         n_classes=problem.n_classes,
+        threads=problem.threads,
         n_iterations=estimator.n_iter_,
         importances=shares(_gains(estimator, n_features=problem.train.x.shape[1])),
     )

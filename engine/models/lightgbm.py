@@ -54,7 +54,8 @@ def _train(problem: Problem, classes: Array, progress: Progress | None) -> Fitte
             **watched,
         )
     except lightgbm.basic.LightGBMError as exc:
-        raise ValueError(str(exc)) from exc
+        # What follows is the place in LightGBM's own source.
+        raise ValueError(str(exc).partition(" at /")[0]) from exc
     booster = estimator.booster_
     kept = booster.best_iteration if booster.best_iteration > 0 else booster.current_iteration()
     return FittedTrees(
@@ -62,6 +63,7 @@ def _train(problem: Problem, classes: Array, progress: Progress | None) -> Fitte
         writer=_write,
         classes=classes,
         n_classes=problem.n_classes,
+        threads=problem.threads,
         n_iterations=kept,
         importances=shares(booster.feature_importance("gain", iteration=kept)),
     )

@@ -52,7 +52,7 @@ class Parameter(msgspec.Struct, frozen=True, omit_defaults=True):
     `same_as` is the name that an alias stands for; what that one takes, this one takes.
     """
 
-    default: bool | int | float | str | None = None
+    default: bool | int | float | str | tuple[int | float, ...] | None = None
     accepts: tuple[Accepted, ...] | None = None
     same_as: str = ""
 

@@ -32,6 +32,7 @@ def _train(problem: Problem, classes: Array, progress: Progress | None) -> Fitte
         writer=write_sklearn_trees,
         classes=classes,
         n_classes=problem.n_classes,
+        threads=problem.threads,
         n_iterations=len(estimator.estimators_),
         importances=shares(estimator.feature_importances_),
     )

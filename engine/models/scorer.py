@@ -93,7 +93,7 @@ class Scorer:
             Shape (n, any), each column that the model reads in the dtype of its storage. n may be 0.
         """
         return self._score(
-            frame.height, lambda start: feed(frame.slice(0, _CHUNK_ROWS), columns=self._columns)
+            frame.height, lambda start: feed(frame.slice(start, _CHUNK_ROWS), columns=self._columns)
         )
 
     def score_records(self, records: Sequence[Mapping[str, object]]) -> Scores:

@@ -45,15 +45,19 @@ class FittedTrees:
     n_classes: int
     n_iterations: int | None
     importances: Array | None
+    threads: int
 
     def predict(self, x: Array) -> Array:
         """Return the library's own answer: probabilities (n, n_classes), or values (n,), also of 0 rows."""
+        from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
         if not len(x):
             return np.empty((0, self.n_classes) if self.n_classes > 1 else 0)
-        if self.n_classes == 1:
-            return np.asarray(self.estimator.predict(x), np.float64)
-        answer = np.zeros((len(x), self.n_classes))
-        answer[:, self.classes] = self.estimator.predict_proba(x)
+        with threadpool_limits(self.threads, user_api="openmp"):
+            if self.n_classes == 1:
+                return np.asarray(self.estimator.predict(x), np.float64)
+            answer = np.zeros((len(x), self.n_classes))
+            answer[:, self.classes] = self.estimator.predict_proba(x)
         return answer
 
     def write(self, graph: Graph, x: str) -> str | None:

@@ -64,6 +64,7 @@ def _train(problem: Problem, classes: Array, progress: Progress | None) -> Fitte
         writer=_write,
         classes=classes,
         n_classes=problem.n_classes,
+        threads=problem.threads,
         n_iterations=booster.num_boosted_rounds(),
         importances=shares(np.array([gains.get(f"f{column}", 0.0) for column in range(width)])),
     )
@@ -78,7 +79,7 @@ def _rounds(problem: Problem) -> int:
 
 
 def _coded(y: Array, classes: Array) -> Array:
-    """Number the classes that training holds without gaps, as XGBoost wants them."""
+    """Give the classes of training numbers without gaps, as XGBoost wants them."""
     return np.searchsorted(classes, y) if len(classes) else y
 
 

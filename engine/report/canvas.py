@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from engine.report.svg import INK, Axes, Scale, segment
 
 WIDTH, HEIGHT = 360.0, 310.0
-LEFT, RIGHT, TOP, BOTTOM = 54.0, 346.0, 12.0, 264.0
+LEFT, RIGHT, TOP, BOTTOM = 62.0, 346.0, 12.0, 264.0
 
 UNIT = (0.0, 1.0)
 FIFTHS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from engine.report import scores
-from engine.report.record import Json, Record, at, elements, members, number, plain, text
+from engine.report.record import Json, Record, at, elements, is_null, members, number, plain, text
 from engine.report.words import MISSING, inline_code, metric, prose, quantity, share, title
 
 # Gates on these are measured by the clock or the machine: their values differ between equal runs.
@@ -48,10 +48,10 @@ def _details(record: Record) -> str:
             _codes(elements(facts, "target", "classes")) if elements(facts, "target", "classes") else None,
         ),
         ("Family", _code(text(model, "family") or text(record.recipe, "model", "family"))),
-        ("Estimator", _code(text(model, "estimator"))),
+        ("Estimator", "" if is_null(model, "estimator") else _code(text(model, "estimator")) or MISSING),
         ("Parameters", ", ".join(inline_code(f"{k}={plain(v)}") for k, v in params.items()) or "none set"),
-        ("Iterations kept", _number(number(model, "n_iterations"))),
-        ("Decision threshold", _number(number(facts, "threshold"))),
+        ("Iterations kept", "" if is_null(model, "n_iterations") else _whole(model, "n_iterations")),
+        ("Decision threshold", "" if is_null(facts, "threshold") else _whole(facts, "threshold")),
         ("Deployed as", _code(text(model, "deployed_as"))),
         ("Seed", _code(text(facts, "seed"))),
         ("Recipe SHA-256", _code(text(facts, "recipe_sha256"))),
@@ -61,8 +61,10 @@ def _details(record: Record) -> str:
         ("Owner and contact", MISSING),
         ("Licence of the model", MISSING),
     ]
-    optional = {"Classes", "Decision threshold"}
-    return "## Model\n\n" + _list((k, v or MISSING) for k, v in entries if v or k not in optional)
+    # An empty text stands for a recorded null, such as the threshold of a regression.
+    return "## Model\n\n" + _list(
+        (name, MISSING if value is None else value) for name, value in entries if value != ""
+    )
 
 
 def _use() -> str:
@@ -87,7 +89,7 @@ def _data(record: Record) -> str:
         if at(record.recipe, "schema", "columns", name, "sensitive") is True
     ]
     entries = [
-        ("Rows", _number(number(node, "n_rows"))),
+        ("Rows", _whole(node, "n_rows")),
         ("Split", f"{_code(text(node, 'split', 'kind')) or MISSING}: {parts}" if parts else None),
         ("SHA-256 of the source", _code(text(node, "source", "sha256"))),
         ("Columns used", _codes(features) if features else None),
@@ -186,8 +188,8 @@ def _codes(values: Sequence[Json]) -> str:
     return ", ".join(inline_code(plain(value)) for value in values)
 
 
-def _number(value: float | None) -> str | None:
-    return None if value is None else quantity(value)
+def _whole(node: Json, key: str) -> str:
+    return quantity(number(node, key), absent=MISSING)
 
 
 def _list(entries: Iterable[tuple[str, str]]) -> str:

@@ -95,7 +95,7 @@ def reliability(positive: Array, scores: Array, *, n_bins: int = 10) -> Reliabil
 
     Notes
     -----
-    Bins as in Niculescu-Mizil and Caruana, "Predicting good probabilities" (2005); 95 % intervals after
+    Bins as in Niculescu-Mizil and Caruana, "Predicting good probabilities" (2005); 95% intervals after
     Wilson (1927).
     """
     index = np.clip((scores * n_bins).astype(np.int64), 0, n_bins - 1)

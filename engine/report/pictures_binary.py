@@ -105,7 +105,7 @@ def calibration(record: Record, rows: Classified) -> Figure | Undrawn:
     caption = (
         f"Said and seen shares differ by {share(error)} on average over the rows"
         + (f" (Brier score {metric(recorded)})" if recorded is not None else "")
-        + "; bars below count the rows in each tenth, whiskers are 95 % intervals."
+        + "; bars below count the rows in each tenth, whiskers are 95% intervals."
     )
     axes = plane(UNIT, UNIT, bottom=204.0)
     parts = [
@@ -131,7 +131,7 @@ def calibration(record: Record, rows: Classified) -> Figure | Undrawn:
         title=title,
         caption=caption,
         svg=svg.document(WIDTH, HEIGHT, parts, title=title, description=caption),
-        header=("Mean probability said", "Share seen", "95 % interval", "Rows"),
+        header=("Mean probability said", "Share seen", "95% interval", "Rows"),
         rows=tuple((metric(a), metric(b), f"{metric(c)} to {metric(d)}", f"{k:,}") for a, b, c, d, k in bins),
     )
 

@@ -119,11 +119,11 @@ def _strip(scored: Scored, y: float) -> str:
         svg.segment(14, middle, 346, middle, stroke=svg.FAINT, width=2),
         svg.label(14, middle + 19, said, fill=svg.QUIET, size_px=11),
     ]
-    for kind, colour, shape in _MARKS:
-        if kind in against:
-            parts.append(svg.dot(scale.px(against[kind]), middle, fill=colour, radius=4.5, shape=shape))
     if mine.low is not None and mine.high is not None:
         low, high = scale.px(mine.low), scale.px(mine.high)
         parts.append(svg.segment(low, middle, high, middle, stroke=svg.BLUE, width=5))
+    for kind, colour, shape in _MARKS:
+        if kind in against:
+            parts.append(svg.dot(scale.px(against[kind]), middle, fill=colour, radius=4.5, shape=shape))
     parts.append(svg.dot(scale.px(ends[0]), middle, fill=svg.BLUE, radius=5))
     return "".join(parts)

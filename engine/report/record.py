@@ -75,6 +75,12 @@ def at(node: Json, *path: str) -> Json:
     return node
 
 
+def is_null(node: Json, *path: str) -> bool:
+    """Tell whether null was recorded under `path`: a fact that there is nothing, not an absent fact."""
+    parent = at(node, *path[:-1])
+    return isinstance(parent, dict) and path[-1] in parent and parent[path[-1]] is None
+
+
 def number(node: Json, *path: str) -> float | None:
     """Return the finite number under `path`, or None: a boolean is not a number here."""
     found = at(node, *path)

@@ -9,7 +9,7 @@ from typing import cast
 from engine.names import TASKS
 from engine.recipe.spec import Value
 from engine.report.record import Json, Record, at, elements, members, number, plain, text
-from engine.report.words import MISSING, metric, quantity, title
+from engine.report.words import MISSING, counted, metric, quantity, title
 from engine.tasks.confusion import profit_metric
 from engine.tasks.task import Metric, TargetKind, Task
 
@@ -93,9 +93,9 @@ def headline(record: Record) -> Scored | None:
 
 
 def confidence(record: Record) -> str:
-    """Return what kind of interval was asked for, such as "95 % interval"."""
+    """Return what kind of interval was asked for, such as "95% interval"."""
     level = number(record.recipe, "evaluation", "confidence")
-    return "interval" if level is None else f"{quantity(100 * level)} % interval"
+    return "interval" if level is None else f"{quantity(100 * level)}% interval"
 
 
 def comparison(scored: Scored, kind: str) -> str:
@@ -165,9 +165,7 @@ def excluded(audit: Json) -> str:
     n_groups, n_rows = number(audit, "n_excluded_groups"), number(audit, "n_excluded_rows")
     if not n_groups:
         return ""
-    return (
-        f"Too small to compare and not shown: {quantity(n_groups)} groups, {quantity(n_rows)} rows together."
-    )
+    return f"Not shown, as too small: {counted(n_groups, 'group')} of {counted(n_rows, 'row')} together."
 
 
 def measures(audit: Json) -> dict[str, float | None]:

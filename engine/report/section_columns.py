@@ -9,6 +9,7 @@ from engine.report.words import clean, quantity, share
 
 _MOST_VALUES = 4
 _LONGEST = 28
+_WIDE = 10_000
 
 
 def column_rows(record: Record) -> list[list[Html]]:
@@ -53,12 +54,17 @@ def _range(column: Json) -> str:
     if low is None or high is None:
         return ""
     middle = number(column, "mean")
-    return f"{low} to {high}" + (f", mean {quantity(middle)}" if middle is not None else "")
+    return f"{low} to {high}" + (f", mean {_bare(middle)}" if middle is not None else "")
 
 
 def _end(column: Json, key: str) -> str | None:
     found = number(column, key)
-    return quantity(found) if found is not None else text(column, key)
+    return _bare(found) if found is not None else text(column, key)
+
+
+def _bare(value: float) -> str:
+    """Return a value of the data; a year has no comma."""
+    return quantity(value).replace(",", "") if abs(value) < _WIDE else quantity(value)
 
 
 def _spread(name: str, column: Json) -> str:

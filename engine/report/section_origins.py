@@ -17,10 +17,12 @@ from engine.report.markup import (
     tag,
     words,
 )
-from engine.report.record import Json, Record, at, elements, members, number, plain, text
+from engine.report.record import Json, Record, at, elements, is_null, members, number, plain, text
 from engine.report.scores import measured_title
 from engine.report.section_columns import column_rows
-from engine.report.words import duration, metric, quantity, share, size, title
+from engine.report.words import counted, duration, metric, quantity, share, size, title
+
+_MOST_CLASSES = 4
 
 
 def data(record: Record) -> Html:
@@ -33,6 +35,7 @@ def data(record: Record) -> Html:
             ("Format", known(text(source, "format"))),
             ("Rows", known(None if n_rows is None else quantity(n_rows))),
             ("Columns", known(_count(record.data, "columns"))),
+            ("Rows equal to an earlier one", known(_whole(record.data, "n_duplicate_rows"))),
             ("Size", words(size(number(source, "n_bytes")))),
             ("SHA-256", _code(text(source, "sha256"))),
         ]
@@ -70,15 +73,35 @@ def split(record: Record) -> Html:
             words(title(part)),
             words(quantity(number(sizes, part))),
             words(share((number(sizes, part) or 0) / total if total else None)),
+            words(_target_in(record, part)),
             _code(text(node, "sha256", part)),
         ]
         for part in sizes
     )
+    n_folds = number(node, "n_folds")
+    folds = f", {counted(n_folds, 'fold')}" if n_folds else ""
     kind = tag(
-        "p", words("Kind: "), _code(text(node, "kind")), words(", seed "), known(text(record.facts, "seed"))
+        "p",
+        words("Kind: "),
+        _code(text(node, "kind")),
+        words(", seed "),
+        known(text(record.facts, "seed")),
+        words(folds),
     )
-    body = table(("Part", "Rows", "Share", "SHA-256 of its row numbers"), rows, numbers=range(1, 3))
+    header = ("Part", "Rows", "Share", "Target", "SHA-256 of its row numbers")
+    body = table(header, rows, numbers=range(1, 3))
     return section("split", "Split", kind, body)
+
+
+def _target_in(record: Record, part: str) -> str:
+    """Return the target's mean in a part, or the rows of each class: the first few by the number of rows."""
+    found = members(record.data, "target_by_part", part)
+    counts = sorted(
+        ((number(found, name) or 0, name) for name in found), key=lambda pair: (-pair[0], pair[1])
+    )
+    said = [f"{name} {quantity(count)}" for count, name in counts[:_MOST_CLASSES]]
+    rest = len(counts) - len(said)
+    return ", ".join([*said, *([f"{rest} more classes"] if rest else [])]) or "-"
 
 
 def model(record: Record) -> Html:
@@ -89,22 +112,20 @@ def model(record: Record) -> Html:
     classes = [plain(name) for name in elements(record.facts, "target", "classes")]
     entries = [
         ("Family", _code(family)),
-        ("Estimator", _code(text(node, "estimator"))),
-        ("Iterations kept", known(_whole(node, "n_iterations"))),
+        *([] if is_null(node, "estimator") else [("Estimator", _code(text(node, "estimator")))]),
+        ("Iterations kept", known("none" if is_null(node, "n_iterations") else _whole(node, "n_iterations"))),
         ("Input columns after preparation", known(_whole(node, "n_features"))),
         ("Target", _code(text(record.facts, "target", "name"))),
+        *([("Classes", joined(_spaced(classes)))] if classes else []),
+        *([("Threshold", words(metric(threshold)))] if threshold is not None else []),
         ("Deployed as", known(text(node, "deployed_as"))),
         ("Largest difference to the library", known(_parity(node))),
         *_latency(record),
     ]
-    if classes:
-        entries.insert(5, ("Classes", joined(_spaced(classes))))
-        if threshold is not None:
-            entries.insert(6, ("Threshold", words(metric(threshold))))
     params = members(node, "params") or members(record.recipe, "model", "params")
     rows = ([code(name), code(plain(value))] for name, value in params.items())
     set_ = (
-        table(("Parameter", "Value"), rows, numbers=range(0))
+        table(("Parameter", "Value"), rows, numbers=range(0), kind="snug")
         if params
         else paragraph("No parameter was set.")
     )
@@ -165,7 +186,7 @@ def reproduce(record: Record) -> Html:
 def _git(record: Record) -> str | None:
     node = at(record.facts, "git")
     if node is None:
-        return None
+        return "not in a repository" if is_null(record.facts, "git") else None
     dirty = at(node, "dirty")
     state = (
         {True: ", with uncommitted changes", False: ", clean"}.get(dirty is True, "")
@@ -184,13 +205,14 @@ def versions(record: Record) -> Html:
     ]
     rows = ([words(name), known(version)] for name, version in named)
     machine = [
-        (title(key), known(_described(value))) for key, value in members(record.facts, "hardware").items()
+        (measured_title(key), known(_described(value)))
+        for key, value in members(record.facts, "hardware").items()
     ]
     return section(
         "versions",
         "Versions and machine",
         pairs(machine or [("Machine", known(None))]),
-        details("Packages", table(("Package", "Version"), rows, numbers=range(0))),
+        details("Packages", table(("Package", "Version"), rows, numbers=range(0), kind="snug")),
     )
 
 
@@ -212,7 +234,9 @@ def timings(record: Record) -> Html:
     ]
     whole = duration(sum(taken or 0.0 for taken in seconds))
     note = paragraph(f"{whole} for the steps recorded before this page was drawn.")
-    return section("timings", "Time and memory", table(("Step", "Time", "Peak memory"), rows), note)
+    return section(
+        "timings", "Time and memory", table(("Step", "Time", "Peak memory"), rows, kind="snug"), note
+    )
 
 
 def _mib(step: Json) -> str | None:

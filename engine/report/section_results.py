@@ -20,7 +20,7 @@ from engine.report.markup import (
 )
 from engine.report.record import Json, Record, at, elements, members, number, plain, text
 from engine.report.scores import BASELINES, PARTS, Scored
-from engine.report.words import metric, quantity, share, title
+from engine.report.words import MISSING, counted, metric, quantity, share, title
 
 
 def header(record: Record) -> Html:
@@ -52,12 +52,16 @@ def _verdict(record: Record) -> Html:
     gates = elements(record.gates, "gates")
     passed = at(record.gates, "passed")
     missed = [text(gate, "name") or "" for gate in gates if at(gate, "passed") is not True]
-    if not gates:
+    if record.gates is None:
+        kind, sign, said = "none", "?", f"Gates {MISSING}"
+        why = "The run kept no gates.json."
+    elif not gates:
         kind, sign, said = "none", "○", "No gates"
         why = "The recipe sets no bound that this run had to meet."
     elif passed is True:
         kind, sign, said = "met", "✓", "Gates met" if len(gates) > 1 else "Gate met"
-        why = f"{len(gates)} of {len(gates)} bounds hold: this run can be packaged."
+        held = f"All {len(gates)} bounds hold" if len(gates) > 1 else "The one bound holds"
+        why = f"{held}: this run can be packaged."
     else:
         kind, sign, said = "missed", "✗", "Gates missed" if len(missed) != 1 else "Gate missed"
         named = ", ".join(scores.gate_title(record, name) for name in missed)
@@ -72,7 +76,7 @@ def _headline(record: Record) -> Html:
     if scored is None:
         return tag("div", tag("p", known(None), class_="said"), paragraph("No headline metric was recorded."))
     n_rows = number(record.data, "split", "sizes", "test")
-    where = "on the test rows" if n_rows is None else f"on {quantity(n_rows)} test rows"
+    where = "on the test rows" if n_rows is None else f"on {counted(n_rows, 'test row')}"
     interval = scored.test.interval
     value = tag("span", words(metric(scored.test.value)), class_="big")
     around = f"{scores.confidence(record)} {interval}" if interval else "no interval was recorded"
@@ -90,11 +94,11 @@ def _headline(record: Record) -> Html:
     )
 
 
-def gates(record: Record) -> Html:
-    """Return each bound with what was reached."""
+def gates(record: Record) -> Html | None:
+    """Return each bound with what was reached, where there is one."""
     rows = [_gate_row(record, gate) for gate in elements(record.gates, "gates")]
     if not rows:
-        return section("gates", "Gates", paragraph("The recipe sets none."))
+        return None
     return section(
         "gates", "Gates", table(("Gate", "Bound", "Reached", "Verdict"), rows, numbers=range(2, 3))
     )

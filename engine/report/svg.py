@@ -28,6 +28,7 @@ PALETTE = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY)
 INK, QUIET, RULE, FAINT = "#1f2328", "#59636e", "#8c959f", "#e4e7eb"
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 TEXT_PX = 12.0
+_TINY = 1e-3
 
 Array = np.ndarray
 
@@ -96,13 +97,15 @@ def tick_label(value: float) -> str:
 
     Examples
     --------
-    >>> [tick_label(v) for v in (0.2, 0.0, 15000, 2_500_000)]
-    ['0.2', '0', '15k', '2.5M']
+    >>> [tick_label(v) for v in (0.2, 0.0, 15000, 2_500_000, 0.00025)]
+    ['0.2', '0', '15k', '2.5M', '2.5e-4']
     """
     for size, unit in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
         if abs(value) >= size:
             scale = 1e3 if unit == "k" else size
             return f"{value / scale:.4g}{unit}"
+    if value and abs(value) < _TINY:
+        return f"{value:.1e}".replace(".0e", "e").replace("e-0", "e-")
     return f"{value:.6g}"
 
 
@@ -238,7 +241,7 @@ def frame(
     y_ticks: Sequence[float] | None = None,
 ) -> str:
     """Return gridlines, tick labels and the names of both axes."""
-    x_ticks = ticks(axes.x.low, axes.x.high, about=4) if x_ticks is None else x_ticks
+    x_ticks = ticks(axes.x.low, axes.x.high) if x_ticks is None else x_ticks
     y_ticks = ticks(axes.y.low, axes.y.high) if y_ticks is None else y_ticks
     left, right, top, bottom = axes.x.start, axes.x.end, axes.y.end, axes.y.start
     parts = []
@@ -252,7 +255,7 @@ def frame(
         parts.append(label(x, bottom + 16, tick_label(value), anchor="middle", fill=QUIET))
     parts.append(segment(left, bottom, right, bottom))
     parts.append(label((left + right) / 2, bottom + 33, x_title, anchor="middle", limit_px=right - left + 30))
-    parts.append(turned_label(13, (top + bottom) / 2, y_title, anchor="middle", limit_px=bottom - top + 20))
+    parts.append(turned_label(11, (top + bottom) / 2, y_title, anchor="middle", limit_px=bottom - top + 20))
     return "".join(parts)
 
 

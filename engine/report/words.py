@@ -23,7 +23,8 @@ _UNSAFE = re.compile(
 )
 _ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;"})
 _MARKDOWN = re.compile(r"([\\`*_\[\]|~#])")
-_LINK = re.compile(r"(?i)(\w)([:.@])(?=\S)")
+# What GitHub turns into links by itself: `scheme://`, `www.`, addresses with an at sign.
+_LINK = re.compile(r"(?i)(:)(?=//)|(@)|(?<=www)(\.)")
 _LEADING = re.compile(r"^(\s*)([-+=]|\d+(?=[.)]))")
 
 
@@ -66,10 +67,10 @@ def prose(text: str) -> str:
     Examples
     --------
     >>> prose("*buy* <b>now</b> at http://x.y")
-    '\\*buy\\* &lt;b&gt;now&lt;/b&gt; at http\\://x\\.y'
+    '\\*buy\\* &lt;b&gt;now&lt;/b&gt; at http\\://x.y'
     """
     line = " ".join(clean(text).split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    line = _LINK.sub(r"\1\\\2", _MARKDOWN.sub(r"\\\1", line))
+    line = _LINK.sub(r"\\\g<0>", _MARKDOWN.sub(r"\\\1", line))
     return _LEADING.sub(_escaped_start, line)
 
 
@@ -113,9 +114,9 @@ def share(value: float | None) -> str:
     Examples
     --------
     >>> share(0.2408)
-    '24.1 %'
+    '24.1%'
     """
-    return "not defined" if value is None else f"{100 * value:.1f} %"
+    return "not defined" if value is None else f"{100 * value:.1f}%"
 
 
 def duration(seconds: float | None) -> str:
@@ -151,6 +152,17 @@ def size(n_bytes: float | None) -> str:
             return f"{n_bytes:.0f} B" if unit == "B" else f"{n_bytes:.1f} {unit}"
         n_bytes /= _STEP
     return f"{n_bytes:.1f} GiB"
+
+
+def counted(n: float | None, noun: str) -> str:
+    """Return a count with its noun.
+
+    Examples
+    --------
+    >>> counted(1, "group"), counted(6512, "row")
+    ('1 group', '6,512 rows')
+    """
+    return f"{quantity(n)} {noun}" + ("" if n == 1 else "s")
 
 
 def title(name: str) -> str:

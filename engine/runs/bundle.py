@@ -348,8 +348,7 @@ def _agree(given: pl.DataFrame, stored: pl.DataFrame, bundle: Bundle) -> None:
             differs = given[name].ne_missing(stored[name].cast(given[name].dtype))
         rows = differs.arg_true().to_list()
         if rows:
+            counted = f"{len(rows)} of {stored.height} golden rows"
             raise BundleError.of(
-                f"{len(rows)} of {stored.height} golden rows are not predicted as stored, first row {rows[0] + 1}",
-                key=name,
-                file=path,
+                f"{counted} are not predicted as stored, first row {rows[0] + 1}", key=name, file=path
             )

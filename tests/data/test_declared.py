@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from engine.data.declared import check_schema
+from engine.recipe.spec import Spec
 
 _GOOD = {"x": {"type": "number"}, "y": {"type": "number"}}
 _AS_TEXT = "max_length is a rule on text, and the values of this category are not"
@@ -99,7 +102,11 @@ _AS_TEXT = "max_length is a rule on text, and the values of this category are no
             "not a regular expression that Python and Rust both read: "
             "look-around, including look-ahead and look-behind, is not supported",
         ),
-        ({**_GOOD, "x": {"type": "text", "max_length": 0}}, "schema.columns.x.max_length", "max_length 0 allows no text"),
+        (
+            {**_GOOD, "x": {"type": "text", "max_length": 0}},
+            "schema.columns.x.max_length",
+            "max_length 0 allows no text",
+        ),
         (
             {**_GOOD, "x": {"type": "category", "max_length": 1, "values": (1, 2)}},
             "schema.columns.x.max_length",
@@ -113,23 +120,23 @@ _AS_TEXT = "max_length is a rule on text, and the values of this category are no
     ],
 )
 def test_each_mistake_has_its_message(
-    spec_of: object, columns: dict[str, object], key: str, what: str
+    spec_of: Callable[..., Spec], columns: dict[str, object], key: str, what: str
 ) -> None:
     """One mistake gives one message, at its key."""
-    assert [str(message) for message in check_schema(spec_of(columns))] == [f"{key}\n  {what}"]  # type: ignore[operator]
+    assert [str(message) for message in check_schema(spec_of(columns))] == [f"{key}\n  {what}"]
 
 
-def test_a_misspelt_target_gets_the_nearest_column(spec_of: object) -> None:
+def test_a_misspelt_target_gets_the_nearest_column(spec_of: Callable[..., Spec]) -> None:
     """The target must be a column; the nearest is suggested."""
     columns = {"x": {"type": "number"}, "income": {"type": "number"}}
-    (message,) = check_schema(spec_of(columns, target="incme"))  # type: ignore[operator]
+    (message,) = check_schema(spec_of(columns, target="incme"))
     assert str(message) == (
         "schema.target\n  the target 'incme' is not among the columns\n"
         "  did you mean 'income'?\n  allowed: x, income"
     )
 
 
-def test_a_right_schema_has_no_mistake(spec_of: object) -> None:
+def test_a_right_schema_has_no_mistake(spec_of: Callable[..., Spec]) -> None:
     """Every rule where it belongs is accepted."""
     columns = {
         "a": {"type": "integer", "min": 1.0, "max": 2.0, "values": (1, 2)},
@@ -139,4 +146,4 @@ def test_a_right_schema_has_no_mistake(spec_of: object) -> None:
         "w": {"type": "number", "role": "weight"},
         "y": {"type": "category", "values": (True, False)},
     }
-    assert check_schema(spec_of(columns, positive=True)) == []  # type: ignore[operator]
+    assert check_schema(spec_of(columns, positive=True)) == []

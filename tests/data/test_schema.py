@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.data.schema import Column, Schema, declare, from_json, to_json, to_pandera
 from engine.errors import DataError, RecipeError
+from engine.recipe.spec import Spec
 
-_scalars = st.one_of(st.booleans(), st.integers(-(2**62), 2**62), st.floats(allow_nan=False, allow_infinity=False))
+_scalars = st.one_of(
+    st.booleans(), st.integers(-(2**62), 2**62), st.floats(allow_nan=False, allow_infinity=False)
+)
 _bounds = st.one_of(st.none(), st.floats(allow_nan=False, allow_infinity=False), st.text())
 _columns = st.builds(
     Column,
@@ -35,6 +39,7 @@ _columns = st.builds(
 )
 
 
+@settings(deadline=None, max_examples=100)
 @given(
     st.builds(
         Schema,
@@ -82,17 +87,17 @@ def test_the_schema_that_is_not_known_says_so() -> None:
     ],
 )
 def test_storage_follows_from_type_and_values(
-    spec_of: object, column: dict[str, object], positive: object, storage: str
+    spec_of: Callable[..., Spec], column: dict[str, object], positive: object, storage: str
 ) -> None:
     """Each type has one storage; a category's follows from the values that the recipe names."""
-    spec = spec_of({"x": {"type": "number"}, "y": column}, positive=positive)  # type: ignore[operator]
+    spec = spec_of({"x": {"type": "number"}, "y": column}, positive=positive)
     assert declare(spec).target.storage == storage
 
 
-def test_the_target_gets_its_role(spec_of: object) -> None:
+def test_the_target_gets_its_role(spec_of: Callable[..., Spec]) -> None:
     """The column named as target has the role target, others feature unless they say otherwise."""
     columns = {"x": {"type": "number"}, "k": {"type": "text", "role": "id"}, "y": {"type": "number"}}
-    schema = declare(spec_of(columns))  # type: ignore[operator]
+    schema = declare(spec_of(columns))
     assert [(column.name, column.role) for column in schema.columns] == [
         ("x", "feature"),
         ("k", "id"),
@@ -100,11 +105,11 @@ def test_the_target_gets_its_role(spec_of: object) -> None:
     ]
 
 
-def test_declaring_a_wrong_schema_raises_all_mistakes(spec_of: object) -> None:
+def test_declaring_a_wrong_schema_raises_all_mistakes(spec_of: Callable[..., Spec]) -> None:
     """Every mistake comes in one recipe error."""
     columns = {"x": {"type": "text", "min": 3.0}, "z": {"type": "number", "min": 3.0, "max": 2.0}}
     with pytest.raises(RecipeError) as caught:
-        declare(spec_of(columns, target="zz"))  # type: ignore[operator]
+        declare(spec_of(columns, target="zz"))
     assert [message.key for message in caught.value.messages] == [
         "schema.target",
         "schema.columns.x.min",
@@ -112,9 +117,9 @@ def test_declaring_a_wrong_schema_raises_all_mistakes(spec_of: object) -> None:
     ]
 
 
-def test_pandera_gets_dtypes_and_leaves_ignored_columns_out(column_of: object) -> None:
+def test_pandera_gets_dtypes_and_leaves_ignored_columns_out(column_of: Callable[..., Column]) -> None:
     """The pandera schema has one column for each that a table holds, of the same dtype."""
-    age = column_of("age", "integer", min=17.0)  # type: ignore[operator]
+    age = column_of("age", "integer", min=17.0)
     schema = Schema(columns=(age, replace(age, name="w", role="ignore")), positive=None, extra="error")
     found = to_pandera(schema)
     assert list(found.columns) == ["age"]

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import http.client
 import json
-import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -34,12 +32,15 @@ RECORD = {"age": 40, "hours": None, "sex": "Male", "job": "clerk", "member": Tru
 
 @dataclass(frozen=True)
 class Answer:
+    """What the service answered."""
+
     status: int
     headers: Mapping[str, str]
     body: bytes
 
     @property
     def json(self) -> object:
+        """The body, parsed."""
         return json.loads(self.body)
 
     @property
@@ -51,10 +52,13 @@ class Answer:
 
 @dataclass(frozen=True)
 class Server:
+    """A service in a process of its own."""
+
     process: subprocess.Popen[str]
     port: int
 
     def ask(self, method: str, path: str, body: bytes | None = None, **headers: str) -> Answer:
+        """Send one request on a connection of its own; `content_type` becomes `content-type`."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
         try:
             named = {name.replace("_", "-"): value for name, value in headers.items()}
@@ -65,16 +69,19 @@ class Server:
             connection.close()
 
     def post(self, content: object) -> Answer:
+        """Post to `/predict`: bytes as they are, else as JSON."""
         body = content if isinstance(content, bytes) else json.dumps(content).encode()
         return self.ask("POST", "/predict", body, content_type="application/json")
 
     def end(self) -> int:
+        """Send SIGTERM and return the exit code."""
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(timeout=20)
 
 
 @contextmanager
 def serving(bundle: Path) -> Iterator[Server]:
+    """Serve a bundle until the block is left."""
     process = subprocess.Popen(
         [sys.executable, "-c", SERVE, str(bundle)],
         cwd=REPOSITORY,
@@ -99,19 +106,21 @@ def serving(bundle: Path) -> Iterator[Server]:
 
 @pytest.fixture(scope="package")
 def server(bundle_folder: Path) -> Iterator[Server]:
+    """Give a service of the tiny bundle that no test ends."""
     with serving(bundle_folder) as running:
         yield running
 
 
 @pytest.fixture(scope="package")
 def regression_server(tiny: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Give a service of the tiny bundle with a continuous target."""
     folder = tiny.write_tiny(tmp_path_factory.mktemp("regression") / "bundle", task="regression")
     with serving(folder) as running:
         yield running
 
 
 @pytest.fixture
-def serve() -> Callable[[Path], object]:
+def serve() -> Callable[[Path], AbstractContextManager[Server]]:
     """Give the context manager that serves a bundle until it is left."""
     return serving
 
@@ -120,33 +129,3 @@ def serve() -> Callable[[Path], object]:
 def record() -> dict[str, object]:
     """Give a record that is right in every field."""
     return dict(RECORD)
-
-
-@pytest.fixture
-def free_port() -> int:
-    import socket
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-@pytest.fixture
-def wait_ready() -> Callable[[Server], None]:
-    """Give the function that returns when `/readyz` answers 200."""
-
-    def wait(server: Server) -> None:
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline:
-            try:
-                if server.ask("GET", "/readyz").status == http.HTTPStatus.OK:
-                    return
-            except OSError:
-                pass
-            if server.process.poll() is not None:
-                break
-            time.sleep(0.1)
-        os.kill(server.process.pid, 0)
-        pytest.fail("the service is not ready")
-
-    return wait

@@ -12,10 +12,12 @@ from engine.runs.bundle import Bundle, load_bundle
 
 @pytest.fixture(scope="module")
 def bundle(bundle_folder: Path) -> Bundle:
+    """Give the tiny bundle, loaded."""
     return load_bundle(bundle_folder)
 
 
 def write(frame: pl.DataFrame, path: Path) -> Path:
+    """Write a frame in the format of the path's suffix."""
     if path.suffix == ".csv":
         frame.write_csv(path, datetime_format="%Y-%m-%dT%H:%M:%S", null_value="?")
     else:
@@ -24,6 +26,7 @@ def write(frame: pl.DataFrame, path: Path) -> Path:
 
 
 def read(path: Path) -> pl.DataFrame:
+    """Read a frame in the format of the path's suffix."""
     return pl.read_csv(path) if path.suffix == ".csv" else pl.read_parquet(path)
 
 

@@ -31,6 +31,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def packaged(bundle_folder: Path, home: Path, tmp_path_factory: pytest.TempPathFactory) -> Packaged:
+    """Give the tiny bundle, packaged once."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HOME", str(home))
         return DEPLOYMENT.package(bundle_folder, tmp_path_factory.mktemp("packaged") / "bentos")
@@ -128,6 +129,7 @@ def test_estimator_needs_its_library() -> None:
 
 @contextmanager
 def bento_serving(packaged: Packaged, home: Path) -> Iterator[tuple[subprocess.Popen[str], int]]:
+    """Serve a Bento as BentoML does by itself, in its own processes."""
     import socket
 
     with socket.socket() as probe:
@@ -154,6 +156,7 @@ def bento_serving(packaged: Packaged, home: Path) -> Iterator[tuple[subprocess.P
 
 
 def ask(port: int, method: str, path: str, body: str | None = None) -> tuple[int, bytes]:
+    """Return the status and the body of one request."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
     try:
         connection.request(method, path, body=body, headers={"content-type": "application/json"})
@@ -164,6 +167,7 @@ def ask(port: int, method: str, path: str, body: str | None = None) -> tuple[int
 
 
 def wait_ready(process: subprocess.Popen[str], port: int) -> None:
+    """Return when `/readyz` answers 200."""
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         try:

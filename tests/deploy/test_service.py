@@ -17,6 +17,7 @@ from engine.runs.bundle import load_bundle
 
 
 def records_of(frame: Any) -> list[dict[str, object]]:
+    """Return the feature columns of a frame as JSON records."""
     return [{**row, "since": row["since"].isoformat()} for row in frame.drop("person").iter_rows(named=True)]
 
 
@@ -260,7 +261,7 @@ def test_many_mistakes_are_bounded(server: Any) -> None:
 
 @pytest.mark.parametrize("path", ["/healthz", "/livez", "/readyz"])
 def test_health(server: Any, path: str) -> None:
-    """BentoML's health pages stay."""
+    """BentoML's health pages stay, and say ready from the moment the URL is told."""
     assert server.ask("GET", path).status == 200
 
 
@@ -352,6 +353,7 @@ def test_sigint_is_an_interruption(
 
 
 def run_serve(bundle: Path, *, port: int = 0) -> subprocess.CompletedProcess[str]:
+    """Serve a bundle that is not to be served, and return how that ended."""
     code = (
         "import sys; from pathlib import Path; from engine.deploy.bento import DEPLOYMENT\n"
         "from engine.errors import EngineError\n"

@@ -101,9 +101,19 @@ def test_datetimes_are_whole_seconds_rounded_down(when: datetime, seconds: float
     )
 )
 def test_records_feed_what_the_frame_of_them_feeds(records: list[dict[str, object]]) -> None:
-    """Records and the frame of the same rows give equal inputs, 0 rows too."""
+    """Records and the frame of the same rows give equal inputs, of no row, few and many."""
     frame = pl.DataFrame(records, schema=DTYPES)
     assert same(feed_records(records, columns=COLUMNS), feed(frame, columns=COLUMNS))
+    many = pl.concat([frame] * 20)
+    assert same(feed_records(records * 20, columns=COLUMNS), feed(many, columns=COLUMNS))
+
+
+def test_a_datetime_beyond_pythons_calendar_is_fed() -> None:
+    """The year 30,000 is fed from a frame of one row as from one of many."""
+    frame = pl.DataFrame({"when": pl.Series([884_541_340_800_000_000]).cast(pl.Datetime("us"))})
+    assert feed(frame, columns=(WHEN,))["when"].tolist() == [[884_541_340_800.0]]
+    many = pl.concat([frame] * 20)
+    assert feed(many, columns=(WHEN,))["when"].tolist() == [[884_541_340_800.0]] * 20
 
 
 def test_a_key_that_a_record_lacks_is_a_null() -> None:

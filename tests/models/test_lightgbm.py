@@ -86,7 +86,7 @@ def test_real_data(cases: ModuleType, name: str) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_twice_the_same(cases: ModuleType, kind: str) -> None:
     """Two fits on equal rows and seed write the same bytes, on one thread or two."""
-    params = {**PARAMS, "subsample": 0.7, "subsample_freq": 1, "colsample_bytree": 0.7}
+    params = {**PARAMS, "n_estimators": 10, "subsample": 0.7, "subsample_freq": 1, "colsample_bytree": 0.7}
     problem = cases.problem(kind, params=params, weights=True)
     one, two = FAMILY.fit(problem), FAMILY.fit(replace(problem, threads=2))
     shape = {"width": cases.WIDTH, "n_outputs": problem.n_classes}

@@ -9,6 +9,7 @@ import numpy as np
 import onnx
 import polars as pl
 import pytest
+from sklearn.datasets import clear_data_home
 
 from engine.data.schema import Column, Schema
 from engine.errors import BundleError
@@ -258,9 +259,9 @@ def test_bytes_that_are_no_graph_are_refused() -> None:
         Scorer(Artifact(b"\xff noise"), schema_columns=COLUMNS, kind="continuous", threads=1)
 
 
-@pytest.mark.parametrize("func", [np.load, Path.write_text, eval])
+@pytest.mark.parametrize("func", [np.load, np.memmap, Path, Path.write_text, eval, clear_data_home])
 def test_an_estimator_with_foreign_parts_is_refused(func: object) -> None:
-    """A function hidden in a pipeline is refused before anything is built, numpy's and Python's own too."""
+    """What is hidden in a pipeline is refused before it is built: foreign classes, and any function."""
     import skops.io
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import FunctionTransformer

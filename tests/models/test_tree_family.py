@@ -33,7 +33,7 @@ def test_fitted_models_travel(cases: ModuleType, name: str) -> None:
     problem = cases.problem("binary", params={}, missing=False, max_iterations=3)
     fitted = FAMILIES.load(name).fit(problem, lambda *_: None)  # type: ignore[attr-defined]
 
-    sent = pickle.loads(pickle.dumps(fitted))  # noqa: S301 - our own bytes
+    sent = pickle.loads(pickle.dumps(fitted))
 
     assert np.array_equal(sent.predict(problem.train.x), fitted.predict(problem.train.x))
     shape = {"width": cases.WIDTH, "n_outputs": 2}

@@ -1,5 +1,6 @@
 """The tree writer against a walk in Python, and scikit-learn's trees against scikit-learn."""
 
+from collections.abc import Iterator
 from types import ModuleType
 
 import numpy as np
@@ -20,6 +21,16 @@ from engine.models.trees import (
     write_mean_of_vectors,
     write_sklearn_trees,
 )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread() -> Iterator[None]:
+    import sklearn.ensemble  # noqa: F401 - what is not loaded yet can't be limited
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1):
+        yield
+
 
 # x0 <= 1.5 ? (x1 in {0, 63, 64, 65, 300} ? 10 : 20) : (x0 < 4 ? 30 : 40); NaN: yes, no, yes.
 BY_HAND = Tree(

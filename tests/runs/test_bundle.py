@@ -23,6 +23,7 @@ def reseal(folder: Path) -> None:
 
 @pytest.fixture
 def copied(bundle_folder: Path, tmp_path: Path) -> Path:
+    """Give a copy of the tiny bundle, to be damaged."""
     return Path(shutil.copytree(bundle_folder, tmp_path / "bundle"))
 
 
@@ -62,6 +63,42 @@ def test_regression_bundle(tiny: ModuleType, tmp_path: Path) -> None:
     assert predicted.columns == ["prediction"]
     np.testing.assert_allclose(predicted["prediction"].to_numpy(), expected, rtol=0, atol=1e-12)
     bundle.replay_golden()
+
+
+@pytest.mark.slow
+def test_estimator_in_skops_format(tiny: ModuleType, tmp_path: Path) -> None:
+    """A model without a graph travels as skops between two graphs, and predicts as the library does."""
+    import skops.io
+    from sklearn.linear_model import LogisticRegression
+
+    from engine.graph import Graph
+    from engine.models.assemble import Artifact
+    from engine.names import TASKS
+
+    frame = tiny.tiny_frame(200, seed=12)
+    x = frame.select(pl.col("age").cast(pl.Float64)).to_numpy()
+    estimator = LogisticRegression().fit(x, (frame["age"].to_numpy() > 50).astype(int))
+    before, after = Graph(), Graph()
+    before.output("x", before.input("age", np.float64), np.float64, width=1)
+    values = after.input("values", np.float64, width=2)
+    TASKS.load("classification").decide(after, values, target=tiny.TINY_TARGET, threshold=0.5)  # type: ignore[attr-defined]
+    artifact = Artifact(
+        graph=before.build().SerializeToString(),
+        estimator=skops.io.dumps(estimator),
+        decision=after.build().SerializeToString(),
+    )
+    golden = frame.drop("person").hstack(
+        pl.DataFrame(estimator.predict_proba(x), schema=["probability_<=50K", "probability_>50K"]).select(
+            pl.when(pl.col("probability_>50K") >= 0.5)
+            .then(pl.lit(">50K"))
+            .otherwise(pl.lit("<=50K"))
+            .alias("prediction"),
+            pl.all(),
+        )
+    )
+    folder = tiny.write_tiny(tmp_path / "bundle", artifact=artifact, golden=golden)
+    assert {"model.onnx", "model.skops", "decision.onnx"} <= {path.name for path in folder.iterdir()}
+    load_deployable(folder)
 
 
 def test_what_a_bundle_holds(bundle_folder: Path) -> None:

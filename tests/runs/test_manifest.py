@@ -10,6 +10,7 @@ from engine.runs.manifest import BUNDLE_FILES, read_verified, verify, write_mani
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
+    """Give a sealed bundle of two files."""
     (tmp_path / "model.onnx").write_bytes(b"abc")
     (tmp_path / "schema.json").write_bytes(b"{}")
     write_manifest(
@@ -19,6 +20,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def rewrite(folder: Path, **changes: object) -> None:
+    """Change keys of the manifest."""
     path = folder / "manifest.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | changes))
 
