@@ -5,6 +5,7 @@ The public API is `load`, `run` and the `Run` it returns. Importing this package
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from engine.runs.steps import Listener
 
 __all__ = ["load", "run"]
+
+# onnxruntime reports its use to its maker from the moment it is imported, unless told not to.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 
 def load(recipe: str | Path, overrides: Sequence[str] = (), *, listener: Listener | None = None) -> Spec:

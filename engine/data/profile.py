@@ -18,7 +18,7 @@ import polars as pl
 from engine.data.schema import Column
 from engine.data.source import Table
 from engine.data.split import Parts
-from engine.data.violation import show
+from engine.data.violation import counted, show
 
 if TYPE_CHECKING:
     from engine.recipe.spec import Scalar
@@ -82,7 +82,7 @@ class Profile:
     Attributes
     ----------
     n_duplicate_rows
-        Rows equal to an earlier one in every column but ids.
+        Rows that repeat an earlier one in every column but ids.
     target_by_part
         By part: the number of rows of each class, or the mean of a numeric target under `mean`.
     """
@@ -235,14 +235,15 @@ def _warn(
     for value, n in by_class:
         if n < RARE_CLASS * table.n_rows:
             share = f"{n / table.n_rows:.2%}"
-            what = f"the class '{_text(value)}' of '{target.name}' has {n} rows, {share} of all"
+            what = f"the class '{_text(value)}' of '{target.name}' has {counted(n, 'row')}, {share} of all"
             yield Notice(target.name, what)
     for part, found in by_part.items():
         absent = [value for value, n in found.items() if n == 0 and value != "mean"]
         if absent and any(found.values()):
             yield Notice(target.name, f"no {part} row has the class {', '.join(map(repr, absent))}")
     if n_duplicates:
-        what = f"{n_duplicates} rows ({n_duplicates / table.n_rows:.2%}) equal an earlier row in every column"
+        share = f"{n_duplicates / table.n_rows:.2%}"
+        what = f"{counted(n_duplicates, 'row')} ({share}) repeating an earlier row in every column"
         yield Notice("", what)
 
 

@@ -44,27 +44,18 @@ _LIGHTGBM_REFUSED = """
 """.split()  # noqa: SIM905 - thirty names are read as words
 # Native names of XGBoost beyond its scikit-learn constructor, and the constructor's name of each alias
 # (https://xgboost.readthedocs.io/en/stable/parameter.html).
-_XGBOOST_NATIVE = {
+_XGBOOST_ALIASES = {
     "eta": "learning_rate",
     "lambda": "reg_lambda",
     "alpha": "reg_alpha",
     "min_split_loss": "gamma",
     "nthread": "n_jobs",
     "seed": "random_state",
-    "num_class": "",
-    "seed_per_iteration": "",
-    "max_cached_hist_node": "",
-    "huber_slope": "",
-    "tweedie_variance_power": "",
-    "sample_type": "",
-    "normalize_type": "",
-    "rate_drop": "",
-    "one_drop": "",
-    "skip_drop": "",
-    "feature_selector": "",
-    "top_k": "",
-    "updater": "",
 }
+_XGBOOST_NATIVE = """
+    num_class seed_per_iteration max_cached_hist_node huber_slope tweedie_variance_power sample_type
+    normalize_type rate_drop one_drop skip_drop feature_selector top_k updater
+""".split()  # noqa: SIM905
 # Types and ranges of both boosters, from the same two pages; their annotations tell types only.
 _COUNT = (Accepted("integer", low=1), Accepted("null"))
 _NOT_NEGATIVE = (Accepted("number", low=0), Accepted("null"))
@@ -297,7 +288,8 @@ def _lightgbm(cls: type) -> Signature:
 
 def _xgboost(cls: type) -> Signature:
     parameters = {**_from_annotations(xgboost.XGBModel), **_from_annotations(cls)}
-    parameters.update({name: Parameter(same_as=ours) for name, ours in _XGBOOST_NATIVE.items()})
+    parameters.update({name: Parameter() for name in _XGBOOST_NATIVE})
+    parameters.update({name: Parameter(same_as=ours) for name, ours in _XGBOOST_ALIASES.items()})
     return _ranged(parameters, "xgboost")
 
 

@@ -112,11 +112,11 @@ class MlpFamily:
     tasks: frozenset[TargetKind] = frozenset({"binary", "multiclass", "continuous"})
     tolerance: float = 1e-5
 
-    def needs(self, model: ModelSpec) -> Needs:  # noqa: ARG002 - the same for all parameters
+    def needs(self, model: ModelSpec) -> Needs:
         """Ask for level indices, no missing values, and standardised numbers."""
         return Needs(categories="codes", missing="impute", scale=True, max_categories=1000)
 
-    def check(self, model: ModelSpec, task: str) -> Sequence[Message]:  # noqa: ARG002 - any task
+    def check(self, model: ModelSpec, task: str) -> Sequence[Message]:
         """Check each parameter by name, type and range; all of them must be there."""
         try:
             MlpParams.model_validate(model.params)
@@ -124,7 +124,7 @@ class MlpFamily:
             return [_message(error["type"], error["loc"], error["msg"], model) for error in exc.errors()]
         return []
 
-    def deployed_as(self, model: ModelSpec) -> DeployedAs:  # noqa: ARG002 - always ours
+    def deployed_as(self, model: ModelSpec) -> DeployedAs:
         """Say that the family writes its own graph."""
         return "graph"
 

@@ -130,7 +130,7 @@ def check_params(
     messages: list[Message] = []
     first_name: dict[str, str] = {}
     for name, value in model.params.items():
-        key, try_ = f"model.params.{name}", f"engine options model/{family}"
+        key, try_ = f"model.params.{name}", f"engine options model/{model.family}"
         if name not in known:
             choices = [choice for choice in known if choice not in set_by]
             what, suggestion = f"'{name}' is not a parameter of {family}", nearest(name, choices)

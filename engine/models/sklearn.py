@@ -21,6 +21,8 @@ from engine.recipe.spec import ModelSpec
 from engine.tasks.task import TargetKind
 
 _MANAGED = {"random_state": "seed", "n_jobs": "compute.threads"}
+# Warns when it is given any, since scikit-learn 1.8; the threads are those of its BLAS.
+_JOBS_OF_NO_EFFECT = frozenset({"LogisticRegression"})
 _TREE_PACKAGES = ("sklearn.tree.", "sklearn.ensemble.")
 _ITERATIONS = ("n_estimators", "max_iter", "n_iter")
 _SAMPLE_ROWS = 256
@@ -164,7 +166,7 @@ def _made(problem: Problem, signature: Signature) -> object:
     params: dict[str, ParamValue] = dict(problem.params)
     if "random_state" in signature.parameters:
         params["random_state"] = problem.seed
-    if "n_jobs" in signature.parameters:
+    if "n_jobs" in signature.parameters and problem.estimator not in _JOBS_OF_NO_EFFECT:
         params["n_jobs"] = problem.threads
     if problem.max_iterations is not None:
         for name in _ITERATIONS:

@@ -39,14 +39,12 @@ def _title(record: Record) -> str:
 
 def _details(record: Record) -> str:
     facts, model = record.facts, at(record.facts, "model")
+    classes = at(facts, "target", "classes")
     params = members(model, "params") or members(record.recipe, "model", "params")
     entries = [
         ("Task", _code(text(record.recipe, "task", "kind"))),
         ("Target", _code(text(facts, "target", "name"))),
-        (
-            "Classes",
-            _codes(elements(facts, "target", "classes")) if elements(facts, "target", "classes") else None,
-        ),
+        ("Classes", _codes(classes) if isinstance(classes, list) else MISSING),
         ("Family", _code(text(model, "family") or text(record.recipe, "model", "family"))),
         ("Estimator", "" if is_null(model, "estimator") else _code(text(model, "estimator")) or MISSING),
         ("Parameters", ", ".join(inline_code(f"{k}={plain(v)}") for k, v in params.items()) or "none set"),

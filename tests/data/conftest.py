@@ -101,3 +101,18 @@ def data_of() -> DataOf:
         return DataSpec(path=str(path), format="auto", delimiter=delimiter, null_values=null_values)
 
     return build
+
+
+@pytest.fixture(scope="session")
+def people(column_of: ColumnOf, schema_of: SchemaOf) -> Schema:
+    """Give a contract with a column of each type."""
+    return schema_of(
+        column_of("age", "integer", min=17.0),
+        column_of("pay", "number", nullable=True),
+        column_of("glad", "boolean"),
+        column_of("city", "category", nullable=True),
+        column_of("code", "text", "id", unique=True),
+        column_of("born", "datetime"),
+        column_of("note", "text", "ignore"),
+        column_of("y", "category", "target"),
+    )

@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import io
-import tracemalloc
 from collections.abc import Callable
-from dataclasses import replace
-from datetime import date, datetime
+from datetime import datetime
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from engine.data import source
 from engine.data.schema import Column, Schema
-from engine.data.source import batches, conform, read
+from engine.data.source import conform, read
 from engine.data.storage import DTYPES
 from engine.errors import DataError
 from engine.recipe.spec import DataSpec
@@ -26,21 +20,6 @@ from engine.recipe.spec import DataSpec
 ColumnOf = Callable[..., Column]
 SchemaOf = Callable[..., Schema]
 DataOf = Callable[..., DataSpec]
-
-
-@pytest.fixture
-def people(column_of: ColumnOf, schema_of: SchemaOf) -> Schema:
-    """Give a contract with a column of each type."""
-    return schema_of(
-        column_of("age", "integer", min=17.0),
-        column_of("pay", "number", nullable=True),
-        column_of("glad", "boolean"),
-        column_of("city", "category", nullable=True),
-        column_of("code", "text", "id", unique=True),
-        column_of("born", "datetime"),
-        column_of("note", "text", "ignore"),
-        column_of("y", "category", "target"),
-    )
 
 
 HEADER = "y,note,age,pay,glad,city,code,born\n"
@@ -321,113 +300,6 @@ def test_a_file_that_is_no_table_is_refused(
     assert message.what == what or message.what.startswith("not a whole Parquet file: ")
 
 
-def test_a_parquet_cut_short_is_refused(tmp_path: Path, people: Schema, data_of: DataOf) -> None:
-    """Half a Parquet file is no table."""
-    path = tmp_path / "t.parquet"
-    _frame().write_parquet(path)
-    path.write_bytes(path.read_bytes()[:-100])
-    with pytest.raises(DataError):
-        read(data_of(path), people)
-
-
-def _frame() -> pl.DataFrame:
-    return pl.DataFrame(
-        {
-            "y": pl.Series(["no", "yes", "no"], dtype=pl.Enum(["no", "yes"])),
-            "note": [1, 2, 3],
-            "age": pl.Series([20, 30, 40], dtype=pl.UInt8),
-            "pay": pl.Series([1.5, float("nan"), 2.0], dtype=pl.Float32),
-            "glad": [1, 0, 1],
-            "city": pl.Series(["Oslo", None, None], dtype=pl.Categorical),
-            "code": ["001", "002", "003"],
-            "born": pl.Series(
-                [datetime(2000, 1, 31), datetime(2001, 2, 28, 10, 30), datetime(2002, 3, 31, 12)],  # noqa: DTZ001
-                dtype=pl.Datetime("ns"),
-            ).dt.replace_time_zone("UTC"),
-        }
-    ).with_columns(pl.col("born").dt.convert_time_zone("Asia/Tokyo"))
-
-
-def test_a_parquet_gives_the_frame_of_its_csv(tmp_path: Path, people: Schema, data_of: DataOf) -> None:
-    """Every dtype that holds the declared type without loss gives what the CSV gives."""
-    path = tmp_path / "t.parquet"
-    _frame().write_parquet(path)
-    table = read(data_of(path), people)
-    text = read(data_of(_csv(tmp_path, HEADER + ROWS)), people)
-    assert table.frame.equals(text.frame)
-    assert table.schema == text.schema
-    assert table.source.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-@pytest.mark.parametrize(
-    ("type_", "series", "values"),
-    [
-        ("integer", pl.Series([1.0, float("nan"), None]), [1, None, None]),
-        ("integer", pl.Series([1, 2], dtype=pl.Int128), [1, 2]),
-        ("number", pl.Series([1, 2], dtype=pl.Decimal(5, 2)), [1.0, 2.0]),
-        ("datetime", pl.Series([date(2020, 1, 2)]), [datetime(2020, 1, 2)]),  # noqa: DTZ001
-        ("datetime", pl.Series(["2020-01-02"]), [datetime(2020, 1, 2)]),  # noqa: DTZ001
-        ("category", pl.Series([1, 2], dtype=pl.Int8), [1, 2]),
-        ("category", pl.Series([1.0, float("nan")]), [1, None]),
-        ("category", pl.Series([True, None]), [True, None]),
-        ("category", pl.Series(["1", "2"]), [1, 2]),
-        ("text", pl.Series([None, None], dtype=pl.Null), [None, None]),
-    ],
-)
-def test_typed_columns_are_held_exactly(
-    tmp_path: Path,
-    type_: str,
-    series: pl.Series,
-    values: list[object],
-    column_of: ColumnOf,
-    schema_of: SchemaOf,
-    data_of: DataOf,
-) -> None:
-    """A typed column becomes the declared type where no value changes."""
-    schema = schema_of(column_of("c", type_, nullable=True), column_of("y", "number", "target"))
-    path = tmp_path / "t.parquet"
-    series.alias("c").to_frame().with_columns(y=pl.lit(1.0)).write_parquet(path)
-    assert read(data_of(path), schema).frame["c"].to_list() == values
-
-
-@pytest.mark.parametrize(
-    ("type_", "series", "what"),
-    [
-        (
-            "integer",
-            pl.Series([1.0, 1.9, None]),
-            "type integer: 1 row is not (row 2: 1.9); the column holds Float64",
-        ),
-        ("integer", pl.Series([2**63], dtype=pl.UInt64), None),
-        ("integer", pl.Series(["1"]), "type integer: 1 row is not (row 1: 1); the column holds String"),
-        ("number", pl.Series([True]), "type number: 1 row is not (row 1: True); the column holds Boolean"),
-        ("boolean", pl.Series([1, 2]), "type boolean: 1 row is not (row 2: 2); the column holds Int64"),
-        ("text", pl.Series([1]), "type text: 1 row is not (row 1: 1); the column holds Int64"),
-        ("category", pl.Series([1.5]), None),
-        ("category", pl.Series([date(2020, 1, 1)]), None),
-        ("number", pl.Series([float("inf")]), "finite: 1 row is not (row 1: inf)"),
-    ],
-)
-def test_typed_columns_that_would_change_are_refused(
-    tmp_path: Path,
-    type_: str,
-    series: pl.Series,
-    what: str | None,
-    column_of: ColumnOf,
-    schema_of: SchemaOf,
-    data_of: DataOf,
-) -> None:
-    """No typed value is rounded, cut or reinterpreted."""
-    schema = schema_of(column_of("c", type_, nullable=True), column_of("y", "number", "target"))
-    path = tmp_path / "t.parquet"
-    series.alias("c").to_frame().with_columns(y=pl.lit(1.0)).write_parquet(path)
-    with pytest.raises(DataError) as caught:
-        read(data_of(path), schema)
-    (message,) = caught.value.messages
-    assert message.what == (what or message.what)
-    assert message.key == "c"
-
-
 @pytest.mark.parametrize("name", ["*", "^c.*$", "a b", "1", "π", "a.b", "{x}", "=", "refused 0"])
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])
 def test_names_are_the_users_own(
@@ -443,86 +315,6 @@ def test_names_are_the_users_own(
     with pytest.raises(DataError) as caught:
         read(data_of(path), schema)
     assert _messages(caught.value) == [f"{path}: {name}  max 1: 1 row is above it (row 1: 3)"]
-
-
-_TEXTS = st.sampled_from(
-    [
-        "1",
-        "2.0",
-        "1.5",
-        " 3",
-        "4 ",
-        "x",
-        "",
-        '""',
-        "NA",
-        "true",
-        "0",
-        "nan",
-        "inf",
-        "2020-01-01",
-        "1e3",
-        "007",
-    ]
-)
-
-
-@settings(deadline=None, max_examples=100)
-@given(
-    rows=st.lists(st.tuples(_TEXTS, _TEXTS, _TEXTS, _TEXTS), min_size=1, max_size=8),
-    block_bytes=st.integers(1, 64),
-    nulls=st.sampled_from([(), ("NA",), ("0",), ("NA", "nan")]),
-)
-def test_blocks_and_ways_of_reading_never_matter(
-    rows: list[tuple[str, ...]],
-    block_bytes: int,
-    nulls: tuple[str, ...],
-    column_of: ColumnOf,
-    data_of: DataOf,
-) -> None:
-    """A text cut into blocks anywhere, read the fast way or the exact one, gives one value for each field."""
-    types = ("integer", "number", "boolean", "text")
-    columns = tuple(column_of(f"c{at}", type_, nullable=True) for at, type_ in enumerate(types))
-    content = ("c0,c1,c2,c3\n" + "".join(",".join(row) + "\n" for row in rows)).encode()
-    text = source.delimited.Delimited(
-        io.BytesIO(content), delimiter=",", shown="t.csv", block_bytes=block_bytes
-    )
-    data = data_of("t.csv", null_values=nulls)
-    parts = list(source.typed_blocks(text, columns, data))
-    found = pl.concat([part.frame for part in parts])
-    missing = {"", '""', *nulls}
-    for at, type_ in enumerate(types):
-        expected = [None if row[at] in missing else _value(type_, row[at]) for row in rows]
-        assert found[f"c{at}"].to_list() == [None if value is _WRONG else value for value in expected]
-        refused = [
-            cell
-            for part in parts
-            for cell in (
-                part.refused[f"c{at}"].mask.to_list()
-                if f"c{at}" in part.refused
-                else [False] * part.frame.height
-            )
-        ]
-        assert refused == [value is _WRONG for value in expected]
-
-
-_WRONG = object()
-
-
-def _value(type_: str, text: str) -> object:
-    """Return what a text is by the rules, worked out with Python alone."""
-    stripped = text.strip()
-    if type_ == "text":
-        return text
-    if type_ == "boolean":
-        return {"true": True, "1": True, "0": False, "false": False}.get(stripped.lower(), _WRONG)
-    try:
-        number = float(stripped)
-    except ValueError:
-        return _WRONG
-    if type_ == "number":
-        return None if number != number else number  # noqa: PLR0124
-    return int(number) if np.isfinite(number) and number == int(number) else _WRONG
 
 
 def test_a_large_file_keeps_its_row_numbers(
@@ -541,86 +333,6 @@ def test_a_large_file_keeps_its_row_numbers(
         f"{path}: a  type integer: 1 row is not (row 2000: x)",
         f"{path}: a  max 5000: 1 row is above it (row 2500: 6000)",
     ]
-
-
-@pytest.mark.parametrize("suffix", ["csv", "parquet"])
-@pytest.mark.parametrize("n_rows", [1, 7, 100, 1000])
-def test_batches_give_features_and_ids_in_order(
-    tmp_path: Path, suffix: str, n_rows: int, column_of: ColumnOf, schema_of: SchemaOf
-) -> None:
-    """Batches have `n_rows` rows but the last, and together all rows; target and ignored columns are not read."""
-    schema = schema_of(
-        column_of("a", "integer"),
-        column_of("k", "text", "id"),
-        column_of("w", "number", "ignore"),
-        column_of("y", "category", "target"),
-    )
-    frame = pl.DataFrame({"y": ["bad"] * 100, "k": [f"{at:03}" for at in range(100)], "a": range(100)})
-    path = tmp_path / f"t.{suffix}"
-    getattr(frame, f"write_{suffix}")(path)
-    found = list(batches(path, schema=schema, data=None, n_rows=n_rows))
-    assert [batch.height for batch in found] == [n_rows] * (100 // n_rows) + [100 % n_rows] * (
-        100 % n_rows > 0
-    )
-    assert pl.concat(found).equals(frame.select("a", "k"))
-
-
-@pytest.mark.parametrize("suffix", ["csv", "parquet"])
-def test_a_table_without_rows_gives_one_empty_batch(
-    tmp_path: Path, suffix: str, column_of: ColumnOf, schema_of: SchemaOf
-) -> None:
-    """Nothing to score is a normal case: one batch of no rows, typed."""
-    schema = schema_of(column_of("a", "integer"), column_of("y", "number", "target"))
-    path = tmp_path / f"t.{suffix}"
-    getattr(pl.DataFrame({"a": []}, schema={"a": pl.Int64}), f"write_{suffix}")(path)
-    (batch,) = batches(path, schema=schema, data=None, n_rows=10)
-    assert dict(batch.schema) == {"a": pl.Int64()}
-    assert batch.height == 0
-
-
-def test_a_batch_with_something_wrong_stops_the_stream(
-    tmp_path: Path, column_of: ColumnOf, schema_of: SchemaOf
-) -> None:
-    """Rows before are given, then the error numbers the rows of the whole file."""
-    schema = schema_of(column_of("a", "integer", min=0.0), column_of("y", "number", "target"))
-    path = tmp_path / "t.parquet"
-    pl.DataFrame({"a": [*range(50), -1, *range(49)]}).write_parquet(path)
-    with pytest.raises(DataError) as caught:
-        list(batches(path, schema=schema, data=None, n_rows=10))
-    assert _messages(caught.value) == [f"{path}: a  min 0: 1 row is below it (row 51: -1)"]
-
-
-def test_batches_want_every_feature_and_know_every_column(
-    tmp_path: Path, column_of: ColumnOf, schema_of: SchemaOf
-) -> None:
-    """A missing feature and an unknown column are errors; a resolved category is not resolved anew."""
-    schema = schema_of(
-        column_of("a", "integer"), column_of("c", "category"), column_of("y", "number", "target")
-    )
-    with pytest.raises(DataError) as caught:
-        list(batches(_csv(tmp_path, "c,z\n1,2\n"), schema=schema, data=None, n_rows=10))
-    assert [message.key for message in caught.value.messages] == ["a", "z"]
-    (batch,) = batches(_csv(tmp_path, "c,a\n1,2\n"), schema=schema, data=None, n_rows=10)
-    assert batch["c"].to_list() == ["1"]
-    lenient = replace(schema, extra="ignore")
-    (batch,) = batches(_csv(tmp_path, "c,z,a\n1,2,3\n"), schema=lenient, data=None, n_rows=10)
-    assert batch.columns == ["a", "c"]
-
-
-def test_batches_hold_little_at_a_time(
-    tmp_path: Path, column_of: ColumnOf, schema_of: SchemaOf, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Streaming a CSV holds a few blocks of its text, whatever its size."""
-    monkeypatch.setattr(source, "_BATCH_BLOCK_BYTES", 2**17)
-    schema = schema_of(column_of("a", "text"), column_of("y", "number", "target"))
-    path = tmp_path / "t.csv"
-    path.write_text("a\n" + f"{'x' * 999}\n" * 20_000)
-    tracemalloc.start()
-    n_rows = sum(batch.height for batch in batches(path, schema=schema, data=None, n_rows=1000))
-    _, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert n_rows == 20_000
-    assert peak < 20 * 2**17
 
 
 def test_a_frame_is_held_like_a_file(column_of: ColumnOf, schema_of: SchemaOf) -> None:

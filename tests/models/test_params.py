@@ -2,13 +2,19 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+import yaml
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import IntervalSweep
 
 from engine.errors import Message
 from engine.models.params import Accepted, Given, check_params, check_value, estimators, known_params
+from engine.names import FAMILIES
 from engine.recipe.spec import ModelSpec
 
+MODELS = Path(__file__).parents[2] / "conf" / "model"
 TRY = "engine options model/random_forest"
 
 
@@ -185,6 +191,38 @@ def test_every_default_is_accepted_by_its_own_constraints() -> None:
         and check_value(known.default, known.accepts, name="", key="", try_="")
     ]
     assert refused == []
+
+
+@pytest.mark.parametrize("path", sorted(MODELS.glob("*.yaml")), ids=lambda path: path.stem)
+def test_the_shipped_options_are_right(path: Path) -> None:
+    """Every file of `conf/model` is named as its family, checks clean, and searches what the family takes."""
+    option = yaml.safe_load(path.read_text())
+    assert option["family"] == path.stem
+    estimator = "ExtraTreesClassifier" if path.stem == "sklearn" else None
+    assert option.get("estimator", estimator) in {estimator, "???"}
+    family = FAMILIES.load(path.stem)
+    task = "regression" if path.stem == "ridge" else "classification"
+    parser = OverridesParser.create()
+    ends: dict[str, dict[str, Given]] = {"low": {}, "high": {}}
+    for name, text in option["space"].items():
+        sweep = parser.parse_override(f"x={text}").value()
+        edges = (
+            (sweep.start, sweep.end) if isinstance(sweep, IntervalSweep) else (sweep.list[0], sweep.list[-1])
+        )
+        for end, value in zip(ends, edges, strict=True):
+            ends[end][name] = tuple(value) if isinstance(value, list) else value
+    for searched in ({}, *ends.values()):
+        params = {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in {**option["params"], **searched}.items()
+        }
+        model = ModelSpec(family=path.stem, estimator=estimator, params=params, space=option["space"])
+        assert list(family.check(model, task)) == []
+
+
+def test_every_family_has_an_option() -> None:
+    """What is registered can be chosen, and nothing else is offered."""
+    assert sorted(path.stem for path in MODELS.glob("*.yaml")) == list(FAMILIES.names())
 
 
 def test_checking_imports_no_library() -> None:

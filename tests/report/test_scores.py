@@ -1,0 +1,76 @@
+"""Metrics are compared in words that claim no more than was recorded."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from engine.report import record, scores
+
+Facts = dict[str, dict]
+
+
+def scored(value: float | None, low: float | None, high: float | None, against: float | None, better: bool | None):
+    """Return one metric beside a baseline."""
+    test, linear = scores.Score(value, low, high), scores.Score(against, None, None)
+    return scores.Scored("m", "M", better, {"test": test}, {"linear": linear})
+
+
+@pytest.mark.parametrize(
+    ("one", "expected"),
+    [
+        (scored(0.9, 0.85, 0.95, 0.8, True), "reaches 0.8000, outside the model's interval: the model is better."),
+        (scored(0.9, 0.85, 0.95, 0.99, True), "reaches 0.9900, outside the model's interval: the model is worse."),
+        (scored(0.2, 0.1, 0.3, 0.4, False), "reaches 0.4000, outside the model's interval: the model is better."),
+        (scored(0.9, 0.85, 0.95, 0.94, True), "reaches 0.9400, inside the model's interval: no clear difference."),
+        (scored(0.9, None, None, 0.8, True), "reaches 0.8000: the model is better; no interval was recorded."),
+        (scored(0.9, None, None, 0.9, True), "reaches 0.9000: the same."),
+        (scored(0.9, 0.8, 1.0, 0.5, None), "reaches 0.5000."),
+        (scored(None, None, None, 0.5, True), "reaches 0.5000."),
+        (scored(0.9, 0.8, 1.0, None, True), "has no value here."),
+    ],
+)
+def test_comparison(one: scores.Scored, expected: str) -> None:
+    """A model is called better or worse where the baseline lies outside its interval, by the metric's direction."""
+    assert scores.comparison(one, "linear") == f"The linear baseline {expected}"
+
+
+def test_read_names_metrics_as_the_task_does(write_run: Callable[..., Path], binary: Facts) -> None:
+    """Titles and directions are the task's own; a metric the task does not know keeps its name."""
+    binary["metrics"]["test"]["house_blend"] = {"value": 1.0, "low": None, "high": None}
+    binary["recipe"]["goal"]["value"] = {"true_positive": 5.0, "currency": "EUR"}
+    binary["metrics"]["test"]["profit"] = {"value": 12.0, "low": None, "high": None}
+    found = {one.name: one for one in scores.read(record.read(write_run(binary, None)))}
+    told = {name: (one.title, one.greater_is_better) for name, one in found.items()}
+    assert told == {
+        "roc_auc": ("ROC AUC", True),
+        "f1": ("F1", True),
+        "house_blend": ("House blend", None),
+        "profit": ("Profit per 1,000 cases, EUR", True),
+    }
+    assert found["roc_auc"].test == scores.Score(0.9, 0.88, 0.92)
+    assert found["roc_auc"].baselines["linear"].value == 0.7
+
+
+def test_a_task_that_is_not_installed(write_run: Callable[..., Path], binary: Facts) -> None:
+    """A run of a task that is gone is still told, by the bare names of its metrics."""
+    binary["recipe"]["task"]["kind"] = "divination"
+    found = scores.headline(record.read(write_run(binary, None)))
+    assert found is not None
+    assert (found.title, found.greater_is_better) == ("Roc auc", None)
+
+
+def test_folds_are_told_as_a_range() -> None:
+    """A mean over folds without an interval is told with its lowest and highest fold."""
+    assert scores.Score(0.5, None, None, (0.4, 0.6)).spread == "folds 0.4000 to 0.6000"
+    assert scores.Score(0.5, 0.45, 0.55, (0.4, 0.6)).spread == "0.4500 to 0.5500"
+
+
+def test_gate_title(write_run: Callable[..., Path], binary: Facts) -> None:
+    """A gate is told in words, and the columns it compares by their own names."""
+    found = record.read(write_run(binary, None))
+    titles = [
+        scores.gate_title(found, name)
+        for name in ("roc_auc", "demographic_parity_ratio by marital_status", "latency_p95_ms")
+    ]
+    assert titles == ["ROC AUC", "Demographic parity ratio by marital_status", "Latency p95, ms"]
