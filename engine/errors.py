@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
 _MAX_ALLOWED = 10
@@ -82,6 +82,12 @@ class EngineError(Exception):
     ) -> Self:
         """Build an error of one message; the facts are those of `Message`."""
         return cls([Message(what, key, file, line, suggestion, tuple(allowed), try_)])
+
+    def at(self, file: str) -> Self:
+        """Return the same error, with `file` as the place of each message that has none."""
+        return type(self)(
+            [message if message.file else replace(message, file=file) for message in self.messages]
+        )
 
     def __reduce__(self) -> tuple[type[Self], tuple[tuple[Message, ...]]]:
         """Survive a trip between processes with every message."""

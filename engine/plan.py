@@ -10,13 +10,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import cast
 
-from engine.data.header import Header, read_header
 from engine.data.declared import check_schema
+from engine.data.header import Header, read_header
 from engine.data.schema import Schema, declare
 from engine.data.split import check_split
 from engine.errors import EngineError, Message, RecipeError
-from engine.features.prepare import unprepared
 from engine.evaluation.gates import check_gates
+from engine.features.prepare import unprepared
 from engine.models.family import Family
 from engine.names import DEPLOYMENTS, FAMILIES, TASKS
 from engine.recipe.compose import compose

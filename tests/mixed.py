@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+# Just before a leap day; a table's datetimes have no zone.
+START = datetime(2020, 2, 28, 23)  # noqa: DTZ001
 COLUMNS = """\
   columns:
     id: {type: integer, role: id}
@@ -55,7 +57,7 @@ def frame(kind: str, *, n_rows: int = 600, seed: int = 0) -> pl.DataFrame:
             "member": member,
             "city": [f"city {c}" for c in city],
             "code": rng.integers(1, 4, n_rows),
-            "since": [datetime(2020, 2, 28, 23) + timedelta(hours=int(h)) for h in rng.integers(0, 9000, n_rows)],
+            "since": [START + timedelta(hours=int(h)) for h in rng.integers(0, 9000, n_rows)],
             "note": ["x, y"] * n_rows,
             "outcome": outcome,
         }

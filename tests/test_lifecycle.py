@@ -25,7 +25,15 @@ KINDS = {
     "mlp": ("binary", "multiclass", "continuous"),
     "sklearn": ("binary", "multiclass", "continuous"),
 }
-ESTIMATORS = {"binary": "ExtraTreesClassifier", "multiclass": "GaussianNB", "continuous": "KNeighborsRegressor"}
+WHOLE = [
+    "bundle", "card.md", "data.json", "facts.json", "gates.json", "metrics.json", "predictions.parquet",
+    "recipe.json", "recipe.yaml", "report.html",
+]  # fmt: skip
+ESTIMATORS = {
+    "binary": "ExtraTreesClassifier",
+    "multiclass": "GaussianNB",
+    "continuous": "KNeighborsRegressor",
+}
 
 
 @pytest.fixture(autouse=True)
@@ -51,16 +59,15 @@ def test_every_family_from_table_to_the_same_answers(
     """Whatever the family, the stored test predictions are the bundle's answers to the raw rows, to 1e-9."""
     overrides = [f"model.estimator={ESTIMATORS[kind]}"] if family == "sklearn" else []
     done = run(mixed.write(tmp_path, kind, model=family), *overrides)
-    assert sorted(path.name for path in done.path.iterdir()) == sorted(
-        ["bundle", "card.md", "data.json", "facts.json", "gates.json", "metrics.json", "predictions.parquet"]
-        + ["recipe.json", "recipe.yaml", "report.html"]
-    )
+    assert sorted(path.name for path in done.path.iterdir()) == WHOLE
     stored = pl.read_parquet(done.path / "predictions.parquet")
     raw = mixed.frame(kind).with_row_index("row")[stored["row"].to_list()]
     assert raw["id"].to_list() == stored["id"].to_list()
     assert raw["outcome"].to_list() == stored["outcome"].to_list()
     # Columns in another order, without the target: by name, like everything.
-    again = done.predict(raw.drop("row", "note", "outcome").select(reversed(raw.drop("row", "note", "outcome").columns)))
+    again = done.predict(
+        raw.drop("row", "note", "outcome").select(reversed(raw.drop("row", "note", "outcome").columns))
+    )
     for name in again.columns:
         if again[name].dtype.is_float():
             np.testing.assert_allclose(again[name], stored[name], rtol=1e-9, atol=1e-9)
@@ -82,10 +89,16 @@ def test_twice_is_the_same_bit_for_bit(family: str, tmp_path: Path, mixed: Modul
     assert (first.path / "metrics.json").read_bytes() != (other.path / "metrics.json").read_bytes()
     assert first.id != second.id
     assert first.id[-8:] == second.id[-8:] != other.id[-8:]
-    assert lifecycle.verify(first) == {"metrics.json": True, "predictions.parquet": True, "bundle/model.onnx": True}
+    assert lifecycle.verify(first) == {
+        "metrics.json": True,
+        "predictions.parquet": True,
+        "bundle/model.onnx": True,
+    }
 
 
-def test_a_run_is_verified_from_its_own_folder(tmp_path: Path, mixed: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_is_verified_from_its_own_folder(
+    tmp_path: Path, mixed: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The stored recipe runs again as it is, from any folder, and can still be overridden by group."""
     done = run(mixed.write(tmp_path, "binary"), "model.params.C=0.5")
     elsewhere = tmp_path / "elsewhere"
@@ -141,7 +154,7 @@ def test_a_missed_gate_keeps_the_run_and_marks_it(tmp_path: Path, mixed: ModuleT
         ("roc_auc", False),
         ("accuracy", True),
     ]
-    with pytest.raises(EngineError, match="gates of .* were missed") as error:
+    with pytest.raises(EngineError, match=r"gates of .* were missed") as error:
         done.bundle().require_passed()
     assert error.value.exit_code == 4
 

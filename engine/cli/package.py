@@ -11,7 +11,7 @@ from engine.names import DEPLOYMENTS
 from engine.runs.run import Run, find_run
 
 if TYPE_CHECKING:
-    from engine.deploy.bento import BentoDeployment as Deployment
+    from engine.deploy.bento import Deployment
 
 
 def add_arguments(parser: Parser) -> None:

@@ -81,7 +81,7 @@ def split(table: Table, *, spec: SplitSpec, seed: int) -> Parts:
     if spec.kind == "kfold":
         return _kfold(table, spec=spec, rng=rng)
     rows = np.arange(table.n_rows)
-    _require_rows(table.n_rows, sum(share > 0 for share in shares))
+    _require_rows(table.n_rows, sum(share > 0 for share in shares), what="parts", key="split")
     part_of = _assign(table, rows, kind=spec.kind, shares=shares, rng=rng)
     train, validation, test = (rows[part_of == part] for part in range(3))
     return Parts(train, validation, test)
@@ -138,12 +138,12 @@ def _kfold(table: Table, *, spec: SplitSpec, rng: np.random.Generator) -> Parts:
     n_folds = spec.folds
     if n_folds is None:
         raise DataError.of("kfold needs a number of folds", key="split.folds")
-    _require_rows(table.n_rows, n_folds + 1)
+    _require_rows(table.n_rows, n_folds + 1, what="folds and the test part", key="split.folds")
     kind = _structure(table.schema, ignore=spec.ignore_structure)
     rows = np.arange(table.n_rows)
     is_test = _assign(table, rows, kind=kind, shares=(1.0 - spec.test, 0.0, spec.test), rng=rng) == _TEST
     test, rest = rows[is_test], rows[~is_test]
-    _require_rows(len(rest), n_folds)
+    _require_rows(len(rest), n_folds, what="folds", key="split.folds")
     n_blocks = n_folds + 1 if kind == "time" else n_folds
     fold_of = _assign(table, rest, kind=kind, shares=(1 / n_blocks,) * n_blocks, rng=rng)
     if kind == "time":
@@ -235,6 +235,6 @@ def _require_values(codes: Array, name: str, role: str, shares: Sequence[float])
         )
 
 
-def _require_rows(n_rows: int, n_parts: int) -> None:
+def _require_rows(n_rows: int, n_parts: int, *, what: str, key: str) -> None:
     if n_rows < n_parts:
-        raise DataError.of(f"{counted(n_rows, 'row')}, fewer than the {n_parts} parts of the split")
+        raise DataError.of(f"{counted(n_rows, 'row')}, too few for {n_parts} {what}", key=key)

@@ -18,7 +18,7 @@ from engine.tasks.task import Scores, Target, Task
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """All that is said of a model: its scores by part, one row's latency, the gates, the test rows' scores."""
+    """All that is said of a model: scores by part, one row's latency, the gates, the test rows' scores."""
 
     evaluation: Evaluation
     latency: Latency

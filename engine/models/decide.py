@@ -1,4 +1,4 @@
-"""Decides on values that no graph gave: the task's own nodes, run by themselves, so that the rule is said once."""
+"""Decides on values that no graph gave: the task's own nodes, run alone, so that the rule is said once."""
 
 from __future__ import annotations
 

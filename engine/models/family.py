@@ -25,7 +25,7 @@ Progress = Callable[[int, int, float | None], None]
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Prepared rows of one part: x of shape (n, n_features) float64, y of shape (n,), weights (n,) or None."""
+    """Prepared rows of one part: x (n, n_features) float64, y of shape (n,), weights (n,) or None."""
 
     x: Array
     y: Array
@@ -36,7 +36,7 @@ class Rows:
 class Problem:
     """All that a fit may know: prepared training and validation rows, never test rows.
 
-    `feature_names` names the columns of x, in order. `category_sizes` maps the index of each column that holds
+    `feature_names` names the columns of x, in order. `category_sizes` maps the place of a column that holds
     level indices to its number of levels L: values are 0..L-1, and NaN (missing: ok) or L (missing: impute)
     for a missing or unseen level. `n_classes` is 1 for a continuous target.
     """
@@ -67,7 +67,7 @@ class Fitted(Protocol):
     def write(self, graph: Graph, x: str) -> str | None:
         """Write the nodes from prepared x (double, (rows, n_features)) to the output tensor.
 
-        The output is double, of shape (rows, n_classes), or (rows, 1) when continuous. None: this model has no
+        The output is double, of shape (rows, n_classes), or (rows, 1) when continuous. None: the model has no
         graph, and `to_skops` is used instead.
         """
 

@@ -12,11 +12,12 @@ from engine.report.words import metric, share, width
 
 Array = np.ndarray
 
-MOST_DRAWN = 14
+MOST_DRAWN = 11
 MOST_CURVES = 6
 _FEW = 8
 # Sides of a cell, in pixels, from which a count is written larger, and with its share below.
 _ROOMY, _LARGE = 40, 56
+_SMALLEST_PX = 7.5
 _FULL = (0, 84, 140)
 _WHITE_FROM = 0.77
 
@@ -93,10 +94,12 @@ def _matrix(names: tuple[str, ...], counts: Array) -> tuple[list[str], float]:
             if turned
             else svg.label(x, end + 17, name, anchor="middle", size_px=size_px)
         )
-        parts += [
-            _cell(left + j * cell, top + i * cell, cell, int(counts[i, j]), float(of_row[i, j]))
-            for j in range(k)
-        ]
+        for j, other in enumerate(names):
+            hint = f"{name} decided as {other}: {counts[i, j]:,}"
+            share_of_row = float(of_row[i, j])
+            parts.append(
+                _cell(left + j * cell, top + i * cell, cell, int(counts[i, j]), share_of_row, hint=hint)
+            )
     below = end + (longest + 16 if turned else 24)
     parts.append(svg.label(left + cell * k / 2, below + 14, "Decided", anchor="middle", fill=svg.QUIET))
     parts.append(
@@ -115,19 +118,19 @@ def cell_colours(portion: float) -> tuple[str, str]:
     return fill, "#ffffff" if portion > _WHITE_FROM else "#000000"
 
 
-def _cell(x: float, y: float, side: float, count: int, portion: float) -> str:
+def _cell(x: float, y: float, side: float, count: int, portion: float, *, hint: str) -> str:
     fill, ink = cell_colours(portion)
-    box = svg.rectangle(x, y, side - 1, side - 1, fill=fill if count else "#f3f5f7")
+    box = svg.rectangle(x, y, side - 1, side - 1, fill=fill if count else "#f3f5f7", hint=hint)
     written = f"{count:,}" if side > _ROOMY else str(count)
-    size_px = 13.0 if side > _ROOMY else 10.0
-    if not count or width(written, size_px) > side:
+    size_px = min(13.0 if side > _ROOMY else 10.0, (side - 1) / width(written, 1.0))
+    if not count or size_px < _SMALLEST_PX:
         return box
     middle = x + (side - 1) / 2
     if side <= _LARGE:
         return box + svg.label(middle, y + side / 2 + 4, written, anchor="middle", fill=ink, size_px=size_px)
     return (
         box
-        + svg.label(middle, y + side / 2, written, anchor="middle", fill=ink, size_px=13, bold=True)
+        + svg.label(middle, y + side / 2, written, anchor="middle", fill=ink, size_px=size_px, bold=True)
         + svg.label(middle, y + side / 2 + 16, share(portion), anchor="middle", fill=ink, size_px=11)
     )
 

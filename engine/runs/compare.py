@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import cast
 
-from engine.runs.run import Run
+from engine.runs.run import Json, Run
 
 _ABSENT = object()
 
@@ -36,26 +36,24 @@ def compare(first: Run, second: Run) -> list[Difference]:
 
 
 def _sections(first: Run, second: Run) -> Iterator[tuple[str, object, object]]:
-    facts = first.facts, second.facts
-    data = [cast("Mapping[str, object]", run.read("data.json")) for run in (first, second)]
-    yield (
-        "data",
-        *[
-            {"sha256": fact["data_sha256"], "n_rows": one["n_rows"], "split": one["split"]}
-            for fact, one in zip(facts, data, strict=True)
-        ],
-    )
-    yield "code", *[{"sha256": fact["code_sha256"], "git": fact["git"]} for fact in facts]
-    yield "recipe", first.read("recipe.json"), second.read("recipe.json")
-    yield (
-        "versions",
-        *[{"python": fact["python"], **cast("dict[str, str]", fact["packages"])} for fact in facts],
-    )
-    yield "metrics", *[_scores(run) for run in (first, second)]
-    yield "gates", {"passed": first.passed}, {"passed": second.passed}
+    for about, told in _TOLD.items():
+        yield about, told(first), told(second)
 
 
-def _scores(run: Run) -> dict[str, object]:
+def _data(run: Run) -> Json:
+    data = run.read("data.json")
+    return {"sha256": run.facts["data_sha256"], "n_rows": data["n_rows"], "split": data["split"]}
+
+
+def _code(run: Run) -> Json:
+    return {"sha256": run.facts["code_sha256"], "git": run.facts["git"]}
+
+
+def _versions(run: Run) -> Json:
+    return {"python": run.facts["python"], **cast("Json", run.facts["packages"])}
+
+
+def _scores(run: Run) -> Json:
     parts = cast("dict[str, dict[str, object]]", run.metrics)
     return {
         f"{part} {name}": _Score(value)
@@ -75,6 +73,16 @@ class _Score:
         value, low, high = (scored.get(name) for name in ("value", "low", "high"))
         words = "undefined" if value is None else f"{value:.6g}"
         return words if low is None or high is None else f"{words} [{low:.6g}, {high:.6g}]"
+
+
+_TOLD: Mapping[str, Callable[[Run], Json]] = {
+    "data": _data,
+    "code": _code,
+    "recipe": lambda run: run.read("recipe.json"),
+    "versions": _versions,
+    "metrics": _scores,
+    "gates": lambda run: {"passed": run.passed},
+}
 
 
 def _walk(

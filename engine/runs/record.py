@@ -82,7 +82,7 @@ def write_judgement(
     validation: Mapping[str, object] | None,
     baselines: Mapping[str, object] | None,
 ) -> None:
-    """Write `metrics.json` and `gates.json`; `validation` replaces that part's scores when folds gave them."""
+    """Write `metrics.json` and `gates.json`; `validation` replaces that part's scores where folds did it."""
     content: dict[str, object] = {part: {} for part in ("train", "validation", "test")}
     content |= judgement.evaluation.to_json()
     if validation is not None:

@@ -30,7 +30,7 @@ def score_baselines(
     Returns
     -------
     dict
-        By name, `constant` and `linear`: a `description`, and the `test` scores in the form of `metrics.json`.
+        By name, `constant` and `linear`: a `description`, and `test` scores in the form of `metrics.json`.
     """
     train, validation, test, target = divided.train, divided.validation, divided.test, divided.target
     constant = np.repeat(_constant(train, target), test.n_rows, axis=0)
@@ -65,5 +65,5 @@ def _constant(train: PartData, target: Target) -> Array:
     """Return shape (1, n_classes) of class shares, or (1,) of the mean."""
     if target.classes:
         counts = np.bincount(train.y, weights=train.weights, minlength=target.n_outputs)
-        return (counts / counts.sum())[None, :]
+        return np.atleast_2d(counts / counts.sum())
     return np.atleast_1d(np.average(train.y, weights=train.weights))

@@ -44,7 +44,7 @@ def score_folds(
     Returns
     -------
     dict
-        By metric, in the form of `metrics.json`, with every fold's value under `folds`. Decisions are taken at
+        By metric, in the form of `metrics.json`, with every fold's value under `folds`. Decisions are made at
         the task's neutral threshold: a fold's own rows must not choose what judges them.
     """
     target, folds = divided.target, divided.parts.folds

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from engine.data.parts import PartData
 from engine.data.source import Table
 from engine.data.split import Parts, split
+from engine.errors import DataError
 from engine.recipe.spec import Spec
+from engine.recipe.text import show
 from engine.tasks.task import Target, Task
 
 
@@ -46,8 +49,11 @@ def divide(table: Table, *, task: Task, spec: Spec) -> Divided:
         If the target can't be learnt from, or the rows do not suffice for the split.
     """
     column = table.frame[table.schema.target.name]
-    target = task.target(column, table.schema)
-    parts = split(table, spec=spec.split, seed=spec.seed)
+    try:
+        target = task.target(column, table.schema)
+        parts = split(table, spec=spec.split, seed=spec.seed)
+    except DataError as error:
+        raise error.at(show(Path(table.source.path))) from None
     weight_columns = table.schema.of_role("weight")
     weights = table.frame[weight_columns[0].name].to_numpy().astype(np.float64) if weight_columns else None
     return Divided(target, parts, PartData(table.frame, task.encode(column, target), weights))

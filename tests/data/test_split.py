@@ -208,8 +208,13 @@ def test_folds_validate_each_row_once(table_of: Callable[..., Table]) -> None:
 @pytest.mark.parametrize(
     ("kind", "more", "columns", "text"),
     [
-        ("random", {}, {"y": ["a", "b"]}, "2 rows, fewer than the 3 parts of the split"),
-        ("kfold", {"folds": 5}, {"y": ["a"] * 5}, "5 rows, fewer than the 6 parts of the split"),
+        ("random", {}, {"y": ["a", "b"]}, "split\n  2 rows, too few for 3 parts"),
+        (
+            "kfold",
+            {"folds": 5},
+            {"y": ["a"] * 5},
+            "split.folds\n  5 rows, too few for 6 folds and the test part",
+        ),
         (
             "stratified",
             {},

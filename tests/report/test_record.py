@@ -27,7 +27,14 @@ def test_a_broken_file_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("node", "expected"),
-    [({"a": 1}, 1), ({"a": 0.5}, 0.5), ({"a": True}, None), ({"a": "1"}, None), ({"a": None}, None), ({}, None)],
+    [
+        ({"a": 1}, 1),
+        ({"a": 0.5}, 0.5),
+        ({"a": True}, None),
+        ({"a": "1"}, None),
+        ({"a": None}, None),
+        ({}, None),
+    ],
 )
 def test_number(node: record.Json, expected: float | None) -> None:
     """Only a number is a number."""
@@ -35,7 +42,8 @@ def test_number(node: record.Json, expected: float | None) -> None:
 
 
 @pytest.mark.parametrize(
-    ("node", "expected"), [({"a": {"b": None}}, True), ({"a": {}}, False), ({"a": None}, False), (None, False)]
+    ("node", "expected"),
+    [({"a": {"b": None}}, True), ({"a": {}}, False), ({"a": None}, False), (None, False)],
 )
 def test_null_is_not_absent(node: record.Json, expected: bool) -> None:
     """A recorded null is told from a fact that nobody recorded."""

@@ -10,7 +10,9 @@ from engine.report import record, scores
 Facts = dict[str, dict]
 
 
-def scored(value: float | None, low: float | None, high: float | None, against: float | None, better: bool | None):
+def scored(
+    value: float | None, low: float | None, high: float | None, against: float | None, better: bool | None
+) -> scores.Scored:
     """Return one metric beside a baseline."""
     test, linear = scores.Score(value, low, high), scores.Score(against, None, None)
     return scores.Scored("m", "M", better, {"test": test}, {"linear": linear})
@@ -19,11 +21,26 @@ def scored(value: float | None, low: float | None, high: float | None, against: 
 @pytest.mark.parametrize(
     ("one", "expected"),
     [
-        (scored(0.9, 0.85, 0.95, 0.8, True), "reaches 0.8000, outside the model's interval: the model is better."),
-        (scored(0.9, 0.85, 0.95, 0.99, True), "reaches 0.9900, outside the model's interval: the model is worse."),
-        (scored(0.2, 0.1, 0.3, 0.4, False), "reaches 0.4000, outside the model's interval: the model is better."),
-        (scored(0.9, 0.85, 0.95, 0.94, True), "reaches 0.9400, inside the model's interval: no clear difference."),
-        (scored(0.9, None, None, 0.8, True), "reaches 0.8000: the model is better; no interval was recorded."),
+        (
+            scored(0.9, 0.85, 0.95, 0.8, True),
+            "reaches 0.8000, outside the model's interval: the model is better.",
+        ),
+        (
+            scored(0.9, 0.85, 0.95, 0.99, True),
+            "reaches 0.9900, outside the model's interval: the model is worse.",
+        ),
+        (
+            scored(0.2, 0.1, 0.3, 0.4, False),
+            "reaches 0.4000, outside the model's interval: the model is better.",
+        ),
+        (
+            scored(0.9, 0.85, 0.95, 0.94, True),
+            "reaches 0.9400, inside the model's interval: no clear difference.",
+        ),
+        (
+            scored(0.9, None, None, 0.8, True),
+            "reaches 0.8000: the model is better; no interval was recorded.",
+        ),
         (scored(0.9, None, None, 0.9, True), "reaches 0.9000: the same."),
         (scored(0.9, 0.8, 1.0, 0.5, None), "reaches 0.5000."),
         (scored(None, None, None, 0.5, True), "reaches 0.5000."),

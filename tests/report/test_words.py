@@ -1,5 +1,7 @@
 """Words are literal wherever they go."""
 
+# ruff: noqa: S314 - what is parsed here was written by the code under test
+
 import html
 import xml.etree.ElementTree as ET
 
@@ -23,7 +25,12 @@ def test_escape_is_literal(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [("a\x00b", "a\ufffdb"), ("\u202egnp.exe", "\ufffdgnp.exe"), ("\ud800", "\ufffd"), ("tab\there", "tab\there")],
+    [
+        ("a\x00b", "a\ufffdb"),
+        ("\u202egnp.exe", "\ufffdgnp.exe"),
+        ("\ud800", "\ufffd"),
+        ("tab\there", "tab\there"),
+    ],
 )
 def test_clean(text: str, expected: str) -> None:
     """Characters that no document may hold, or that turn text around, become a visible mark."""
