@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import signal
 import sys
+import traceback
 from collections.abc import Sequence
 from types import FrameType
 
@@ -30,13 +31,13 @@ VERBS = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 0, 1, 2, 3, 4 or 130."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    signal.signal(signal.SIGTERM, _stop)
+    before = signal.signal(signal.SIGTERM, _stop)
     json, debug = "--json" in arguments, "--debug" in arguments
     try:
         return _dispatch(arguments)
     except EngineError as error:
         if debug:
-            raise
+            traceback.print_exc()
         print_error(error, json=json)
         return error.exit_code
     except KeyboardInterrupt:
@@ -48,11 +49,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     except Exception as error:
         if debug:
-            raise
+            traceback.print_exc()
         words = (str(error).splitlines() or [""])[0][:300]
         what = f"a fault of the engine's own: {type(error).__name__}: {words}"
         print_error(EngineError([Message(what, try_="the same command with --debug")]), json=json)
         return 1
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _dispatch(arguments: list[str]) -> int:

@@ -25,6 +25,7 @@ _MANAGED = {"random_state": "seed", "n_jobs": "compute.threads"}
 _JOBS_OF_NO_EFFECT = frozenset({"LogisticRegression"})
 _TREE_PACKAGES = ("sklearn.tree.", "sklearn.ensemble.")
 _ITERATIONS = ("n_estimators", "max_iter", "n_iter")
+_NOT_GIVEN = "???"  # what conf/model/sklearn.yaml has, for the recipe to say
 _SAMPLE_ROWS = 256
 _TRY = "engine options model/sklearn"
 
@@ -56,7 +57,7 @@ class SklearnFamily:
             and (kind == "regressor" or signature.probabilities or signature.probabilities_with)
         }
         key, allowed = "model.estimator", tuple(usable)
-        if model.estimator is None:
+        if model.estimator is None or model.estimator == _NOT_GIVEN:
             what = "the sklearn family needs the class name of an estimator"
             return [Message(what, key, allowed=allowed, try_=_TRY)]
         if model.estimator not in index:

@@ -80,8 +80,8 @@ def _folded(classes: tuple[str, ...], counts: Array) -> tuple[tuple[str, ...], A
 def _matrix(names: tuple[str, ...], counts: Array) -> tuple[list[str], float]:
     k, size_px = len(names), 12.0 if len(names) <= _FEW else 10.0
     longest = min(max(width(name, size_px) for name in names), 84.0)
-    cell = min((RIGHT - 28 - longest) / k, 72.0)
-    left, top = (28 + longest + RIGHT - cell * k) / 2, TOP + 4
+    cell = min((RIGHT - 34 - longest) / k, 72.0)
+    left, top = (34 + longest + RIGHT - cell * k) / 2, TOP + 4
     end = top + cell * k
     turned = max(width(name, size_px) for name in names) > cell - 4
     of_row = np.nan_to_num(curves.divided(counts, counts.sum(axis=1, keepdims=True)))
@@ -103,7 +103,7 @@ def _matrix(names: tuple[str, ...], counts: Array) -> tuple[list[str], float]:
     below = end + (longest + 16 if turned else 24)
     parts.append(svg.label(left + cell * k / 2, below + 14, "Decided", anchor="middle", fill=svg.QUIET))
     parts.append(
-        svg.turned_label(left - longest - 14, (top + end) / 2, "Actual", anchor="middle", fill=svg.QUIET)
+        svg.turned_label(left - longest - 18, (top + end) / 2, "Actual", anchor="middle", fill=svg.QUIET)
     )
     return parts, below + 24
 

@@ -22,12 +22,12 @@ def predicted_against_actual(record: Record, rows: Measured) -> Figure | Undrawn
     """Draw what was predicted over what was, with the line of a perfect answer."""
     title = "Predicted against actual"
     ends = svg.span(np.concatenate([rows.actual, rows.predicted]))
-    axes = plane(ends, ends)
+    axes = plane(ends, ends, top=_top(rows))
     unit = _unit(record, rows.target)
     parts = [
         svg.frame(axes, x_title=f"Actual {rows.target}{unit}", y_title=f"Predicted {rows.target}{unit}"),
         *_cloud(axes, rows.actual, rows.predicted),
-        svg.segment(LEFT, axes.y.start, RIGHT, TOP, stroke=svg.VERMILLION, width=1.5, dash="6 3"),
+        svg.segment(LEFT, axes.y.start, RIGHT, axes.y.end, stroke=svg.VERMILLION, width=1.5, dash="6 3"),
     ]
     explained = number(record.metrics, "test", "r2", "value")
     caption = f"Each of {rows.actual.size:,} test rows; on the dashed line prediction and truth agree" + (
@@ -60,7 +60,7 @@ def _tenth(rows: Measured, edges: Array, member: Array, index: int) -> tuple[str
 def residuals(record: Record, rows: Measured) -> Figure | Undrawn:
     """Draw the errors over the predictions: a slope or a funnel says what the model does not know."""
     title, errors = "Residuals over predictions", rows.predicted - rows.actual
-    axes = plane(svg.span(rows.predicted), svg.span(errors, zero=True))
+    axes = plane(svg.span(rows.predicted), svg.span(errors, zero=True), top=_top(rows))
     unit = _unit(record, rows.target)
     zero = axes.y.px(0.0)
     parts = [
@@ -70,8 +70,8 @@ def residuals(record: Record, rows: Measured) -> Figure | Undrawn:
     ]
     high = float((errors > 0).mean())
     caption = (
-        f"Predictions are too high for {share(high)} of the test rows, "
-        f"by {quantity(float(errors.mean()))} on average over all of them."
+        f"Predictions are too high for {share(high)} of the test rows; "
+        f"the mean of predicted minus actual is {quantity(float(errors.mean()))}."
     )
     return Figure(
         name="residuals",
@@ -122,6 +122,11 @@ def _unit(record: Record, target: str) -> str:
     return f", {units}" if units else ""
 
 
+def _top(rows: Measured) -> float:
+    """Return where the plane begins: lower where a key to the shades stands above it."""
+    return TOP if rows.actual.size <= _MOST_POINTS else TOP + 16
+
+
 def _cloud(axes: svg.Axes, xs: Array, ys: Array) -> list[str]:
     """Draw few rows as points, many as cells shaded by how many they hold: every row counts in both."""
     if xs.size <= _MOST_POINTS:
@@ -149,7 +154,7 @@ def _cloud(axes: svg.Axes, xs: Array, ys: Array) -> list[str]:
 
 
 def _shade_key(axes: svg.Axes, most: int) -> str:
-    x, y = LEFT + 8, axes.y.end + 4
+    x, y = LEFT, axes.y.end - 20
     boxes = "".join(svg.rectangle(x + 12 * k, y, 12, 9, fill=c) for k, c in enumerate(_SHADES))
     return boxes + svg.label(
         x + 12 * len(_SHADES) + 6, y + 9, f"1 to {most:,} rows", fill=svg.QUIET, size_px=11

@@ -66,7 +66,8 @@ def _verdict(record: Record) -> Html:
         kind, sign, said = "missed", "✗", "Gates missed" if len(missed) != 1 else "Gate missed"
         named = ", ".join(scores.gate_title(record, name) for name in missed)
         be = "is" if len(missed) == 1 else "are"
-        why = f"{len(missed)} of {len(gates)} bounds {be} missed ({named}): this run can't be packaged."
+        which = f"{len(missed)} of {len(gates)} bounds {be}" if len(gates) > 1 else "The one bound is"
+        why = f"{which} missed ({named}): this run can't be packaged."
     mark = tag("span", words(sign), class_="sign", aria_hidden="true")
     return tag("div", tag("p", mark, words(said), class_="said"), paragraph(why), class_=f"verdict {kind}")
 

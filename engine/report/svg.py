@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from engine.report.words import escape, shortened
+from engine.report.words import clean, escape, shortened
 
 # Okabe and Ito, "Color Universal Design" (2008): told apart by colour-blind readers.
 BLUE, VERMILLION, GREEN, ORANGE, PURPLE, SKY = (
@@ -145,7 +145,7 @@ def label(
 ) -> str:
     """Return text at a point, cut at `limit_px`; what was cut is told by a tooltip."""
     shown = shortened(text, size_px, limit_px)
-    whole = f"<title>{escape(text)}</title>" if shown.endswith("…") and not text.endswith("…") else ""
+    whole = f"<title>{escape(text)}</title>" if shown != " ".join(clean(text).split()) else ""
     weight = ' font-weight="600"' if bold else ""
     sized = f' font-size="{n(size_px)}"' if size_px != TEXT_PX else ""
     return (

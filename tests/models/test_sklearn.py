@@ -268,6 +268,7 @@ def test_an_unknown_estimator_is_told_in_five_facts() -> None:
     ("estimator", "task", "params", "key", "what", "suggestion"),
     [
         (None, "classification", {}, "model.estimator", "the sklearn family needs the class name of an", ""),
+        ("???", "classification", {}, "model.estimator", "the sklearn family needs the class name of an", ""),
         (
             "sklearn.tree.DecisionTreeClassifier",
             "classification",

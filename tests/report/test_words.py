@@ -78,7 +78,7 @@ def test_shortened_fits(text: str, limit: float) -> None:
     """Shortened text is as wide as it may be at most, and says that it was cut."""
     found = words.shortened(text, 12, limit)
     assert words.width(found, 12) <= limit
-    assert found == " ".join(words.clean(text).split()) or found.endswith("…")
+    assert found == " ".join(words.clean(text).split()) or "…" in found
 
 
 def test_width_of_wide_letters() -> None:
