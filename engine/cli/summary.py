@@ -35,6 +35,9 @@ def print_run(run: Run) -> None:
     columns = ["metric", "test", "validation", *(f"{name} (test)" for name in baselines)]
     print_table(f"{run.name} {run.id}", columns, rows)
     print_gates(run)
+    threshold = cast("float | None", run.facts.get("threshold"))
+    if threshold is not None:
+        print_text(f"decides  at a probability of {threshold:.4g}, chosen on validation rows")
     folder = _shown(run.path)
     print_text(f"run      {folder}")
     print_text(f"report   {folder}/report.html")
