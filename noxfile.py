@@ -1,4 +1,7 @@
-"""The workshop: `nox -s demo tests lint types bench`. One environment serves them all."""
+"""The workshop: `nox -s demo tests lint types bench`, in the environment that holds nox itself.
+
+The README's command puts nox into `.venv`; a session then installs the project beside it, once for all.
+"""
 
 from __future__ import annotations
 
@@ -6,56 +9,52 @@ import sys
 
 import nox
 
-nox.needs_version = ">=2025.2.9"
-nox.options.default_venv_backend = "venv"
-nox.options.reuse_venv = "yes"
+nox.options.default_venv_backend = "none"
 nox.options.sessions = ["tests", "lint", "types"]
 
-# The environment that `nox` itself was installed into by the README's first command.
-VENV = ".venv"
+
+def run(session: nox.Session, module: str, *arguments: str) -> None:
+    """Run a Python module of this environment."""
+    session.run(sys.executable, "-m", module, *arguments)
 
 
 def install(session: nox.Session) -> None:
-    """Install the project, its workshop and nothing that `constraints.txt` does not pin."""
-    session.install("--quiet", "-c", "constraints.txt", "-e", ".[dev]")
+    """Install the project and its workshop, at the versions that `constraints.txt` pins."""
+    run(session, "pip", "install", "--quiet", "-c", "constraints.txt", "-e", ".[dev]")
 
 
-@nox.session(venv_location=VENV)
+@nox.session
 def demo(session: nox.Session) -> None:
     """Run the main job: census income, from the table to a packaged model."""
     install(session)
-    session.run("engine", "run", "recipes/adult.yaml", *session.posargs)
-    session.run("engine", "package", "adult@latest", "-o", "bentos")
+    run(session, "engine", "run", "recipes/adult.yaml", *session.posargs)
+    run(session, "engine", "package", "adult@latest", "-o", "bentos")
 
 
-@nox.session(venv_location=VENV)
+@nox.session
 def tests(session: nox.Session) -> None:
     """Run every test."""
     install(session)
-    session.run("python", "-m", "pytest", *(session.posargs or ["-n", "2", "--dist", "worksteal"]))
+    run(session, "pytest", *(session.posargs or ["-n", "2", "--dist", "worksteal"]))
 
 
-@nox.session(venv_location=VENV)
+@nox.session
 def lint(session: nox.Session) -> None:
     """Check style and format."""
     install(session)
-    session.run("ruff", "check", ".")
-    session.run("ruff", "format", "--check", ".")
+    run(session, "ruff", "check", ".")
+    run(session, "ruff", "format", "--check", ".")
 
 
-@nox.session(venv_location=VENV)
+@nox.session
 def types(session: nox.Session) -> None:
     """Check types."""
     install(session)
-    session.run("mypy")
+    run(session, "mypy")
 
 
-@nox.session(venv_location=VENV)
+@nox.session
 def bench(session: nox.Session) -> None:
     """Measure against plain scripts; prints ratios."""
     install(session)
-    session.run("python", "benchmarks/overhead.py", *session.posargs)
-
-
-if __name__ == "__main__":
-    sys.exit("run `nox`, not this file")
+    session.run(sys.executable, "benchmarks/overhead.py", *session.posargs)

@@ -9,19 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import msgspec
-import polars as pl
 
 from engine.data.declared import check_schema
 from engine.errors import DataError, RecipeError
 from engine.recipe.spec import ColumnSpec, ColumnType, Role, Scalar, Spec
-
-if TYPE_CHECKING:
-    import pandera.polars as pa
-
-__all__ = ["Column", "Schema", "Storage", "check_schema", "declare", "from_json", "to_json", "to_pandera"]
 
 # How a column is held in a frame: exactly one polars dtype each (datetime: Datetime("us"), no time zone).
 Storage = Literal["float64", "int64", "boolean", "string", "datetime"]
@@ -142,43 +136,3 @@ def from_json(content: Mapping[str, object]) -> Schema:
         return msgspec.convert({key: content[key] for key in ("columns", "positive", "extra")}, Schema)
     except (msgspec.ValidationError, KeyError) as exc:
         raise DataError.of(f"this is not a schema: {exc}") from exc
-
-
-def to_pandera(schema: Schema) -> pa.DataFrameSchema:
-    """Return the same rules as a pandera schema, for those who want to check a frame with pandera.
-
-    Columns that are not held in a table (`role: ignore`) are left out. On a frame that `read` gave, the
-    counts of failing rows equal those of `engine.data.check`; a NaN, which `read` never leaves, pandera also
-    counts against `max`.
-    """
-    import pandera.polars as pa
-
-    from engine.data.rules import bound
-    from engine.data.storage import DTYPES
-
-    columns = {}
-    for column in schema.columns:
-        if column.role == "ignore":
-            continue
-        checks = []
-        if column.storage == "float64":
-            checks.append(pa.Check(_finite, name="finite"))
-        if column.min is not None:
-            checks.append(pa.Check.ge(bound(column, column.min)))
-        if column.max is not None:
-            checks.append(pa.Check.le(bound(column, column.max)))
-        if column.values is not None:
-            checks.append(pa.Check.isin(list(column.values)))
-        if column.pattern is not None:
-            checks.append(pa.Check.str_matches(f"^(?:{column.pattern})$"))
-        if column.max_length is not None:
-            checks.append(pa.Check.str_length(max_value=column.max_length))
-        columns[column.name] = pa.Column(
-            DTYPES[column.storage], checks=checks, nullable=column.nullable, unique=column.unique
-        )
-    return pa.DataFrameSchema(columns, strict=schema.extra == "error")
-
-
-def _finite(data: pa.PolarsData) -> pl.LazyFrame:
-    finite: pl.LazyFrame = data.lazyframe.select(~pl.col(data.key).is_infinite())
-    return finite

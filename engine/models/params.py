@@ -132,8 +132,9 @@ def check_params(
     for name, value in model.params.items():
         key, try_ = f"model.params.{name}", f"engine options model/{model.family}"
         if name not in known:
-            choices = [choice for choice in known if choice not in set_by]
-            what, suggestion = f"'{name}' is not a parameter of {family}", nearest(name, choices)
+            # A name of the constructor's own first: a library's aliases are many, and some look alike.
+            suggestion = nearest(name, allowed) or nearest(name, [key for key in known if key not in set_by])
+            what = f"'{name}' is not a parameter of {family}"
             messages.append(Message(what, key, suggestion=suggestion, allowed=allowed, try_=try_))
             continue
         constructor_name = known[name].same_as or name

@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.data.check import check, to_error
-from engine.data.schema import Column, Schema, to_pandera
+from engine.data.pandera_schema import to_pandera
+from engine.data.schema import Column, Schema
 from engine.data.storage import Refused
 
 ColumnOf = Callable[..., Column]

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.data.schema import Column, Schema, declare, from_json, to_json, to_pandera
+from engine.data.pandera_schema import to_pandera
+from engine.data.schema import Column, Schema, declare, from_json, to_json
 from engine.errors import DataError, RecipeError
 from engine.recipe.spec import Spec
 

@@ -1,0 +1,54 @@
+"""The contract as a pandera schema, for those who want to hold a frame against it with pandera.
+
+Our own check says the same rules as one lazy aggregate: importing pandera costs more than most checks do.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from engine.data.rules import bound
+from engine.data.schema import Schema
+from engine.data.storage import DTYPES
+
+if TYPE_CHECKING:
+    import pandera.polars as pa
+
+
+def to_pandera(schema: Schema) -> pa.DataFrameSchema:
+    """Return the same rules as a pandera schema, for those who want to check a frame with pandera.
+
+    Columns that are not held in a table (`role: ignore`) are left out. On a frame that `read` gave, the
+    counts of failing rows equal those of `engine.data.check`; a NaN, which `read` never leaves, pandera also
+    counts against `max`.
+    """
+    import pandera.polars as pa
+
+    columns = {}
+    for column in schema.columns:
+        if column.role == "ignore":
+            continue
+        checks = []
+        if column.storage == "float64":
+            checks.append(pa.Check(_finite, name="finite"))
+        if column.min is not None:
+            checks.append(pa.Check.ge(bound(column, column.min)))
+        if column.max is not None:
+            checks.append(pa.Check.le(bound(column, column.max)))
+        if column.values is not None:
+            checks.append(pa.Check.isin(list(column.values)))
+        if column.pattern is not None:
+            checks.append(pa.Check.str_matches(f"^(?:{column.pattern})$"))
+        if column.max_length is not None:
+            checks.append(pa.Check.str_length(max_value=column.max_length))
+        columns[column.name] = pa.Column(
+            DTYPES[column.storage], checks=checks, nullable=column.nullable, unique=column.unique
+        )
+    return pa.DataFrameSchema(columns, strict=schema.extra == "error")
+
+
+def _finite(data: pa.PolarsData) -> pl.LazyFrame:
+    finite: pl.LazyFrame = data.lazyframe.select(~pl.col(data.key).is_infinite())
+    return finite
