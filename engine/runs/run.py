@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from engine.data.source import conform
 from engine.errors import EngineError, RecipeError, nearest
 from engine.runs.folder import LOCK, PARTIAL, is_interrupted
 
@@ -95,8 +94,7 @@ class Run:
         DataError
             If the rows break the schema.
         """
-        bundle = self.bundle()
-        return bundle.predict(conform(frame, schema=bundle.schema))
+        return self.bundle().predict(frame)
 
 
 def find_run(given: str, *, root: Path) -> Run:

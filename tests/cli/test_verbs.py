@@ -49,7 +49,12 @@ def test_a_day_with_the_engine(recipe: Path, mixed: ModuleType, capsys: pytest.C
     assert shown["facts"]["model"]["family"] == "lightgbm"
     differences = told(capsys, "diff", first["run"], second["run"])
     assert isinstance(differences, list)
-    assert {"about": "recipe", "key": "model.family", "first": "logistic", "second": "lightgbm"} in differences
+    assert {
+        "about": "recipe",
+        "key": "model.family",
+        "first": "logistic",
+        "second": "lightgbm",
+    } in differences
     assert not [item for item in differences if item["about"] in ("data", "code", "versions")]
     verified = told(capsys, "verify", first["run"])
     assert isinstance(verified, dict)
@@ -66,19 +71,27 @@ def test_a_day_with_the_engine(recipe: Path, mixed: ModuleType, capsys: pytest.C
     packaged = told(capsys, "package", first["run"], "-o", "bentos")
     assert isinstance(packaged, dict)
     assert Path(packaged["archive"]).is_file()
-    assert not [path for path in Path(packaged["folder"]).rglob("*") if path.suffix in (".pkl", ".pickle", ".joblib")]
+    assert not [
+        path for path in Path(packaged["folder"]).rglob("*") if path.suffix in (".pkl", ".pickle", ".joblib")
+    ]
 
 
-def test_multirun_compares_and_goes_on_after_a_failure(recipe: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_multirun_compares_and_goes_on_after_a_failure(
+    recipe: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Every combination is run; one that fails is reported and does not stop the others."""
     outcomes = told(capsys, "run", str(recipe), "-m", "model=logistic,ridge", "seed=0,1", code=2)
     assert isinstance(outcomes, list)
     assert [outcome["overrides"] for outcome in outcomes] == [
         [f"model={model}", f"seed={seed}"] for model in ("logistic", "ridge") for seed in (0, 1)
     ]
-    assert [sorted(outcome) for outcome in outcomes[:2]] == [["gates", "metrics", "overrides", "path", "run"]] * 2
+    assert [sorted(outcome) for outcome in outcomes[:2]] == [
+        ["gates", "metrics", "overrides", "path", "run"]
+    ] * 2
     assert [outcome["error"]["code"] for outcome in outcomes[2:]] == [2, 2]
-    assert main(["run", str(recipe), "-m", "model=logistic,random_forest", "evaluation=quick", "--quiet"]) == 0
+    assert (
+        main(["run", str(recipe), "-m", "model=logistic,random_forest", "evaluation=quick", "--quiet"]) == 0
+    )
     table = capsys.readouterr().out
     assert "model=logistic" in table
     assert "all with evaluation=quick" in table
@@ -126,7 +139,15 @@ def test_kill_leaves_no_finished_run_and_the_next_one_works(
     delay_s: float, recipe: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """kill -9 at any moment: nothing looks finished; the interrupted run is listed, resumed, and equals a whole one."""
-    command = [sys.executable, "-m", "engine", "run", str(recipe), "model=mlp", "model.params.max_epochs=5000"]
+    command = [
+        sys.executable,
+        "-m",
+        "engine",
+        "run",
+        str(recipe),
+        "model=mlp",
+        "model.params.max_epochs=5000",
+    ]
     long = ["model.params.patience=5000", "compute.max_iterations=5000", "--quiet"]
     with subprocess.Popen([*command, *long], start_new_session=True) as process:
         time.sleep(delay_s)
@@ -140,7 +161,9 @@ def test_kill_leaves_no_finished_run_and_the_next_one_works(
     capsys.readouterr()
 
 
-def test_an_interrupted_run_is_resumed_under_its_own_id(recipe: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_interrupted_run_is_resumed_under_its_own_id(
+    recipe: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """`--resume` finishes an interrupted run with the answers that it would have had."""
     whole = told(capsys, "run", str(recipe))
     assert isinstance(whole, dict)
@@ -161,7 +184,15 @@ def test_an_interrupted_run_is_resumed_under_its_own_id(recipe: Path, capsys: py
 
 def test_ctrl_c_is_exit_130_with_nothing_published(recipe: Path) -> None:
     """A stop by the user: exit 130, one line, no finished run."""
-    command = [sys.executable, "-m", "engine", "run", str(recipe), "model=mlp", "model.params.max_epochs=5000"]
+    command = [
+        sys.executable,
+        "-m",
+        "engine",
+        "run",
+        str(recipe),
+        "model=mlp",
+        "model.params.max_epochs=5000",
+    ]
     long = ["model.params.patience=5000", "compute.max_iterations=5000", "--quiet"]
     with subprocess.Popen([*command, *long], stderr=subprocess.PIPE, text=True) as process:
         deadline = time.monotonic() + 60
