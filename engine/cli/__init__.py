@@ -47,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Whoever read our output has gone; nothing is left to say to them.
         sys.stderr.close()
         return 1
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 (the one place that answers for our own faults)
         if debug:
             traceback.print_exc()
         words = (str(error).splitlines() or [""])[0][:300]

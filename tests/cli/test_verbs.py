@@ -122,7 +122,8 @@ def test_plan_trains_nothing_and_tells_origins(recipe: Path, capsys: pytest.Capt
     assert not Path("runs").exists()
 
 
-def test_options_lists_groups_options_and_files(recipe: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.usefixtures("recipe")
+def test_options_lists_groups_options_and_files(capsys: pytest.CaptureFixture[str]) -> None:
     """`options` tells the groups, a group's options, and one option's file; a wrong name gets the nearest."""
     groups = told(capsys, "options")
     assert isinstance(groups, dict)
@@ -138,7 +139,7 @@ def test_options_lists_groups_options_and_files(recipe: Path, capsys: pytest.Cap
 def test_kill_leaves_no_finished_run_and_the_next_one_works(
     delay_s: float, recipe: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """kill -9 at any moment: nothing looks finished; the interrupted run is listed, resumed, and equals a whole one."""
+    """A kill -9 at any moment: nothing looks finished, what was interrupted is listed so, and the next run works."""
     command = [
         sys.executable,
         "-m",
