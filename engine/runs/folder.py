@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +19,8 @@ from engine.errors import EngineError, RecipeError
 
 PARTIAL = ".partial"
 LOCK = ".lock"
+_STAMP = "%Y%m%d-%H%M%S"
+_STAMPED = re.compile(r"\d{8}-\d{6}(?=-)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +47,7 @@ def draft(root: Path, *, name: str, digest: str, resume: str | None = None) -> I
     """
     parent = root / name
     parent.mkdir(parents=True, exist_ok=True)
-    made = _reopen(parent, resume) if resume else _create(parent, digest)
+    made = _reopen(parent, resume, digest) if resume else _create(parent, digest)
     with durable.locked(made.folder / LOCK):
         try:
             yield made
@@ -61,22 +64,32 @@ def is_interrupted(folder: Path) -> bool:
 
 
 def _create(parent: Path, digest: str) -> Draft:
-    moment = datetime.now(UTC)
+    """Make a folder whose id is later than every other, so that ids sort as the runs began."""
     while True:
-        run = f"{moment:%Y%m%d-%H%M%S}-{digest[:8]}"
+        moment = _next_moment(parent)
+        run = f"{moment:{_STAMP}}-{digest[:8]}"
         folder, final = parent / (run + PARTIAL), parent / run
         try:
             folder.mkdir()
         except FileExistsError:
-            moment += timedelta(seconds=1)
+            # Another process has begun the same run in the same second.
             continue
-        if not final.exists():
-            return Draft(run, folder, final)
-        folder.rmdir()
-        moment += timedelta(seconds=1)
+        if final.exists():
+            folder.rmdir()
+            continue
+        return Draft(run, folder, final)
 
 
-def _reopen(parent: Path, run: str) -> Draft:
+def _next_moment(parent: Path) -> datetime:
+    now = datetime.now(UTC).replace(microsecond=0)
+    begun = [match[0] for entry in parent.iterdir() if (match := _STAMPED.match(entry.name))]
+    latest = max(begun, default="")
+    if latest < f"{now:{_STAMP}}":
+        return now
+    return datetime.strptime(latest, _STAMP).replace(tzinfo=UTC) + timedelta(seconds=1)
+
+
+def _reopen(parent: Path, run: str, digest: str) -> Draft:
     folder, final = parent / (run + PARTIAL), parent / run
     if not folder.is_dir():
         what = (
@@ -85,6 +98,9 @@ def _reopen(parent: Path, run: str) -> Draft:
         raise RecipeError.of(what, try_="engine runs")
     if durable.is_locked(folder / LOCK):
         raise EngineError.of(f"run {run} is at work in another process")
+    if not run.endswith(digest[:8]):
+        what = f"recipe, data, code or versions have changed since run {run} was interrupted"
+        raise RecipeError.of(what, file=str(folder / "recipe.yaml"), try_="engine run RECIPE for a new run")
     for entry in folder.iterdir():
         # The recipe stays: a second interruption must leave the run resumable.
         if entry.name not in (LOCK, "recipe.yaml"):
