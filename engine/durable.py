@@ -11,6 +11,7 @@ import json
 import os
 import secrets
 import shutil
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,7 @@ from typing import IO
 
 from engine.errors import EngineError
 
+_PATIENCE_S = (0.001, 0.01, 0.05, 0.1, 0.2)
 
 def fsync_folder(folder: Path) -> None:
     """Make the names inside `folder` durable."""
@@ -110,10 +112,15 @@ def locked(path: Path) -> Iterator[None]:
     """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise EngineError.of(f"another process is at work here: it holds {path}") from None
+        # Whoever asks `is_locked` holds it for an instant, which is no reason to give up.
+        for wait_s in (*_PATIENCE_S, None):
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if wait_s is None:
+                    raise EngineError.of(f"another process is at work here: it holds {path}") from None
+                time.sleep(wait_s)
         yield
     finally:
         os.close(descriptor)
@@ -125,7 +132,8 @@ def is_locked(path: Path) -> bool:
         return False
     descriptor = os.open(path, os.O_RDWR)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # Shared: two that ask at once must not take each other for an owner.
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
     finally:

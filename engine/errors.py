@@ -123,6 +123,13 @@ class GateError(EngineError):
     exit_code = 4
 
 
+def own_fault(error: Exception) -> EngineError:
+    """Return what a person is told of an exception that none of our rooms expected."""
+    words = (str(error).splitlines() or [""])[0][:300]
+    what = f"a fault of the engine's own: {type(error).__name__}: {words}"
+    return EngineError.of(what, try_="the same command with --debug")
+
+
 def nearest(word: str, choices: Iterable[str]) -> str:
     """Return the choice that `word` most likely meant, or an empty string if none is near.
 

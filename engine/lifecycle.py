@@ -16,7 +16,7 @@ from engine.recipe.spec import Spec
 from engine.report import render
 from engine.runs import record
 from engine.runs.facts import identity
-from engine.runs.folder import PARTIAL, draft
+from engine.runs.folder import PARTIAL, RECIPE, draft
 from engine.runs.run import Run
 from engine.runs.same import compare_files
 from engine.runs.steps import Listener, Silence, Steps
@@ -77,7 +77,13 @@ def run(spec: Spec, *, listener: Listener | None = None, resume_id: str | None =
             )
         with steps("write the graph"):
             model = deploy_candidate(
-                candidate, validation=validation, schema=schema, task=task, target=target, spec=spec
+                candidate,
+                train=train,
+                validation=validation,
+                schema=schema,
+                task=task,
+                target=target,
+                spec=spec,
             )
         with steps("evaluate"):
             judgement = judge_model(
@@ -115,7 +121,7 @@ def run(spec: Spec, *, listener: Listener | None = None, resume_id: str | None =
 
 def resume(folder: Path, *, listener: Listener | None = None) -> Run:
     """Finish an interrupted run under its own id; the same recipe on the same data gives the same run."""
-    spec = load_checked(folder / "recipe.yaml")
+    spec = load_checked(folder / RECIPE).model_copy(update={"runs": str(folder.parent.parent)})
     return run(spec, listener=listener, resume_id=folder.name.removesuffix(PARTIAL))
 
 
@@ -126,10 +132,12 @@ def verify(finished: Run, *, listener: Listener | None = None) -> dict[str, bool
     ------
     DataError
         If the data is not what the run read.
+    BundleError
+        If the run's own bundle is not what its manifest says.
     """
     with tempfile.TemporaryDirectory(prefix="engine-verify-") as aside:
-        spec = load_checked(finished.path / "recipe.yaml").model_copy(update={"runs": aside})
-        again = run(spec, listener=listener)
-        if again.facts["data_sha256"] != finished.facts["data_sha256"]:
+        spec = load_checked(finished.path / RECIPE).model_copy(update={"runs": aside})
+        compare_files(finished, finished)
+        if read(spec.data, declare(spec)).source.sha256 != finished.facts["data_sha256"]:
             raise DataError.of("the data has changed since the run", file=spec.data.path, key="data.path")
-        return compare_files(finished, again)
+        return compare_files(finished, run(spec, listener=listener))

@@ -213,13 +213,82 @@ def test_a_secret_from_the_environment_is_in_no_file(
 ) -> None:
     """A value taken from the environment is used, and stored nowhere."""
     monkeypatch.setenv("CANARY", "canary-3141592653")
-    done = run(mixed.write(tmp_path, "binary"), "goal.statement=${oc.env:CANARY}")
+    recipe = mixed.write(tmp_path, "binary")
+    (tmp_path / "canary-3141592653").mkdir()
+    (tmp_path / "mixed.csv").rename(tmp_path / "canary-3141592653" / "mixed.csv")
+    done = run(recipe, "data.path='${oc.env:CANARY}/mixed.csv'", "evaluation=standard")
     files = [path for path in done.path.rglob("*") if path.is_file()]
-    assert len(files) > 10
+    assert len(files) > 15
     assert [path for path in files if b"canary-3141592653" in path.read_bytes()] == []
-    assert json.loads((done.path / "recipe.json").read_text())["goal"]["statement"] == "${oc.env:CANARY}"
+    assert json.loads((done.path / "data.json").read_text())["source"]["path"] == "${oc.env:CANARY}/mixed.csv"
+    assert lifecycle.verify(done)["metrics.json"]
+    with pytest.raises(RecipeError) as error:
+        engine.load(recipe, ["goal.statement='${oc.env:CANARY}'"])
+    assert str(error.value) == (
+        "command line: goal.statement\n  a value from the environment would be written out here\n"
+        "  allowed: data.path"
+    )
 
 
 def test_partial_folders_have_their_own_suffix() -> None:
     """What is half made can't be taken for a run by its name."""
     assert PARTIAL == ".partial"
+
+
+def test_folds_on_noise_score_as_chance(tmp_path: Path, mixed: ModuleType) -> None:
+    """No fold's own rows stop its fit: without a truth the cross-validated loss is no better than chance."""
+    recipe = mixed.write(tmp_path, "binary", model="lightgbm")
+    rng = np.random.default_rng(0)
+    table = mixed.frame("binary").with_columns(pl.Series("outcome", rng.choice(["yes", "no"], 600)))
+    table.write_csv(tmp_path / "mixed.csv", datetime_format="%Y-%m-%dT%H:%M:%S")
+    losses = [
+        run(recipe, "split=kfold", f"seed={seed}", "compute.max_iterations=300").metrics["validation"][
+            "log_loss"
+        ]["value"]  # type: ignore[index]
+        for seed in range(3)
+    ]
+    assert np.mean(losses) >= 0.692
+
+
+def test_a_damaged_bundle_is_not_verified(tmp_path: Path, mixed: ModuleType) -> None:
+    """`verify` reads the bytes themselves: one changed bit of the graph is refused."""
+    done = run(mixed.write(tmp_path, "binary"))
+    graph = done.path / "bundle" / "model.onnx"
+    content = bytearray(graph.read_bytes())
+    content[len(content) // 2] ^= 1
+    graph.write_bytes(content)
+    with pytest.raises(EngineError, match=r"model\.onnx"):
+        lifecycle.verify(done)
+
+
+def test_without_validation_rows_parity_is_held_on_training_rows(tmp_path: Path, mixed: ModuleType) -> None:
+    """The graph is held against the library also where no rows validate."""
+    done = run(mixed.write(tmp_path, "binary"), "split.validation=0")
+    assert done.facts["model"]["parity"]["n_rows"] > 100  # type: ignore[index]
+    assert done.metrics["validation"] == {}
+
+
+def test_personal_data_is_in_no_golden_row(tmp_path: Path, mixed: ModuleType) -> None:
+    """Columns marked pii hold one neutral value in the rows that travel with a deployment."""
+    done = run(
+        mixed.write(tmp_path, "binary"),
+        "schema.columns.size.pii=true", "schema.columns.count.pii=true", "schema.columns.code.pii=true",
+        "schema.columns.since={pii: true, nullable: true}",
+    )  # fmt: skip
+    golden = pl.read_parquet(done.path / "bundle" / "golden.parquet")
+    assert golden["size"].null_count() == golden["since"].null_count() == golden.height
+    assert golden["count"].unique().to_list() == [0]
+    assert golden["code"].unique().to_list() == [1]
+    assert golden["city"].n_unique() > 1
+    done.bundle().replay_golden()
+
+
+def test_an_id_called_row_keeps_its_name(tmp_path: Path, mixed: ModuleType) -> None:
+    """The row's place in the data gives way to a column of the user's that has its name."""
+    recipe = mixed.write(tmp_path, "binary")
+    recipe.write_text(recipe.read_text().replace("    id: {", "    row: {"))
+    table = mixed.frame("binary").rename({"id": "row"})
+    table.write_csv(tmp_path / "mixed.csv", datetime_format="%Y-%m-%dT%H:%M:%S")
+    stored = pl.read_parquet(run(recipe).path / "predictions.parquet")
+    assert stored.columns[:3] == ["row_number", "row", "outcome"]
+    assert stored["row_number"].to_list() == stored["row"].to_list()

@@ -11,7 +11,7 @@ from types import FrameType
 
 from engine.cli.arguments import Options, Parser
 from engine.cli.output import print_error
-from engine.errors import EngineError, Message, RecipeError, nearest
+from engine.errors import EngineError, RecipeError, nearest, own_fault
 
 # verb: (module, one line for --help), in the order of a model's life
 VERBS = {
@@ -50,9 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:  # noqa: BLE001 (the one place that answers for our own faults)
         if debug:
             traceback.print_exc()
-        words = (str(error).splitlines() or [""])[0][:300]
-        what = f"a fault of the engine's own: {type(error).__name__}: {words}"
-        print_error(EngineError([Message(what, try_="the same command with --debug")]), json=json)
+        print_error(own_fault(error), json=json)
         return 1
     finally:
         signal.signal(signal.SIGTERM, before)

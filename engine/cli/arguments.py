@@ -26,7 +26,7 @@ class Options(argparse.Namespace):
     what: str | None
     origins: bool
     check_data: bool
-    runs: str
+    runs: str | None
     json: bool
     quiet: bool
     debug: bool
@@ -63,9 +63,9 @@ def add_run(parser: Parser) -> None:
 
 def add_runs_folder(parser: Parser) -> None:
     """Add where runs lie."""
-    parser.add_argument("--runs", default="runs", metavar="DIR", help="where runs lie (default: ./runs)")
+    parser.add_argument("--runs", metavar="DIR", help="where runs lie (default: ./runs)")
 
 
 def runs_folder(options: Options) -> Path:
     """Return where runs lie."""
-    return Path(options.runs)
+    return Path(options.runs or "runs")

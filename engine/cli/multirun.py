@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from engine.cli.arguments import Options
 from engine.cli.output import Watcher, print_error, print_json, print_table, print_text
 from engine.cli.summary import interval, run_to_json
-from engine.errors import EngineError, GateError
+from engine.errors import EngineError, GateError, own_fault
+from engine.recipe.spec import Spec
 from engine.runs.run import Run
 
 
@@ -45,7 +46,7 @@ def run_many(options: Options, watcher: Watcher) -> int:
     outcomes = []
     for index, overrides in enumerate(combinations, start=1):
         watcher.noted(f"run {index} of {len(combinations)}: {' '.join(overrides) or 'as it is'}")
-        outcome = _run_one(options.recipe, overrides, watcher)
+        outcome = _run_one(options.recipe, overrides, options, watcher)
         if outcome.error is not None and not options.json:
             print_error(outcome.error, json=False)
         outcomes.append(outcome)
@@ -58,20 +59,26 @@ def run_many(options: Options, watcher: Watcher) -> int:
     return next(iter(failures + codes), 0)
 
 
-def _run_one(recipe: str, overrides: tuple[str, ...], watcher: Watcher) -> Outcome:
+def _run_one(recipe: str, overrides: tuple[str, ...], options: Options, watcher: Watcher) -> Outcome:
     from engine import load
     from engine.lifecycle import run
 
     start = time.perf_counter()
     metric = ""
     try:
-        spec = load(recipe, overrides, listener=watcher)
+        spec = elsewhere(load(recipe, overrides, listener=watcher), options)
         metric = spec.goal.metric
         done = run(spec, listener=watcher)
-    except EngineError as error:
+    except Exception as error:  # noqa: BLE001 (a fault of ours in one combination does not stop the others)
         watcher.close()
-        return Outcome(overrides, None, error, metric, time.perf_counter() - start)
+        told = error if isinstance(error, EngineError) else own_fault(error)
+        return Outcome(overrides, None, told, metric, time.perf_counter() - start)
     return Outcome(overrides, done, None, metric, time.perf_counter() - start)
+
+
+def elsewhere(spec: Spec, options: Options) -> Spec:
+    """Return the spec with its runs where `--runs` says, if it says so."""
+    return spec if options.runs is None else spec.model_copy(update={"runs": options.runs})
 
 
 def _print_comparison(outcomes: list[Outcome]) -> None:

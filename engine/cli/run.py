@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from engine.cli.arguments import Options, Parser, add_common, add_recipe, add_runs_folder, runs_folder
-from engine.cli.multirun import run_many
+from engine.cli.multirun import elsewhere, run_many
 from engine.cli.output import Watcher, print_json
 from engine.cli.summary import print_run, run_to_json
 from engine.errors import GateError, RecipeError
@@ -33,7 +33,8 @@ def call(options: Options) -> int:
         from engine import load
         from engine.lifecycle import run
 
-        done = run(load(options.recipe, options.overrides, listener=watcher), listener=watcher)
+        spec = load(options.recipe, options.overrides, listener=watcher)
+        done = run(elsewhere(spec, options), listener=watcher)
     finally:
         watcher.close()
     return _tell(options, done)

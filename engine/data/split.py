@@ -21,11 +21,29 @@ from engine.errors import DataError, Message
 from engine.recipe.spec import ColumnSpec, Role, Spec, SplitSpec
 
 Array = np.ndarray
-Fold = tuple[Array, Array]
 # Deciles, as is usual for stratifying a continuous target; fewer where there are few rows.
 _N_BINS = 10
 _TEST = 2  # the place of test rows among the shares of train, validation, test
 _MIN_BIN_ROWS = 10
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fold:
+    """Row indices of one fold, int64, sorted, disjoint: none of them a test row.
+
+    Attributes
+    ----------
+    train
+        The rows to fit on.
+    validation
+        The rows that may stop the fit early; none where `split.validation` is 0.
+    judged
+        The rows that are scored, which nothing of the fit may see.
+    """
+
+    train: Array
+    validation: Array
+    judged: Array
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,7 +53,7 @@ class Parts:
     Attributes
     ----------
     folds
-        Pairs (train, validation) of a `kfold` split, else empty; `train` and `validation` are the first.
+        Of a `kfold` split, else empty. `validation` is what the first fold judges, `train` the rest.
     """
 
     train: Array
@@ -147,10 +165,24 @@ def _kfold(table: Table, *, spec: SplitSpec, rng: np.random.Generator) -> Parts:
     n_blocks = n_folds + 1 if kind == "time" else n_folds
     fold_of = _assign(table, rest, kind=kind, shares=(1 / n_blocks,) * n_blocks, rng=rng)
     if kind == "time":
-        folds = tuple((rest[fold_of < fold], rest[fold_of == fold]) for fold in range(n_folds, 0, -1))
+        cuts = [(rest[fold_of < fold], rest[fold_of == fold]) for fold in range(n_folds, 0, -1)]
     else:
-        folds = tuple((rest[fold_of != fold], rest[fold_of == fold]) for fold in range(n_folds))
-    return Parts(*folds[0], test, folds)
+        cuts = [(rest[fold_of != fold], rest[fold_of == fold]) for fold in range(n_folds)]
+    folds = tuple(
+        Fold(*_hold_out(table, train, kind=kind, share=spec.validation, rng=rng), judged)
+        for train, judged in cuts
+    )
+    return Parts(*cuts[0], test, folds)
+
+
+def _hold_out(
+    table: Table, rows: Array, *, kind: str, share: float, rng: np.random.Generator
+) -> tuple[Array, Array]:
+    """Cut the rows that may stop a fit early from a fold's training rows; none where the share is 0."""
+    if not share:
+        return rows, rows[:0]
+    part_of = _assign(table, rows, kind=kind, shares=(1.0 - share, share), rng=rng)
+    return rows[part_of == 0], rows[part_of == 1]
 
 
 def _structure(schema: Schema, *, ignore: bool) -> str:

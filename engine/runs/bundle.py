@@ -12,7 +12,6 @@ import secrets
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import msgspec
@@ -29,6 +28,7 @@ from engine.models.scorer import Scorer
 from engine.names import TASKS
 from engine.recipe.spec import DataSpec, DeploySpec
 from engine.runs.contract import FORMAT, Contract, Limits, TargetFacts, TextFacts, read_contract
+from engine.runs.facts import engine_version
 from engine.runs.manifest import Manifest, read_verified, write_manifest
 from engine.runs.reference import reference
 from engine.tasks.task import Scores, Target, Task
@@ -279,14 +279,6 @@ def load_deployable(folder: Path, *, threads: int = 1) -> Bundle:
     bundle.require_passed()
     bundle.replay_golden()
     return bundle
-
-
-def engine_version() -> str:
-    """Return the version of this engine, or `source` where its package is not installed."""
-    try:
-        return version("declarative-engine")
-    except PackageNotFoundError:
-        return "source"
 
 
 def _model_files(artifact: Artifact) -> dict[str, bytes]:

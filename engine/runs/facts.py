@@ -19,8 +19,11 @@ _DECIDING = (
 
 @cache
 def engine_version() -> str:
-    """Return the installed version of this package."""
-    return version("declarative-engine")
+    """Return the installed version of this package, or `source` where it runs without being installed."""
+    try:
+        return version("declarative-engine")
+    except PackageNotFoundError:
+        return "source"
 
 
 @cache

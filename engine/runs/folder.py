@@ -15,10 +15,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from engine import durable
-from engine.errors import EngineError, RecipeError
+from engine.errors import RecipeError
 
 PARTIAL = ".partial"
-LOCK = ".lock"
+RECIPE = "recipe.yaml"
 _STAMP = "%Y%m%d-%H%M%S"
 _STAMPED = re.compile(r"\d{8}-\d{6}(?=-)")
 
@@ -47,11 +47,9 @@ def draft(root: Path, *, name: str, digest: str, resume: str | None = None) -> I
     """
     parent = root / name
     parent.mkdir(parents=True, exist_ok=True)
-    made = _reopen(parent, resume, digest) if resume else _create(parent, digest)
-    with durable.locked(made.folder / LOCK):
+    with _reopened(parent, resume, digest) if resume else _created(parent, digest) as made:
         try:
             yield made
-            (made.folder / LOCK).unlink()
             durable.publish_folder(made.folder, made.final)
         except Exception:
             durable.remove_folder(made.folder)
@@ -60,24 +58,42 @@ def draft(root: Path, *, name: str, digest: str, resume: str | None = None) -> I
 
 def is_interrupted(folder: Path) -> bool:
     """Tell whether a partial folder has no living owner."""
-    return folder.name.endswith(PARTIAL) and not durable.is_locked(folder / LOCK)
+    return folder.name.endswith(PARTIAL) and not durable.is_locked(_lock_of(folder))
 
 
-def _create(parent: Path, digest: str) -> Draft:
+def _lock_of(folder: Path) -> Path:
+    """Return the lock of a partial folder: beside it, so that it outlives the folder's last rename."""
+    return folder.with_name(f".{folder.name.removesuffix(PARTIAL)}.lock")
+
+
+@contextmanager
+def _owned(made: Draft) -> Iterator[Draft]:
+    lock = _lock_of(made.folder)
+    with durable.locked(lock):
+        try:
+            yield made
+        finally:
+            lock.unlink()
+
+
+@contextmanager
+def _created(parent: Path, digest: str) -> Iterator[Draft]:
     """Make a folder whose id is later than every other, so that ids sort as the runs began."""
     while True:
         moment = _next_moment(parent)
         run = f"{moment:{_STAMP}}-{digest[:8]}"
-        folder, final = parent / (run + PARTIAL), parent / run
+        made = Draft(run, parent / (run + PARTIAL), parent / run)
         try:
-            folder.mkdir()
+            made.folder.mkdir()
         except FileExistsError:
             # Another process has begun the same run in the same second.
             continue
-        if final.exists():
-            folder.rmdir()
+        if made.final.exists():
+            made.folder.rmdir()
             continue
-        return Draft(run, folder, final)
+        with _owned(made):
+            yield made
+        return
 
 
 def _next_moment(parent: Path) -> datetime:
@@ -89,20 +105,19 @@ def _next_moment(parent: Path) -> datetime:
     return datetime.strptime(latest, _STAMP).replace(tzinfo=UTC) + timedelta(seconds=1)
 
 
-def _reopen(parent: Path, run: str, digest: str) -> Draft:
-    folder, final = parent / (run + PARTIAL), parent / run
-    if not folder.is_dir():
-        what = (
-            f"run {run} is finished" if final.is_dir() else f"there is no interrupted run {run} in {parent}"
-        )
-        raise RecipeError.of(what, try_="engine runs")
-    if durable.is_locked(folder / LOCK):
-        raise EngineError.of(f"run {run} is at work in another process")
+@contextmanager
+def _reopened(parent: Path, run: str, digest: str) -> Iterator[Draft]:
+    """Take an interrupted run over: own it first, then empty it of what was half made."""
+    made = Draft(run, parent / (run + PARTIAL), parent / run)
     if not run.endswith(digest[:8]):
         what = f"recipe, data, code or versions have changed since run {run} was interrupted"
-        raise RecipeError.of(what, file=str(folder / "recipe.yaml"), try_="engine run RECIPE for a new run")
-    for entry in folder.iterdir():
-        # The recipe stays: a second interruption must leave the run resumable.
-        if entry.name not in (LOCK, "recipe.yaml"):
-            shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
-    return Draft(run, folder, final)
+        raise RecipeError.of(what, file=str(made.folder / RECIPE), try_="engine run RECIPE for a new run")
+    with _owned(made):
+        if not made.folder.is_dir():
+            state = "is finished" if made.final.is_dir() else f"is not in {parent}"
+            raise RecipeError.of(f"run {run} {state}", try_="engine runs")
+        for entry in made.folder.iterdir():
+            # The recipe stays: a second interruption must leave the run resumable.
+            if entry.name != RECIPE:
+                shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+        yield made

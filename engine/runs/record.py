@@ -20,6 +20,7 @@ from engine.recipe import text
 from engine.recipe.spec import Spec
 from engine.runs import facts
 from engine.runs.bundle import reference, write_bundle
+from engine.runs.golden import without_pii
 from engine.runs.folder import Draft
 from engine.runs.steps import Steps
 from engine.tasks.task import Task
@@ -46,8 +47,11 @@ def write_data(folder: Path, *, table: Table, divided: Divided, spec: Spec) -> P
     """Write `data.json`: the source and its hash, a profile of each column, the split and its hashes."""
     found = profile(table, parts=divided.parts)
     parts = divided.parts
+    data = spec.to_plain()["data"]
+    assert isinstance(data, dict)
     content = {
-        "source": table.source.to_json(),
+        # As the recipe says it: a path may come from the environment, whose values are never written out.
+        "source": {**table.source.to_json(), "path": data["path"]},
         "n_rows": table.n_rows,
         "split": {
             "kind": spec.split.kind,
@@ -66,7 +70,7 @@ def write_predictions(
 ) -> None:
     """Write `predictions.parquet`: of each test row its place in the data, ids, target and prediction."""
     kept = [*(column.name for column in schema.ids), schema.target.name]
-    rows = pl.Series("row", divided.parts.test, dtype=pl.Int64)
+    rows = pl.Series("row_number" if "row" in kept else "row", divided.parts.test, dtype=pl.Int64)
     frame = pl.concat(
         [rows.to_frame(), divided.test.frame.select(kept), task.to_frame(judgement.test, divided.target)],
         how="horizontal",
@@ -109,7 +113,7 @@ def write_run_bundle(
     """Write the bundle; its golden rows are test rows spread evenly, with the graph's own answers."""
     test = divided.test
     rows = np.unique(np.linspace(0, test.n_rows - 1, num=spec.deploy.golden_rows).astype(np.int64))
-    raw = test.frame[rows].select(column.name for column in schema.features)
+    raw = without_pii(test.frame[rows], schema.features)
     answers = task.to_frame(model.scorer.score(raw), divided.target)
     verdict = judgement.verdict
     write_bundle(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from engine.errors import EngineError, RecipeError, nearest
-from engine.runs.folder import LOCK, PARTIAL, is_interrupted
+from engine.runs.folder import PARTIAL, RECIPE, is_interrupted
 
 if TYPE_CHECKING:
     from engine.runs.bundle import Bundle
@@ -161,7 +161,7 @@ def find_interrupted(given: str, *, root: Path) -> Path:
     run = Path(given).name.removesuffix(PARTIAL)
     candidates = [Path(given), *sorted(root.glob(f"*/{run}{PARTIAL}"))]
     for folder in candidates:
-        if folder.name.endswith(PARTIAL) and (folder / "recipe.yaml").is_file():
+        if folder.name.endswith(PARTIAL) and (folder / RECIPE).is_file():
             return folder.resolve()
     finished = sorted(root.glob(f"*/{run}"))
     what = f"run {run} is finished" if finished else f"there is no interrupted run '{run}' in {root}"
@@ -169,4 +169,4 @@ def find_interrupted(given: str, *, root: Path) -> Path:
 
 
 def _is_run(folder: Path) -> bool:
-    return (folder / "facts.json").is_file() or (folder.name.endswith(PARTIAL) and (folder / LOCK).exists())
+    return (folder / "facts.json").is_file() or folder.name.endswith(PARTIAL)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import json
+import io
 
 import polars as pl
 
+from engine.errors import EngineError
+from engine.runs.manifest import read_verified
 from engine.runs.run import Run
 
 
@@ -13,22 +15,33 @@ def compare_files(first: Run, second: Run) -> dict[str, bool]:
     """Compare what a run decided: scores, predictions, and every model file of the bundle.
 
     What can't be the same twice (times, latency, ids) is not compared.
+
+    Raises
+    ------
+    BundleError
+        If a bundle is not what its manifest says.
+    EngineError
+        If a file of a run is missing.
     """
+    models = _models(first), _models(second)
     return {
         "metrics.json": _bytes(first, "metrics.json") == _bytes(second, "metrics.json"),
         "predictions.parquet": _frame(first).equals(_frame(second)),
-        **{f"bundle/{name}": _models(first)[name] == _models(second).get(name) for name in _models(first)},
+        **{f"bundle/{name}": content == models[1].get(name) for name, content in models[0].items()},
     }
 
 
 def _bytes(run: Run, file: str) -> bytes:
-    return (run.path / file).read_bytes()
+    try:
+        return (run.path / file).read_bytes()
+    except OSError as error:
+        raise EngineError.of(f"{run.path / file} can't be read: {error.strerror}") from error
 
 
 def _frame(run: Run) -> pl.DataFrame:
-    return pl.read_parquet(run.path / "predictions.parquet")
+    return pl.read_parquet(io.BytesIO(_bytes(run, "predictions.parquet")))
 
 
-def _models(run: Run) -> dict[str, str]:
-    files = json.loads(_bytes(run, "bundle/manifest.json"))["files"]
-    return {name: facts["sha256"] for name, facts in files.items() if name.endswith((".onnx", ".skops"))}
+def _models(run: Run) -> dict[str, bytes]:
+    _, files = read_verified(run.path / "bundle")
+    return {name: content for name, content in files.items() if name.endswith((".onnx", ".skops"))}

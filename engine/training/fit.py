@@ -98,7 +98,14 @@ def fit_candidate(
 
 
 def deploy_candidate(
-    candidate: Candidate, *, validation: PartData, schema: Schema, task: Task, target: Target, spec: Spec
+    candidate: Candidate,
+    *,
+    train: PartData,
+    validation: PartData,
+    schema: Schema,
+    task: Task,
+    target: Target,
+    spec: Spec,
 ) -> Model:
     """Write the candidate's graph, choose the threshold on validation rows, and hold it against the library.
 
@@ -108,6 +115,8 @@ def deploy_candidate(
         If the graph and the library differ by more than the family's tolerance: a fault of ours.
     """
     threshold = None
+    # Where no rows validate, the graph is held against the library on training rows.
+    held = validation if validation.n_rows else train
     if validation.n_rows:
         values = candidate.predict(validation.frame)
         threshold = task.choose_threshold(validation.y, values, validation.weights, spec=spec)
@@ -121,7 +130,7 @@ def deploy_candidate(
     scorer = Scorer(
         artifact, schema_columns=schema.features, kind=target.kind, threads=n_threads(spec.compute)
     )
-    return Model(candidate, artifact, scorer, threshold, _check_parity(candidate, scorer, validation))
+    return Model(candidate, artifact, scorer, threshold, _check_parity(candidate, scorer, held))
 
 
 def n_bytes(artifact: Artifact) -> int:

@@ -45,22 +45,22 @@ def score_folds(
     -------
     dict
         By metric, in the form of `metrics.json`, with every fold's value under `folds`. Decisions are made at
-        the task's neutral threshold: a fold's own rows must not choose what judges them.
+        the task's neutral threshold: a fold's own rows choose nothing, neither a threshold nor when to stop.
     """
     target, folds = divided.target, divided.parts.folds
     rows: list[dict[str, float]] = []
-    for index, (train, validation) in enumerate(folds):
-        held_out = divided.whole.take(validation)
+    for index, fold in enumerate(folds):
+        judged = divided.whole.take(fold.judged)
         candidate = fit_candidate(
             spec.model,
-            train=divided.whole.take(train),
-            validation=held_out,
+            train=divided.whole.take(fold.train),
+            validation=divided.whole.take(fold.validation),
             schema=schema,
             target=target,
             spec=spec,
         )
-        scores = decide_values(candidate.predict(held_out.frame), task=task, target=target, threshold=None)
-        part = PartScores(held_out.y, scores, held_out.weights, pl.DataFrame())
+        scores = decide_values(candidate.predict(judged.frame), task=task, target=target, threshold=None)
+        part = PartScores(judged.y, scores, judged.weights, pl.DataFrame())
         found = evaluate({"validation": part}, spec=spec, task=task, target=target, seed=spec.seed)
         rows.append({name: interval.value for name, interval in found.metrics["validation"].items()})
         progress(index + 1, len(folds), None)

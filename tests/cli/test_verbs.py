@@ -30,6 +30,11 @@ def told(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 0) -> 
     return json.loads(capsys.readouterr().out)
 
 
+def whole_runs() -> list[Path]:
+    """Return the folders that could be taken for finished runs."""
+    return [run for run in Path("runs").glob("*/*") if run.is_dir() and not run.name.endswith(PARTIAL)]
+
+
 def test_a_day_with_the_engine(recipe: Path, mixed: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
     """run, runs, show, diff, verify, predict, package: each answers for the same run, as JSON."""
     first = told(capsys, "run", str(recipe))
@@ -153,8 +158,7 @@ def test_kill_leaves_no_finished_run_and_the_next_one_works(
     with subprocess.Popen([*command, *long], start_new_session=True) as process:
         time.sleep(delay_s)
         os.killpg(process.pid, signal.SIGKILL)
-    runs = list(Path("runs").glob("*/*"))
-    assert [run for run in runs if not run.name.endswith(PARTIAL)] == []
+    assert whole_runs() == []
     listed = told(capsys, "runs")
     assert isinstance(listed, list)
     assert {run["state"] for run in listed} <= {"interrupted"}
@@ -171,7 +175,6 @@ def test_an_interrupted_run_is_resumed_under_its_own_id(
     finished = Path(whole["path"])
     interrupted = finished.with_name(f"20200101-000000-{finished.name[-8:]}{PARTIAL}")
     interrupted.mkdir()
-    (interrupted / ".lock").touch()
     (interrupted / "recipe.yaml").write_bytes((finished / "recipe.yaml").read_bytes())
     (interrupted / "metrics.json").write_text("{")
     assert main(["show", str(interrupted)]) == 2
@@ -205,4 +208,42 @@ def test_ctrl_c_is_exit_130_with_nothing_published(recipe: Path) -> None:
     assert process.returncode == 130
     assert said.strip().endswith("stopped by the user")
     assert "Traceback" not in said
-    assert [run for run in Path("runs").glob("*/*") if not run.name.endswith(PARTIAL)] == []
+    assert whole_runs() == []
+
+
+def test_a_damaged_run_hides_no_other(recipe: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`runs` lists a run whose files are gone as damaged, beside the others."""
+    first, second = told(capsys, "run", str(recipe)), told(capsys, "run", str(recipe))
+    assert isinstance(first, dict)
+    assert isinstance(second, dict)
+    (Path(first["path"]) / "gates.json").unlink()
+    listed = told(capsys, "runs")
+    assert isinstance(listed, list)
+    assert [(run["run"], run["state"]) for run in listed] == [
+        (first["run"], "damaged"),
+        (second["run"], "passed"),
+    ]
+
+
+def test_runs_lie_where_asked(recipe: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`--runs DIR` says where a run is written, found and resumed, from whatever folder."""
+    done = told(capsys, "run", str(recipe), "--runs", "elsewhere")
+    assert isinstance(done, dict)
+    assert Path(done["path"]).parent.parent.name == "elsewhere"
+    shown = told(capsys, "show", "mixed@latest", "--runs", "elsewhere")
+    assert isinstance(shown, dict)
+    assert shown["run"] == done["run"]
+    assert not Path("runs").exists()
+
+
+def test_multirun_goes_on_after_a_fault_of_a_library(
+    recipe: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A combination that makes a library fail is reported, and the next one runs."""
+    outcomes = told(
+        capsys, "run", str(recipe), "-m", "model=sklearn", "model.estimator=KNeighborsClassifier",
+        "model.params.n_neighbors=5000,3", code=1,
+    )  # fmt: skip
+    assert isinstance(outcomes, list)
+    assert "error" in outcomes[0]
+    assert outcomes[1]["gates"]["passed"] is True

@@ -104,9 +104,9 @@ def test_parts_are_disjoint_sorted_and_cover_all_rows(
         assert np.all(np.diff(rows) > 0)
     assert parts.sha256() == split(table, spec=spec, seed=seed).sha256()
     assert abs(parts.sizes["test"] - 0.2 * n) <= max(20, 0.1 * n)
-    for train, validation in parts.folds:
-        assert not np.intersect1d(train, validation).size
-        assert not np.intersect1d(np.concatenate([train, validation]), parts.test).size
+    for fold in parts.folds:
+        rows = np.concatenate([fold.train, fold.validation, fold.judged, parts.test])
+        assert len(np.unique(rows)) == len(rows)
 
 
 def test_another_seed_gives_other_parts(table_of: Callable[..., Table]) -> None:
@@ -162,7 +162,9 @@ def test_no_group_is_in_two_parts(more: dict[str, object], table_of: Callable[..
         (parts.train, parts.test),
         (parts.validation, parts.test),
         (parts.train, parts.validation),
-        *parts.folds,
+        *((fold.train, fold.judged) for fold in parts.folds),
+        *((fold.train, fold.validation) for fold in parts.folds),
+        *((fold.validation, fold.judged) for fold in parts.folds),
     ]
     assert all(not np.intersect1d(groups[one], groups[other]).size for one, other in pairs)
 
@@ -183,12 +185,14 @@ def test_folds_over_time_chain_forward(table_of: Callable[..., Table]) -> None:
     times = table.frame["t"].to_numpy()
     parts = split(table, spec=_spec("kfold", folds=3), seed=0)
     assert len(parts.folds) == 3
-    for train, validation in parts.folds:
-        assert times[train].max() < times[validation].min()
-        assert np.array_equal(train, np.flatnonzero(times < times[validation].min()))
-    starts = [int(times[validation].min()) for _, validation in parts.folds]
+    for fold in parts.folds:
+        assert times[fold.train].max() < times[fold.validation].min()
+        assert times[fold.validation].max() < times[fold.judged].min()
+        before = np.sort(np.concatenate([fold.train, fold.validation]))
+        assert np.array_equal(before, np.flatnonzero(times < times[fold.judged].min()))
+    starts = [int(times[fold.judged].min()) for fold in parts.folds]
     assert starts == sorted(starts, reverse=True)
-    assert max(times[rows].max() for fold in parts.folds for rows in fold) < times[parts.test].min()
+    assert max(times[fold.judged].max() for fold in parts.folds) < times[parts.test].min()
 
 
 def test_folds_validate_each_row_once(table_of: Callable[..., Table]) -> None:
@@ -196,10 +200,11 @@ def test_folds_validate_each_row_once(table_of: Callable[..., Table]) -> None:
     table = table_of(300)
     parts = split(table, spec=_spec("kfold", folds=5), seed=0)
     rest = np.setdiff1d(np.arange(300), parts.test)
-    validated = np.concatenate([validation for _, validation in parts.folds])
+    validated = np.concatenate([fold.judged for fold in parts.folds])
     assert np.array_equal(np.sort(validated), rest)
-    assert all(np.array_equal(np.union1d(*fold), rest) for fold in parts.folds)
-    assert parts.train is parts.folds[0][0]
+    for fold in parts.folds:
+        assert np.array_equal(np.sort(np.concatenate([fold.train, fold.validation, fold.judged])), rest)
+    assert np.array_equal(parts.train, np.setdiff1d(rest, parts.folds[0].judged))
     classes = table.frame["y"].to_numpy()
     shares = [np.mean(classes[validation] == "a") for _, validation in parts.folds]
     assert max(shares) - min(shares) < 0.05

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from engine.errors import EngineError, RecipeError
-from engine.runs.folder import LOCK, PARTIAL, draft, is_interrupted
+from engine.runs.folder import PARTIAL, draft, is_interrupted
 
 
 def make(root: Path, digest: str, **options: str | None) -> str:
@@ -45,7 +47,6 @@ def test_an_error_removes_and_an_interruption_keeps(tmp_path: Path) -> None:
         (made.folder / "half").write_text("x")
         raise KeyboardInterrupt
     assert is_interrupted(made.folder)
-    assert (made.folder / LOCK).exists()
     with (
         pytest.raises(RecipeError, match="have changed since"),
         draft(tmp_path, name="n", digest="2" * 8, resume=made.run),
@@ -60,3 +61,33 @@ def test_an_error_removes_and_an_interruption_keeps(tmp_path: Path) -> None:
         draft(tmp_path, name="n", digest="1" * 8, resume=made.run),
     ):
         pass
+
+
+def test_asking_for_the_owner_never_costs_a_run(tmp_path: Path) -> None:
+    """However often others ask whether a run is at work, its owner gets its lock."""
+    script = (
+        "import sys\nfrom pathlib import Path\nfrom engine import durable\n"
+        "print('asking', flush=True)\n"
+        "while True:\n    [durable.is_locked(p) for p in Path(sys.argv[1]).glob('n/.*.lock')]\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", script, str(tmp_path)], stdout=subprocess.PIPE) as asker:
+        assert asker.stdout is not None
+        asker.stdout.readline()
+        try:
+            ids = [make(tmp_path, f"{index:08x}") for index in range(60)]
+        finally:
+            asker.kill()
+    assert len(set(ids)) == 60
+
+
+def test_a_run_that_is_published_cant_be_taken_over(tmp_path: Path) -> None:
+    """A resume at any moment of another's work is refused, and takes nothing from it."""
+    with draft(tmp_path, name="n", digest="1" * 8) as made:
+        (made.folder / "facts.json").write_text("{}")
+        with (
+            pytest.raises(EngineError, match="another process is at work"),
+            draft(tmp_path, name="n", digest="1" * 8, resume=made.run),
+        ):
+            pass
+        assert (made.folder / "facts.json").exists()
+    assert (made.final / "facts.json").exists()
