@@ -103,7 +103,7 @@ def make_plan(spec: Spec) -> Plan:
 
 
 def _resolved_elsewhere(plain: Plain, path: KeyPath = ()) -> Iterable[Message]:
-    """Refuse the environment's values where they would be written out: they may serve to find the data only."""
+    """Refuse the environment's values where they would be written out: they may only find the data."""
     if isinstance(plain, dict):
         for key, inner in plain.items():
             yield from _resolved_elsewhere(inner, (*path, key))

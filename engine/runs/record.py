@@ -20,8 +20,8 @@ from engine.recipe import text
 from engine.recipe.spec import Spec
 from engine.runs import facts
 from engine.runs.bundle import reference, write_bundle
-from engine.runs.golden import without_pii
 from engine.runs.folder import Draft
+from engine.runs.golden import without_pii
 from engine.runs.steps import Steps
 from engine.tasks.task import Task
 from engine.training.fit import Model, importances, n_threads
