@@ -21,6 +21,7 @@ from engine.errors import EngineError
 
 _PATIENCE_S = (0.001, 0.01, 0.05, 0.1, 0.2)
 
+
 def fsync_folder(folder: Path) -> None:
     """Make the names inside `folder` durable."""
     descriptor = os.open(folder, os.O_RDONLY)

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import importlib
+import os
+import re
 import signal
 import sys
 import traceback
 from collections.abc import Sequence
+from pathlib import Path
 from types import FrameType
 
 from engine.cli.arguments import Options, Parser
-from engine.cli.output import print_error
+from engine.cli.output import print_error, print_text, print_trace
+from engine.cli.stop import is_stop
 from engine.errors import EngineError, RecipeError, nearest, own_fault
+
+_STOPPED = 130
+_MAX_PATH = 100
+# How `durable` names what it writes beside a file before the file is whole.
+_ASIDE = re.compile(r"\.(.+)\.[0-9a-f]{8}\.partial")
 
 # verb: (module, one line for --help), in the order of a model's life
 VERBS = {
@@ -32,38 +41,60 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 0, 1, 2, 3, 4 or 130."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     before = signal.signal(signal.SIGTERM, _stop)
-    json, debug = "--json" in arguments, "--debug" in arguments
     try:
         return _dispatch(arguments)
-    except EngineError as error:
-        if debug:
-            traceback.print_exc()
-        print_error(error, json=json)
-        return error.exit_code
-    except KeyboardInterrupt:
-        print_error(EngineError.of("stopped by the user"), json=json)
-        return 130
-    except BrokenPipeError:
-        # Whoever read our output has gone; nothing is left to say to them.
-        sys.stderr.close()
-        return 1
-    except Exception as error:  # noqa: BLE001 (the one place that answers for our own faults)
-        if debug:
-            traceback.print_exc()
-        print_error(own_fault(error), json=json)
-        return 1
+    except (Exception, KeyboardInterrupt) as fault:  # noqa: BLE001 (the one place that answers for all)
+        if "--debug" in arguments:
+            print_trace(traceback.format_exc())
+        error, code = _explain(fault, arguments)
     finally:
         signal.signal(signal.SIGTERM, before)
+    # Outside of the except clause: what goes wrong in printing has no other error to drag along.
+    print_error(error, json="--json" in arguments)
+    return code
+
+
+def _explain(fault: BaseException, arguments: Sequence[str]) -> tuple[EngineError, int]:
+    """Return what is said of an exception, and the exit code."""
+    if is_stop(fault):
+        return EngineError.of("stopped by the user"), _STOPPED
+    if isinstance(fault, EngineError):
+        return fault, fault.exit_code
+    if isinstance(fault, OSError) and fault.strerror:
+        return _explain_system(fault, arguments)
+    assert isinstance(fault, Exception)
+    return own_fault(fault), EngineError.exit_code
+
+
+def _explain_system(fault: OSError, arguments: Sequence[str]) -> tuple[EngineError, int]:
+    """Say in the system's words why a file can't be used; a path that the user gave is the user's mistake."""
+    words = str(fault.strerror)
+    words = words[:1].lower() + words[1:]
+    if fault.filename is None:
+        return EngineError.of(f"the system refused: {words}"), EngineError.exit_code
+    path = os.fsdecode(fault.filename)
+    shown = path if len(path) <= _MAX_PATH else f"{path[:_MAX_PATH]}…"
+    kind = RecipeError if _is_given(Path(path), arguments) else EngineError
+    return kind.of(f"{shown}: {words}"), kind.exit_code
+
+
+def _is_given(path: Path, arguments: Sequence[str]) -> bool:
+    """Tell whether the command line named a path, the folder that holds it, or the file written beside it."""
+    words = {word for argument in arguments for word in (argument, argument.rpartition("=")[2])}
+    given = {Path(os.path.abspath(word)) for word in words} - {Path.cwd(), *Path.cwd().parents}
+    here = Path(os.path.abspath(path))
+    beside = {here.with_name(match[1])} if (match := _ASIDE.fullmatch(here.name)) else set()
+    return bool(given & {here, *here.parents, *beside})
 
 
 def _dispatch(arguments: list[str]) -> int:
     if not arguments or arguments[0] in ("-h", "--help", "help"):
-        print(_help())  # noqa: T201 (stdout is where results go)
+        print_text(_help())
         return 0
     if arguments[0] in ("-V", "--version"):
         from engine.runs.facts import engine_version
 
-        print(f"engine {engine_version()}")  # noqa: T201
+        print_text(f"engine {engine_version()}")
         return 0
     verb, *rest = arguments
     if verb not in VERBS:

@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import os
+import re
 from pathlib import Path
 from typing import NoReturn
 
+from engine.cli.output import print_text
 from engine.errors import RecipeError
+
+# A run's folder, id or NAME@latest: no name of a file holds more bytes, no pattern is one.
+_MAX_NAME = 255
+_PATTERN = re.compile(r"[*?\[\]\0]")
+_SHOWN = 60
+_LAST_PORT = 65535
 
 
 class Options(argparse.Namespace):
@@ -39,6 +48,10 @@ class Parser(argparse.ArgumentParser):
         """Say what is wrong with the command line."""
         raise RecipeError.of(message, file="command line", try_=f"{self.prog} --help")
 
+    def print_help(self, file: object = None) -> None:
+        """Print help as every result is printed."""
+        print_text(self.format_help().rstrip())
+
 
 def add_common(parser: Parser) -> None:
     """Add what every verb takes."""
@@ -57,8 +70,39 @@ def add_recipe(parser: Parser) -> None:
 
 def add_run(parser: Parser) -> None:
     """Add RUN and where runs lie."""
-    parser.add_argument("run", metavar="RUN", help="a run folder, a run id, or NAME@latest")
+    parser.add_argument("run", type=run_name, metavar="RUN", help="a run folder, a run id, or NAME@latest")
     add_runs_folder(parser)
+
+
+def run_name(given: str) -> str:
+    """Take the RUN of a command line.
+
+    Raises
+    ------
+    RecipeError
+        If it can be no run, whatever runs there are.
+    """
+    parts = given.split("/")
+    is_name = given not in ("", "@latest") and max(len(os.fsencode(part)) for part in parts) <= _MAX_NAME
+    if not is_name or (_PATTERN.search(given) and not Path(given).is_dir()):
+        shown = given if len(given) <= _SHOWN else f"{given[:_SHOWN]}…"
+        what = f"'{shown}' is not a run folder, a run id or NAME@latest"
+        raise RecipeError.of(what, file="command line", try_="engine runs")
+    return given
+
+
+def port(given: str) -> int:
+    """Take a port.
+
+    Raises
+    ------
+    RecipeError
+        If it is no number of a port.
+    """
+    if not re.fullmatch(r"[0-9]{1,5}", given) or int(given) > _LAST_PORT:
+        what = f"'{given}' is not a port: a whole number from 0 to {_LAST_PORT}"
+        raise RecipeError.of(what, file="command line", key="--port")
+    return int(given)
 
 
 def add_runs_folder(parser: Parser) -> None:

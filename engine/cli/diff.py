@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.cli.arguments import Options, Parser, add_common, add_run, runs_folder
+from engine.cli.arguments import Options, Parser, add_common, add_run, run_name, runs_folder
 from engine.cli.output import print_json, print_table, print_text
 from engine.runs.compare import compare
 from engine.runs.run import find_run
@@ -11,7 +11,7 @@ from engine.runs.run import find_run
 def add_arguments(parser: Parser) -> None:
     """Declare what `engine diff` takes."""
     add_run(parser)
-    parser.add_argument("other", metavar="RUN", help="the run to compare with")
+    parser.add_argument("other", type=run_name, metavar="RUN", help="the run to compare with")
     add_common(parser)
 
 

@@ -95,7 +95,7 @@ def _print_comparison(outcomes: list[Outcome]) -> None:
             continue
         test = outcome.run.metrics["test"]
         assert isinstance(test, dict)
-        verdict = "passed" if outcome.run.passed else "missed"
+        verdict = ("passed" if outcome.run.passed else "missed") if outcome.run.gates["gates"] else "none"
         scores = [interval(test.get(metric)) for metric in metrics]
         rows.append([label, *scores, verdict, f"{outcome.seconds:.1f}", outcome.run.id])
     print_table("", ["run", *(f"test {metric}" for metric in metrics), "gates", "seconds", "id"], rows)

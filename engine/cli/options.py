@@ -7,7 +7,8 @@ from pathlib import Path
 from engine.cli.arguments import Options, Parser, add_common
 from engine.cli.output import print_json, print_table, print_text
 from engine.errors import RecipeError, nearest
-from engine.recipe.find import conf_folders
+from engine.recipe import text
+from engine.recipe.find import conf_folders, find_base
 
 
 def add_arguments(parser: Parser) -> None:
@@ -25,7 +26,7 @@ def call(options: Options) -> int:
     found = _options(folders, group)
     if not found:
         if group in _base_keys(folders):
-            return _print_file(_find(folders, "base"), options)
+            return _print_file(find_base(folders), options)
         groups = _groups(folders)
         raise RecipeError.of(
             f"'{group}' is not a group or a key of a recipe",
@@ -61,15 +62,15 @@ def _print_groups(folders: tuple[Path, ...], options: Options) -> int:
         return 0
     print_table("groups: engine options GROUP says more", ["group", "options"], rows)
     print_text("\nevery key and its default (base.yaml):\n")
-    return _print_file(_find(folders, "base"), options)
+    return _print_file(find_base(folders), options)
 
 
 def _print_file(file: Path, options: Options) -> int:
-    text = file.read_text(encoding="utf-8")
+    words = _read(file)
     if options.json:
-        print_json({"file": str(file), "text": text})
+        print_json({"file": str(file), "text": words})
     else:
-        print_text(text.rstrip())
+        print_text(words.rstrip())
     return 0
 
 
@@ -85,16 +86,23 @@ def _options(folders: tuple[Path, ...], group: str) -> dict[str, Path]:
     return dict(sorted(found.items()))
 
 
-def _find(folders: tuple[Path, ...], name: str) -> Path:
-    return next(file for folder in folders if (file := folder / f"{name}.yaml").is_file())
-
-
 def _base_keys(folders: tuple[Path, ...]) -> set[str]:
-    from engine.recipe.text import read
-
-    return set(read(_find(folders, "base")).mapping())
+    return set(text.read(find_base(folders)).mapping())
 
 
 def _summary(file: Path) -> str:
-    first = file.read_text(encoding="utf-8").partition("\n")[0]
+    """Return the comment on a file's first line, or what is wrong with the file."""
+    try:
+        text.read(file).mapping()
+        first = _read(file).partition("\n")[0]
+    except (RecipeError, OSError) as error:
+        words = error.messages[0].what if isinstance(error, RecipeError) else error.strerror
+        return f"can't be used: {words}"
     return first.removeprefix("#").strip() if first.startswith("#") else ""
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise RecipeError.of(f"byte {error.start} is not UTF-8", file=text.show(file)) from None

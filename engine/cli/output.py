@@ -1,11 +1,17 @@
-"""Printing: results to stdout, progress and errors to stderr; tables and the live progress bar."""
+"""Printing: results to stdout, progress and errors to stderr; tables and the live progress bar.
+
+Whoever reads may go before all is said (`engine runs | head -1`): the rest is then said to nobody, and the
+command ends as it would have. A stream that can't take what is written for another reason is an error.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import json as json_library
+import os
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from engine.errors import EngineError
 
@@ -17,22 +23,34 @@ _PIPED_WIDTH = 140
 
 def print_json(document: object) -> None:
     """Print one JSON document on stdout."""
-    sys.stdout.write(json_library.dumps(document, indent=2, ensure_ascii=False) + "\n")
-    sys.stdout.flush()
+    _write(sys.stdout, json_library.dumps(document, indent=2, ensure_ascii=False) + "\n")
 
 
 def print_text(text: str) -> None:
     """Print a result on stdout."""
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
+    _write(sys.stdout, text + "\n")
 
 
 def print_error(error: EngineError, *, json: bool) -> None:
-    """Print an error: on stderr for people, on stdout as the one document for programs."""
-    if json:
-        print_json(error.to_json())
-    else:
-        sys.stderr.write("\n\n".join(str(message) for message in error.messages) + "\n")
+    """Print an error: on stderr for people, on stdout as the one document for programs.
+
+    Where stdout can't take the document stderr has the words; where neither can, the exit code must do.
+    """
+    words = "\n\n".join(str(message) for message in error.messages) + "\n"
+    try:
+        if json:
+            print_json(error.to_json())
+            return
+    except EngineError:
+        pass
+    with contextlib.suppress(EngineError):
+        _write(sys.stderr, words)
+
+
+def print_trace(trace: str) -> None:
+    """Print a traceback on stderr, for --debug."""
+    with contextlib.suppress(EngineError):
+        _write(sys.stderr, trace)
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -41,15 +59,56 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=title or None, title_justify="left", title_style="bold", header_style="bold")
+    table = Table(header_style="bold")
     for index, column in enumerate(columns):
         numbers = [row[index] for row in rows if row[index]]
         right = bool(numbers) and all(cell[0].isdigit() or cell[0] in "-+" for cell in numbers)
         table.add_column(column, justify="right" if right else "left", overflow="fold")
     for row in rows:
         table.add_row(*(Text(cell, style=_style(cell)) for cell in row))
-    width = None if sys.stdout.isatty() else _PIPED_WIDTH
-    Console(file=sys.stdout, width=width, highlight=False, soft_wrap=False).print(table)
+    width = None if _is_terminal(sys.stdout) else _PIPED_WIDTH
+    console = Console(file=sys.stdout, width=width, highlight=False, soft_wrap=False)
+    # Rich would end the process where nobody reads any more.
+    with console.capture() as drawn:
+        if title:
+            console.print(Text(title, style="bold"))
+        console.print(table)
+    _write(sys.stdout, drawn.get())
+
+
+def _write(stream: TextIO | None, words: str) -> None:
+    """Write and flush; a stream that the caller has closed (`>&-`) is None, and takes nothing.
+
+    Raises
+    ------
+    EngineError
+        If the stream takes no more, as on a full disk.
+    """
+    if stream is None:
+        return
+    try:
+        stream.write(words)
+        stream.flush()
+    except BrokenPipeError:
+        _close(stream)
+    except OSError as error:
+        _close(stream)
+        name = "stdout" if stream is sys.stdout else "stderr"
+        raise EngineError.of(f"{name} can't be written: {error.strerror}") from error
+
+
+def _is_terminal(stream: TextIO | None) -> bool:
+    return stream is not None and stream.isatty()
+
+
+def _close(stream: TextIO) -> None:
+    """Send what is still buffered, and all that follows, nowhere: Python itself flushes as it ends."""
+    with contextlib.suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        try:
+            os.dup2(nowhere, stream.fileno())
+        finally:
+            os.close(nowhere)
 
 
 def _style(cell: str) -> str:
@@ -66,7 +125,7 @@ class Watcher:
 
     def started(self, step: str) -> None:
         """Show the step that begins."""
-        if self._quiet or not sys.stderr.isatty():
+        if self._quiet or not _is_terminal(sys.stderr):
             return
         from rich.console import Console
         from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -91,15 +150,20 @@ class Watcher:
         """Take the bar away and leave one line."""
         self.close()
         if not self._quiet:
-            sys.stderr.write(f"{step:<28} {seconds:8.2f} s\n")
+            self._say(f"{step:<28} {seconds:8.2f} s\n")
 
     def noted(self, words: str) -> None:
         """Print a note."""
         if not self._quiet:
-            sys.stderr.write(f"note: {words}\n")
+            self._say(f"note: {words}\n")
 
     def close(self) -> None:
         """Take the bar away, also after an error."""
         if self._bar is not None:
             self._bar.stop()
             self._bar = None
+
+    def _say(self, words: str) -> None:
+        # Progress that can't be shown is no reason to stop the work.
+        with contextlib.suppress(EngineError):
+            _write(sys.stderr, words)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 from engine.cli.arguments import Options, Parser, add_common, add_run, runs_folder
 from engine.cli.output import print_json, print_text
+from engine.errors import RecipeError
 from engine.names import DEPLOYMENTS
 from engine.runs.run import Run, find_run
 
@@ -23,8 +24,12 @@ def add_arguments(parser: Parser) -> None:
 
 def call(options: Options) -> int:
     """Package the run's bundle; refused where a gate was missed."""
-    run = find_run(options.run, root=runs_folder(options))
     output = Path(options.output or "bentos")
+    if output.exists() and not output.is_dir():
+        raise RecipeError.of(
+            f"{output} is a file, and a Bento is a folder", file="command line", key="-o", try_="-o DIR"
+        )
+    run = find_run(options.run, root=runs_folder(options))
     packaged = deployment_of(run).package(run.path / "bundle", output)
     if options.json:
         told = {"folder": str(packaged.folder), "archive": str(packaged.archive), "tag": packaged.tag}

@@ -26,12 +26,16 @@ def call(options: Options) -> int:
 
     if options.output is None:
         raise RecipeError.of("-o FILE is needed", file="command line", try_="engine predict RUN DATA -o FILE")
+    output = Path(options.output)
+    if output.is_dir():
+        what = f"{output} is a folder, and predictions are one file"
+        raise RecipeError.of(what, file="command line", key="-o", try_="engine predict RUN DATA -o FILE")
     run = find_run(options.run, root=runs_folder(options))
     watcher = Watcher(quiet=options.quiet)
     bundle = run.bundle()
     watcher.started("predict")
     try:
-        n_rows = predict(bundle, data=Path(options.data), output=Path(options.output))
+        n_rows = predict(bundle, data=Path(options.data), output=output)
     finally:
         watcher.close()
     if options.json:

@@ -37,7 +37,10 @@ def print_run(run: Run) -> None:
     print_gates(run)
     threshold = cast("float | None", run.facts.get("threshold"))
     if threshold is not None:
-        print_text(f"decides  at a probability of {threshold:.4g}, chosen on validation rows")
+        rule = cast("dict[str, object]", run.read("recipe.json")["task"]).get("threshold")
+        print_text(
+            f"decides  at a probability of {threshold:.4g} (task.threshold: {rule}, on validation rows)"
+        )
     folder = _shown(run.path)
     print_text(f"run      {folder}")
     print_text(f"report   {folder}/report.html")

@@ -17,9 +17,6 @@ from engine.data.violation import N_SHOWN, Violation, show, to_error
 
 __all__ = ["Violation", "check", "to_error"]
 
-# Rules on a table as a whole, which a part of it can't keep or break.
-_WHOLE = frozenset({"unique"})
-
 
 def check(
     frame: pl.DataFrame,
@@ -40,7 +37,7 @@ def check(
     refused
         Cells that could not be held and are null for that reason: they are not also counted as null.
     whole
-        Whether the frame is the whole table, so that `unique` can be judged.
+        Whether the frame is the whole table, so that rules on the whole, such as `unique`, can be judged.
 
     Notes
     -----
@@ -57,7 +54,7 @@ def check(
         (at, rule, _test(rule, at, plain))
         for at, column in enumerate(columns)
         for rule in rules_of(column)
-        if whole or rule.name not in _WHOLE
+        if whole or not rule.whole
     ]
     counts = plain.lazy().select(
         _screen(rule, test, at).alias(f"n{place}") for place, (at, rule, test) in enumerate(tests)
@@ -74,7 +71,7 @@ def check(
 
 def _screen(rule: Rule, test: pl.Expr, at: int) -> pl.Expr:
     """Return what is zero where no row fails; for `unique` that is cheaper than to mark the duplicates."""
-    return pl.len() - pl.col(str(at)).n_unique() if rule.name in _WHOLE else test.sum()
+    return pl.len() - pl.col(str(at)).n_unique() if rule.name == "unique" else test.sum()
 
 
 def _test(rule: Rule, at: int, plain: pl.DataFrame) -> pl.Expr:

@@ -18,6 +18,7 @@ _ROLE_TYPES: dict[Role, frozenset[str]] = {
     "time": _ORDERED,
     "weight": frozenset({"integer", "number"}),
 }
+_TAKEN, _TAKEN_PREFIX = "prediction", "probability_"
 _VALUE_KINDS: dict[str, tuple[type, ...]] = {
     "integer": (int,),
     "number": (int, float),
@@ -65,6 +66,10 @@ def _check_roles(spec: Spec) -> Iterator[Message]:
 def _check_column(spec: Spec, name: str) -> Iterator[Message]:
     column = spec.schema_.columns[name]
     place = f"schema.columns.{name}"
+    if column.role != "ignore":
+        yield from _check_name(spec, name, place)
+    if column.role == "weight" and column.nullable:
+        yield Message("a weight can't be nullable: a row counts for something", f"{place}.nullable")
     if name == spec.schema_.target and column.nullable:
         yield Message("a target can't be nullable: a row without it teaches nothing", f"{place}.nullable")
     rules: list[tuple[str, frozenset[str]]] = [
@@ -83,6 +88,15 @@ def _check_column(spec: Spec, name: str) -> Iterator[Message]:
         else:
             yield from _CHECKS[rule](column, f"{place}.{rule}")
     yield from _check_order(column, place)
+
+
+def _check_name(spec: Spec, name: str, place: str) -> Iterator[Message]:
+    mend = "role: ignore, or another name in the data, mends it"
+    classes = spec.task.kind == "classification"
+    if name == _TAKEN or (classes and name.startswith(_TAKEN_PREFIX)):
+        yield Message(f"the name '{name}' is taken by the predictions; {mend}", place)
+    if name == "*" or (name.startswith("^") and name.endswith("$")):
+        yield Message(f"the name '{name}' reads as a pattern of names; {mend}", place)
 
 
 def _check_bound(column: ColumnSpec, key: str) -> Iterator[Message]:

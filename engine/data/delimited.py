@@ -1,7 +1,8 @@
 """Delimited text as bytes: its header, and blocks of whole records that are what RFC 4180 says.
 
 What a parser would mend in silence is refused here with its line: other encodings, NUL, lone carriage
-returns, quotes inside a field, an unclosed quote, rows of too few or too many fields. Knows no types.
+returns, quotes inside a field, an unclosed quote, rows of too few or too many fields. Only blank lines at the
+very end, which editors leave, are no rows. Knows no types.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
@@ -22,6 +24,7 @@ BLOCK_BYTES = 8 * 2**20
 # A record that is not complete within this many bytes is taken for an unclosed quote.
 _MAX_RECORD_BYTES = 64 * 2**20
 _NEWLINE, _RETURN, _QUOTE = b'\n\r"'
+_LINE_ENDS = re.compile(rb"(?:\r?\n)*")
 _BOM = b"\xef\xbb\xbf"
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 
@@ -173,13 +176,27 @@ class Delimited:
             content += more
             end = _last_record_end(content)
             if end is not None:
-                yield content[:end]
+                # Blank lines wait for what follows: at the end of the file they are no records.
+                end = self._before_blank_lines(content[:end])
+                if end:
+                    yield content[:end]
                 content = content[end:]
             elif len(content) > _MAX_RECORD_BYTES:
                 self._check_quotes(content)
                 raise self._error("one record is longer than 64 MiB", line=self._line)
+        content = content[: self._before_blank_lines(content)]
         if content:
             yield content
+
+    def _before_blank_lines(self, content: bytes) -> int:
+        """Return where whole records end that blank lines may follow; of one column they are records."""
+        if len(self.columns) == 1:
+            return len(content)
+        end = len(content.rstrip(b"\r\n"))
+        line_ends = content[end:]
+        if _LINE_ENDS.fullmatch(line_ends) is None:
+            return len(content)
+        return end + (line_ends.find(b"\n") + 1 if end else 0)
 
     def _check_characters(self, content: bytes) -> None:
         if (at := content.find(b"\0")) >= 0:

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 def to_pandera(schema: Schema) -> pa.DataFrameSchema:
     """Return the same rules as a pandera schema, for those who want to check a frame with pandera.
 
-    Columns that are not held in a table (`role: ignore`) are left out. On a frame that `read` gave, the
-    counts of failing rows equal those of `engine.data.check`; a NaN, which `read` never leaves, pandera also
+    Columns that are not held in a table (`role: ignore`) are left out, and so is the rule on the sum of the
+    weights. On a frame that `read` gave, the other rules' counts of failing rows equal those of
+    `engine.data.check`; a NaN, which `read` never leaves, pandera also
     counts against `max`.
     """
     import pandera.polars as pa
@@ -43,8 +44,11 @@ def to_pandera(schema: Schema) -> pa.DataFrameSchema:
             checks.append(pa.Check.str_matches(f"^(?:{column.pattern})$"))
         if column.max_length is not None:
             checks.append(pa.Check.str_length(max_value=column.max_length))
+        if column.role == "weight":
+            checks.append(pa.Check.ge(0))
+        nullable = column.nullable and column.role != "weight"
         columns[column.name] = pa.Column(
-            DTYPES[column.storage], checks=checks, nullable=column.nullable, unique=column.unique
+            DTYPES[column.storage], checks=checks, nullable=nullable, unique=column.unique
         )
     return pa.DataFrameSchema(columns, strict=schema.extra == "error")
 

@@ -1,12 +1,13 @@
 """One JSON record against the contract: the schema compiled once, for the service.
 
 Judges as `check` judges a frame, by the same rules; a property test holds the two together. Only types are
-its own matter: JSON says what is a number, a text, a boolean.
+its own matter: JSON says what is a number, a text, a boolean. A text that means a missing value in a CSV
+file means it here too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import isfinite
 
 from engine.data.datetimes import parse
@@ -27,6 +28,13 @@ class Decoder:
 
     Other columns that the schema declares may be there and are left out, as in batch scoring.
 
+    Parameters
+    ----------
+    schema
+        The contract, every storage resolved.
+    null_texts
+        Texts that mean a missing value in a column held as text, as `engine.data.text.null_texts` gives them.
+
     Examples
     --------
     >>> age = Column(name="age", type="integer", role="feature", storage="int64", min=17)
@@ -40,10 +48,11 @@ class Decoder:
       type integer: '20' is not
     """
 
-    def __init__(self, schema: Schema) -> None:
+    def __init__(self, schema: Schema, *, null_texts: Iterable[str] = ()) -> None:
         self._schema = schema
-        self._required = tuple((column.name, _compile(column)) for column in schema.features)
-        self._optional = {column.name: _compile(column) for column in schema.ids}
+        self._null_texts = frozenset(null_texts)
+        self._required = tuple((column.name, self._compile(column)) for column in schema.features)
+        self._optional = {column.name: self._compile(column) for column in schema.ids}
         self._columns = {column.name: column for column in schema.columns}
 
     def decode(self, record: Mapping[str, object], *, index: int) -> dict[str, Cell]:
@@ -101,7 +110,7 @@ class Decoder:
                 if column.role == "feature":
                     messages.append(_missing(column, f"{place}.{column.name}", strangers))
                 continue
-            found = _mistake(column, record[column.name], f"{place}.{column.name}")
+            found = self._mistake(column, record[column.name], f"{place}.{column.name}")
             if found is not None:
                 messages.append(found)
         if self._schema.extra == "error":
@@ -117,6 +126,23 @@ class Decoder:
                 for name in strangers
             ]
         return messages
+
+    def _compile(self, column: Column) -> _Read:
+        read = _compile(column)
+        if column.storage != "string" or not self._null_texts:
+            return read
+        null_texts = self._null_texts
+
+        def read_text(given: object) -> Cell:
+            return read(None if type(given) is str and given in null_texts else given)
+
+        return read_text
+
+    def _mistake(self, column: Column, value: object, key: str) -> Message | None:
+        if column.storage == "string" and isinstance(value, str) and value in self._null_texts:
+            what = f"nullable false: {_json(value)} means that there is no value"
+            return None if column.nullable else Message(what, key)
+        return _mistake(column, value, key)
 
 
 def _missing(column: Column, key: str, strangers: Sequence[str]) -> Message:

@@ -18,6 +18,7 @@ from engine.data.datetimes import parse
 from engine.data.schema import Column
 from engine.data.violation import show
 
+_MAX_WEIGHTS = 1e150
 Value = bool | int | float | str | datetime
 
 
@@ -27,7 +28,7 @@ class Rule:
 
     `fails` makes, of the column's expression, one that is true on the rows that break it (null: kept).
     `accepts` judges one non-null value of the column's storage type; it is None for rules that a single value
-    can't break.
+    can't break. A rule of the `whole` table is one that a part of it can neither keep nor break.
     """
 
     name: str
@@ -35,11 +36,12 @@ class Rule:
     fails: Callable[[pl.Expr], pl.Expr]
     accepts: Callable[[Value], bool] | None
     allowed: tuple[str, ...] = ()
+    whole: bool = False
 
 
 def rules_of(column: Column) -> tuple[Rule, ...]:
     """Return the rules of a column, in the order they are reported."""
-    makers = (_nullable, _finite, _min, _max, _values, _pattern, _max_length, _unique)
+    makers = (_nullable, _finite, _min, _max, _values, _pattern, _max_length, _unique, _weight, _weights)
     return tuple(rule for maker in makers if (rule := maker(column)) is not None)
 
 
@@ -54,7 +56,7 @@ def bound(column: Column, limit: float | str) -> float | datetime:
 
 
 def _nullable(column: Column) -> Rule | None:
-    if column.nullable:
+    if column.nullable and column.role != "weight":
         return None
     if column.storage == "float64":
         return Rule("nullable", "false", lambda cell: cell.is_null() | cell.is_nan(), None)
@@ -129,7 +131,28 @@ def _max_length(column: Column) -> Rule | None:
 
 def _unique(column: Column) -> Rule | None:
     # Nulls are compared like values, as pandera does: two of them are duplicates.
-    return Rule("unique", "true", pl.Expr.is_duplicated, None) if column.unique else None
+    return Rule("unique", "true", pl.Expr.is_duplicated, None, whole=True) if column.unique else None
+
+
+def _weight(column: Column) -> Rule | None:
+    if column.role != "weight":
+        return None
+    return Rule("weight", "of at least 0", lambda cell: cell < 0, lambda value: value >= 0)  # type: ignore[operator]
+
+
+def _weights(column: Column) -> Rule | None:
+    """Ask for a sum to divide by, and whose square, as of a ranking's pairs, is within a double's range."""
+    if column.role != "weight":
+        return None
+
+    def fails(cell: pl.Expr) -> pl.Expr:
+        shares = _without_nan(column)(cell).cast(pl.Float64) / _MAX_WEIGHTS
+        # Infinity has a rule of its own.
+        too_large = (shares.sum() >= 1) & shares.max().is_finite()
+        return ((cell == 0).all() & (cell == 0)) | (too_large & (cell > 0))
+
+    expected = f"of a sum above 0 and below {_MAX_WEIGHTS:g}"
+    return Rule("weight", expected, fails, None, whole=True)
 
 
 def _without_nan(column: Column) -> Callable[[pl.Expr], pl.Expr]:

@@ -162,8 +162,8 @@ def _from_typed(given: pl.Series, storage: Storage) -> tuple[pl.Series, str]:
     held = None
     if storage == "string" and dtype in (pl.String, pl.Categorical, pl.Enum):
         held = given.cast(pl.String)
-    elif storage == "boolean" and dtype.is_integer():
-        held = (given == 1).set(~given.is_in([0, 1]).fill_null(value=True), None)
+    elif storage == "boolean" and is_number:
+        held = (given == 1).set(~((given == 0) | (given == 1)).fill_null(value=True), None)
     elif storage == "float64" and is_number:
         held = given.cast(pl.Float64)
     elif storage == "int64" and is_number:

@@ -19,6 +19,11 @@ _READ: dict[Storage, pl.DataType] = {
 }
 
 
+def null_texts(data: DataSpec) -> tuple[str, ...]:
+    """Return the texts that mean a missing value: none where the data is Parquet, which has nulls itself."""
+    return () if data.format == "parquet" else ("", *data.null_values)
+
+
 def typed_blocks(text: Delimited, columns: tuple[Column, ...], data: DataSpec) -> Iterator[Held]:
     """Yield the blocks of a text, held as `columns` say, in their order.
 
@@ -35,7 +40,7 @@ def typed_blocks(text: Delimited, columns: tuple[Column, ...], data: DataSpec) -
     polars' reader; the same, the reader knowing the null values (twice the time); everything as text, which
     finds each value that can't be held.
     """
-    nulls = ["", *data.null_values]
+    nulls = list(null_texts(data))
     # A null value that reads as a number or boolean must never reach the first way.
     ways = ["typed"] if not any(map(_reads_as_value, data.null_values)) else []
     ways += ["typed, nulls known", "text"]

@@ -23,6 +23,7 @@ COMPLAINTS = {
     "values": ("is none of them", "are none of them"),
     "pattern": ("does not match it", "do not match it"),
     "max_length": ("is longer", "are longer"),
+    "weight": ("is not", "are not"),
     "unique": ("is a duplicate", "are duplicates"),
 }
 

@@ -34,7 +34,8 @@ def predict(
     data
         CSV or Parquet, by its suffix, else by its first bytes; read as the training data was.
     output
-        `.csv` or `.parquet`; written whole or not at all, over a file that is there already.
+        `.csv` or `.parquet`; written whole or not at all, over a file that is there already. Of a link, what
+        it points to is written.
     workers
         Batches scored at once, by a thread each; None: as many as this process may use cores.
     progress
@@ -51,13 +52,15 @@ def predict(
         If the data breaks the contract: the first batch with something wrong, rows numbered as in the file.
         Nothing is written then.
     RecipeError
-        If `output` has another suffix, lies in no folder, or is `data` itself.
+        If `output` has another suffix, is a folder, lies in no folder or in a run's or a bundle's, or is
+        `data` itself.
     """
     opened = _writer(output, data)
+    target = Path(os.path.realpath(output))
     _refuse_taken_names(bundle)
     n_cores = len(os.sched_getaffinity(0)) if workers is None else workers
     n_done = 0
-    with writing_path(output) as aside, opened(aside) as write:
+    with writing_path(target) as aside, opened(aside) as write:
         for scored in _scored(bundle, data, n_workers=n_cores):
             write(scored)
             n_done += scored.height
@@ -100,13 +103,27 @@ def _writer(output: Path, data: Path) -> Callable[[Path], AbstractContextManager
             suggestion=nearest(output.suffix.lower(), writers),
             allowed=tuple(writers),
         )
-    if not output.parent.is_dir():
-        raise RecipeError.of(f"there is no folder '{output.parent}'", file=where, key="-o")
+    target = Path(os.path.realpath(output))
+    if target.is_dir():
+        raise RecipeError.of(f"'{output}' is a folder, not a file", file=where, key="-o")
+    if not target.parent.is_dir():
+        missing = target.parent if output.is_symlink() else output.parent
+        raise RecipeError.of(f"there is no folder '{missing}'", file=where, key="-o")
+    if kept := next(filter(_is_kept, target.parents), None):
+        raise RecipeError.of(
+            f"'{output}' lies in '{kept}', a run or a bundle, which is never written to", file=where, key="-o"
+        )
     if output.exists() and data.exists() and output.samefile(data):
         raise RecipeError.of(
             f"'{output}' is the data itself, which is never written over", file=where, key="-o"
         )
     return writers[output.suffix.lower()]
+
+
+def _is_kept(folder: Path) -> bool:
+    """Tell whether a folder is a run's or a bundle's: what is in it is final."""
+    is_run = (folder / "facts.json").is_file() and (folder / "bundle").is_dir()
+    return is_run or ((folder / "manifest.json").is_file() and (folder / "model.onnx").is_file())
 
 
 def _refuse_taken_names(bundle: Bundle) -> None:

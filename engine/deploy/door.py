@@ -1,7 +1,8 @@
-"""The door of the service: an ASGI middleware that answers `POST /predict` and `GET /schema` itself.
+"""The door of the service: an ASGI middleware that answers `POST /predict`, `GET /schema` and `GET /` itself.
 
 It stands inside BentoML's metrics, tracing and timeout, and in front of BentoML's own decoding, which would
-take strings for numbers and forgive unknown fields. A client's mistake is a 4xx with the five facts.
+take strings for numbers and forgive unknown fields, and its front page, which loads a tag manager from the
+net. A client's mistake is a 4xx with the five facts.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import anyio.to_thread
 import msgspec
 
 from engine.data.schema import to_json
+from engine.deploy.page import POLICY, page
 from engine.errors import DataError, Message, nearest
 from engine.runs.bundle import Bundle
 from engine.tasks.task import Scores
@@ -30,6 +32,7 @@ INLINE_BYTES = 64 * 1024
 # client that writes first and reads afterwards sees the answer and no broken pipe.
 DRAIN_FACTOR = 4
 MAX_MESSAGES = 100
+_PATHS = ("/predict", "/schema", "/")
 _FAULT = Message("this is a fault of the service, not of the request; its log says more")
 
 logger = logging.getLogger("engine.serve")
@@ -60,16 +63,21 @@ class Door:
         self._decoder = msgspec.json.Decoder()
         self._encoder = msgspec.json.Encoder()
         self._schema = self._encoder.encode(describe(bundle))
+        self._page = page(bundle)
         self._answer_scores = _answerer(bundle)
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         """Answer, or hand on to BentoML; raises nothing, as its timeout would wait on a failed request."""
-        if scope["type"] != "http" or scope["path"] not in ("/predict", "/schema"):
+        if scope["type"] != "http" or scope["path"] not in _PATHS:
             await self._app(scope, receive, send)
             return
         headers: list[tuple[bytes, bytes]] = []
+        kind = b"application/json"
         try:
             status, body = HTTPStatus.OK, await self._answer(scope, receive)
+            if scope["path"] == "/":
+                kind = b"text/html; charset=utf-8"
+                headers.append((b"content-security-policy", POLICY))
         except RefusedError as refused:
             status, body = refused.status, self._encoder.encode(_refusal(refused))
             if refused.close:
@@ -82,7 +90,7 @@ class Door:
             logger.exception("%s %s failed", scope["method"], scope["path"])
             status = HTTPStatus.INTERNAL_SERVER_ERROR
             body = self._encoder.encode(_refusal(RefusedError(status, [_FAULT])))
-        headers += [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+        headers += [(b"content-type", kind), (b"content-length", str(len(body)).encode())]
         await send({"type": "http.response.start", "status": int(status), "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
@@ -92,8 +100,8 @@ class Door:
                 HTTPStatus.METHOD_NOT_ALLOWED,
                 f"{scope['path']} answers {_method(scope)}, not {scope['method']}",
             )
-        if scope["path"] == "/schema":
-            return self._schema
+        if scope["path"] != "/predict":
+            return self._page if scope["path"] == "/" else self._schema
         headers = dict(scope["headers"])
         _check_content_type(headers)
         try:

@@ -18,6 +18,7 @@ import uvicorn
 
 from engine.deploy.docs import answer_model, request_model
 from engine.deploy.door import Door
+from engine.deploy.listen import listen
 from engine.deploy.tag import tag_name
 from engine.errors import EngineError
 from engine.runs.bundle import load_deployable
@@ -74,13 +75,15 @@ def run(folder: Path, *, host: str, port: int, on_ready: Callable[[str], None]) 
 
     Raises
     ------
+    RecipeError
+        If the address can't be listened on.
     EngineError
-        If the address can't be listened on, or as `create`.
+        If the service does not start, or as `create`.
     KeyboardInterrupt
         On SIGINT, after the requests at work are answered.
     """
     service = create(folder)
-    listening = _listen(host, port)
+    listening = listen(host, port)
     bound = listening.getsockname()
     shown = f"[{bound[0]}]" if ":" in bound[0] else bound[0]
     config = uvicorn.Config(
@@ -124,22 +127,3 @@ def _asgi(service: bentoml.Service[Any]) -> Any:
     server_context.bento_version = "not available"
     logging.getLogger("bentoml").setLevel(logging.WARNING)
     return service.to_asgi()
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        listening = socket.socket(family, kind, protocol)
-        try:
-            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listening.bind(address)
-        except OSError:
-            listening.close()
-            raise
-    except OSError as exc:
-        raise EngineError.of(
-            f"can't listen on {host}:{port}: {exc.strerror}", try_="engine serve RUN --port 0"
-        ) from exc
-    return listening

@@ -20,7 +20,7 @@ import pytorch_lightning as lightning
 import torch
 from torch import Tensor, nn
 
-from engine.errors import EngineError
+from engine.errors import RecipeError
 from engine.models.family import Problem, Progress, Rows
 from engine.models.mlp import Columns, MlpParams
 
@@ -190,7 +190,7 @@ def fit_network(
 
     Raises
     ------
-    EngineError
+    RecipeError
         If the training or the validation loss is not finite.
     """
     device = torch.device(problem.device)
@@ -250,10 +250,10 @@ def _mean_loss(network: Network, rows: Batch) -> float:
 
 def _require_finite(loss: float, *, part: str, epoch: int) -> None:
     if not math.isfinite(loss):
-        raise EngineError.of(
-            f"the {part} loss of mlp is {loss} after epoch {epoch}: training diverged; "
-            "a smaller learning_rate may help",
-            key="model.params.learning_rate",
+        raise RecipeError.of(
+            f"the fit diverged: the {part} loss is {loss} after epoch {epoch}; "
+            "a lower learning_rate may mend it",
+            key="model.params",
         )
 
 

@@ -42,7 +42,7 @@ def _train(problem: Problem, classes: Array, progress: Progress | None) -> Fitte
     if validation is not None:
         watched = {"X_val": validation.x, "y_val": validation.y, "sample_weight_val": validation.weights}
     with threadpool_limits(problem.threads, user_api="openmp"):
-        estimator.fit(problem.train.x, problem.train.y, problem.train.weights, **watched)
+        estimator.fit(_with_values(problem.train.x), problem.train.y, problem.train.weights, **watched)
     if progress is not None:
         score = float(estimator.validation_score_[-1]) if validation is not None else None
         progress(estimator.n_iter_, estimator.max_iter, score)
@@ -64,6 +64,15 @@ def _categorical(problem: Problem) -> list[int] | None:
     levels, and so predicted wrongly.
     """
     return [column for column, size in problem.category_sizes.items() if size > 1] or None
+
+
+def _with_values(x: Array) -> Array:
+    """Return x with 0 throughout each column that has no value, which scikit-learn (1.9) can't cut into bins.
+
+    No split falls in a constant column, so whatever stands there later does not matter.
+    """
+    empty = np.isnan(x).all(axis=0)
+    return np.where(empty, 0.0, x) if empty.any() else x
 
 
 def _gains(estimator: Any, *, n_features: int) -> Array:

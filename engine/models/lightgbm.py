@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
+
+from engine.errors import DataError, RecipeError
 from engine.features.needs import Needs
 from engine.graph import Graph
 from engine.models.family import Array, Problem, Progress
@@ -15,6 +18,8 @@ from engine.models.trees_lightgbm import write_lightgbm
 from engine.recipe.spec import ModelSpec
 
 _ESTIMATORS = {"classification": "LGBMClassifier", "regression": "LGBMRegressor"}
+# The third method, `advanced`, does not keep the constraints (4.7), and crashes where there are none.
+_MONOTONE_METHODS = ("basic", "intermediate")
 _BOOSTINGS = ("gbdt", "dart", "rf", "goss")
 
 
@@ -27,6 +32,8 @@ def _train(problem: Problem, classes: Array, progress: Progress | None) -> Fitte
 
     made = lightgbm.LGBMClassifier if len(classes) else lightgbm.LGBMRegressor
     params = _by_constructor_names(problem)
+    _check_monotone(params, problem)
+    _check_target(problem)
     # Dropped trees change what was kept, so LightGBM does not stop dart early.
     if problem.validation is None or params.get("boosting_type") == "dart":
         params.pop("early_stopping_round", None)
@@ -77,6 +84,30 @@ def _by_constructor_names(problem: Problem) -> dict[str, Any]:
     return {known[name].same_as or name if name in known else name: value for name, value in given.items()}
 
 
+def _check_monotone(params: Mapping[str, Any], problem: Problem) -> None:
+    """Refuse constraints on which LightGBM (4.7) aborts the whole process."""
+    signs = params.get("monotone_constraints")
+    key, names = "model.params.monotone_constraints", problem.feature_names
+    if signs is None:
+        return
+    if not isinstance(signs, list) or any(sign not in (-1, 0, 1) for sign in signs):
+        raise RecipeError.of("monotone_constraints must be a list of -1, 0 and 1", key=key)
+    if len(signs) != len(names):
+        what = f"monotone_constraints has {len(signs)} values, and the features are {len(names)}"
+        raise RecipeError.of(f"{what}: {', '.join(names)}", key=key)
+    if held := [names[place] for place in sorted(problem.category_sizes) if signs[place]]:
+        what = f"'{held[0]}' is a category, which has no order that an answer could follow"
+        raise RecipeError.of(f"{what}; its monotone constraint must be 0", key=key)
+
+
+def _check_target(problem: Problem) -> None:
+    """Refuse values that would become infinite: LightGBM holds targets in single precision."""
+    largest, most = float(np.abs(problem.train.y).max()), float(np.finfo(np.float32).max)
+    if largest > most:
+        what = f"lightgbm takes no target beyond {most:.3g}, and there is one of {largest:.3g}"
+        raise DataError.of(what, key="schema.target")
+
+
 def _report(progress: Progress) -> Callable[[Any], None]:
     def after_iteration(environment: Any) -> None:
         results = environment.evaluation_result_list
@@ -119,6 +150,7 @@ FAMILY = TreeFamily(
             "classification": {
                 "objective": ("binary", "cross_entropy", "multiclass", "multiclassova"),
                 "boosting_type": _BOOSTINGS,
+                "monotone_constraints_method": _MONOTONE_METHODS,
             },
             "regression": {
                 "objective": (
@@ -126,6 +158,7 @@ FAMILY = TreeFamily(
                     *("huber", "fair", "quantile", "poisson", "gamma", "tweedie"),
                 ),
                 "boosting_type": _BOOSTINGS,
+                "monotone_constraints_method": _MONOTONE_METHODS,
             },
         }
     ),

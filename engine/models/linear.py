@@ -9,7 +9,7 @@ from typing import Literal, Protocol
 
 import numpy as np
 
-from engine.errors import EngineError, Message, RecipeError
+from engine.errors import EngineError, Message
 from engine.features.needs import Needs
 from engine.graph import Graph
 from engine.models.family import Array, ParamValue, Problem, Progress
@@ -84,14 +84,14 @@ class Linear:
         EngineError
             If the coefficients are not finite.
         """
-        from engine.models.tree_family import classes_of
+        from engine.models.tree_family import LIBRARY_FAULTS, classes_of, not_fitted
 
         classes = classes_of(problem)
         estimator = _made(self, problem)
         try:
             _fit(estimator, problem)
-        except ValueError as exc:
-            raise RecipeError.of(f"{self.name} could not be fitted: {exc}", key="model.params") from exc
+        except LIBRARY_FAULTS as exc:
+            raise not_fitted(self.name, exc) from exc
         if not (np.isfinite(estimator.coef_).all() and np.isfinite(estimator.intercept_).all()):
             raise EngineError.of(f"{self.name} diverged: its coefficients are not finite", key="model.params")
         if progress is not None:

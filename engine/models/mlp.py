@@ -134,8 +134,9 @@ class MlpFamily:
         Raises
         ------
         DataError
-            If there are fewer than 2 training rows, or all are of one class.
-        EngineError
+            If there are fewer than 2 training rows, all are of one class, or values of the target are so far
+            apart that they have no finite spread.
+        RecipeError
             If the loss becomes NaN or infinite.
         """
         if len(problem.train.y) < 2:  # noqa: PLR2004 - the statistics of a batch need two
@@ -147,8 +148,11 @@ class MlpFamily:
         columns = columns_of(problem, n_bins=params.n_bins)
         mean, spread = 0.0, 1.0
         if problem.kind == "continuous":
-            mean = float(problem.train.y.mean())
-            spread = float(problem.train.y.std()) or 1.0
+            with np.errstate(over="ignore", invalid="ignore"):
+                mean, spread = float(problem.train.y.mean()), float(problem.train.y.std()) or 1.0
+            if not np.isfinite([mean, spread]).all():
+                what = "the target's values are too large for mlp: their spread is beyond what a double holds"
+                raise DataError.of(what, key="schema.target")
         network, n_epochs = fit_network(
             problem, params, columns=columns, centre=(mean, spread), progress=progress
         )

@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 
 from engine.data.schema import Column
-from engine.errors import BundleError
+from engine.errors import BundleError, EngineError
 from engine.features.feed import feed, feed_records
 from engine.features.prepare import Preparation
 from engine.models.assemble import Artifact
@@ -33,8 +33,9 @@ _CHUNK_ROWS = 65_536
 class Parity:
     """How near the deployed model is to the library's own answers.
 
-    `largest` is the largest absolute difference of any value, infinite where one side alone is NaN;
-    `n_beyond` counts the rows that differ by more than tolerance * max(1, |the library's value|).
+    `largest` is the largest absolute difference of any value, infinite where the library's is not finite;
+    `n_beyond` counts the rows that differ by more than tolerance * max(1, the largest |library's value|):
+    a sum of float32 terms is as exact as its largest term, not as its result.
     """
 
     largest: float
@@ -91,13 +92,24 @@ class Scorer:
         ----------
         frame
             Shape (n, any), each column that the model reads in the dtype of its storage. n may be 0.
+
+        Raises
+        ------
+        EngineError
+            If a value is not finite.
         """
         return self._score(
             frame.height, lambda start: feed(frame.slice(start, _CHUNK_ROWS), columns=self._columns)
         )
 
     def score_records(self, records: Sequence[Mapping[str, object]]) -> Scores:
-        """Score checked records, as `engine.features.feed.feed_records` takes them; the service's way in."""
+        """Score checked records, as `engine.features.feed.feed_records` takes them; the service's way in.
+
+        Raises
+        ------
+        EngineError
+            If a value is not finite.
+        """
         return self._score(
             len(records),
             lambda start: feed_records(records[start : start + _CHUNK_ROWS], columns=self._columns),
@@ -106,14 +118,14 @@ class Scorer:
     def _score(self, n_rows: int, inputs_from: Callable[[int], dict[str, np.ndarray]]) -> Scores:
         chunks = [self._run(inputs_from(start)) for start in range(0, n_rows, _CHUNK_ROWS)]
         if len(chunks) == 1:
-            return chunks[0]
+            return require_finite(chunks[0])
         if not chunks:
             shape = (0,) if self._continuous else (0, self._n_outputs)
             return Scores(np.empty(shape), np.empty(0, np.float64 if self._continuous else np.int64))
         values = np.concatenate([chunk.values for chunk in chunks])
         if self._continuous:
-            return Scores(values, values)
-        return Scores(values, np.concatenate([chunk.decisions for chunk in chunks]))
+            return require_finite(Scores(values, values))
+        return require_finite(Scores(values, np.concatenate([chunk.decisions for chunk in chunks])))
 
     def _run(self, inputs: dict[str, np.ndarray]) -> Scores:
         if self._estimator is not None:
@@ -126,6 +138,21 @@ class Scorer:
         return Scores(answers[0], answers[-1])
 
 
+def require_finite(scores: Scores) -> Scores:
+    """Return the same scores: every one of them is a number that can be written, compared and averaged.
+
+    Raises
+    ------
+    EngineError
+        If a value is NaN or infinite, as of a model whose fit overflowed.
+    """
+    if not np.isfinite(scores.values).all():
+        n_rows = len(scores.values)
+        n_wrong = n_rows - int(np.isfinite(scores.values.reshape(n_rows, -1)).all(axis=1).sum())
+        raise EngineError.of(f"the model gave a value that is not finite for {n_wrong} of {n_rows} rows")
+    return scores
+
+
 def parity(
     scorer: Scorer,
     fitted: Fitted,
@@ -134,16 +161,22 @@ def parity(
     *,
     tolerance: float = 1e-9,
 ) -> Parity:
-    """Hold the deployed model against the library's own answers on the rows of a checked frame."""
+    """Hold the deployed model against the library's own answers on the rows of a checked frame.
+
+    Raises
+    ------
+    EngineError
+        If the deployed model gives a value that is not finite, whether or not the library does too.
+    """
     if not frame.height:
         return Parity(largest=0.0, n_rows=0, n_beyond=0)
     ours = scorer.score(frame).values
     theirs = fitted.predict(preparation.transform(frame))
     with np.errstate(invalid="ignore"):
         differences = np.abs(ours - theirs)
-    differences = np.where((ours == theirs) | (np.isnan(ours) & np.isnan(theirs)), 0.0, differences)
     differences = np.where(np.isnan(differences), np.inf, differences)
-    beyond = differences > tolerance * np.maximum(1.0, np.abs(np.nan_to_num(theirs)))
+    scale = max(1.0, float(np.abs(np.nan_to_num(theirs)).max(initial=0.0)))
+    beyond = differences > tolerance * scale
     return Parity(
         largest=float(differences.max()),
         n_rows=frame.height,

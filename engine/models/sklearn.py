@@ -16,7 +16,7 @@ from engine.features.needs import Needs
 from engine.graph import Graph
 from engine.models.family import Array, ParamValue, Problem, Progress
 from engine.models.params import DeployedAs, Signature, check_params, estimators
-from engine.models.tree_family import classes_of
+from engine.models.tree_family import LIBRARY_FAULTS, classes_of, not_fitted
 from engine.recipe.spec import ModelSpec
 from engine.tasks.task import TargetKind
 
@@ -104,8 +104,8 @@ class SklearnFamily:
             raise RecipeError.of(f"{name} takes no weights", key="model.estimator")
         try:
             _fit(estimator, problem, weights)
-        except ValueError as exc:
-            raise RecipeError.of(f"{name} could not be fitted: {exc}", key="model.params") from exc
+        except LIBRARY_FAULTS as exc:
+            raise not_fitted(name, exc) from exc
         rows = problem.train.x[:_SAMPLE_ROWS]
         fitted = FittedSklearn(
             estimator=estimator,

@@ -5,6 +5,7 @@ A family's own module says its needs, how its library is called, and which reade
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
@@ -16,10 +17,14 @@ from engine.errors import DataError, Message, RecipeError, nearest
 from engine.features.needs import Needs
 from engine.graph import Graph
 from engine.models.family import Array, ParamValue, Problem, Progress, Rows
-from engine.models.params import check_params
+from engine.models.params import check_params, estimators
 from engine.models.probabilities import write_widened
 from engine.recipe.spec import ModelSpec
 from engine.tasks.task import TargetKind
+
+# What libraries raise of parameters and data that they can't take.
+LIBRARY_FAULTS = (ValueError, TypeError, LookupError, ArithmeticError, NotImplementedError)
+_SOURCE_PLACE = re.compile(r"^\[\d\d:\d\d:\d\d\] \S+:\d+: ")
 
 
 class Writer(Protocol):
@@ -137,14 +142,17 @@ class TreeFamily:
         known = replace(problem, validation=known_rows(problem.validation, classes))
         try:
             return self.train(known, classes, progress)
-        except ValueError as exc:
-            raise RecipeError.of(f"{self.name} could not be fitted: {exc}", key="model.params") from exc
+        except LIBRARY_FAULTS as exc:
+            raise not_fitted(self.name, exc) from exc
 
     def _check_choices(self, model: ModelSpec, task: str) -> list[Message]:
         messages = []
-        for name, options in self.choices.get(task, {}).items():
-            value = model.params.get(name)
-            if isinstance(value, str) and value not in options:
+        known = estimators(self.library)[self.estimators[task]].parameters
+        for name, value in model.params.items():
+            # An alias has the choices of what it stands for.
+            of = known[name].same_as or name if name in known else name
+            options = self.choices.get(task, {}).get(of)
+            if options is not None and isinstance(value, str) and value not in options:
                 messages.append(
                     Message(
                         f"{self.name} can't be deployed with {name} '{value}' for {task}",
@@ -155,6 +163,17 @@ class TreeFamily:
                     )
                 )
         return messages
+
+
+def not_fitted(name: str, exc: Exception) -> RecipeError:
+    """Return what is told of a library that failed to fit: its first words, without its own places.
+
+    XGBoost puts the hour and the line of its source before them, and a stack trace behind.
+    """
+    lines = [_SOURCE_PLACE.sub("", line).strip() for line in str(exc).splitlines()]
+    words = next(filter(None, lines), "no reason is given")
+    kind = "" if isinstance(exc, ValueError) else f"{type(exc).__name__}: "
+    return RecipeError.of(f"{name} could not be fitted: {kind}{words}", key="model.params")
 
 
 def classes_of(problem: Problem) -> Array:
@@ -194,9 +213,9 @@ def library_params(params: Mapping[str, ParamValue]) -> dict[str, Any]:
 
 
 def shares(gains: Array) -> Array | None:
-    """Return importances that sum to 1, or None where no tree has split."""
+    """Return importances that sum to 1, or None where no tree has split or gains are beyond doubles."""
     total = float(np.sum(gains))
-    return np.asarray(gains, np.float64) / total if total > 0 else None
+    return np.asarray(gains, np.float64) / total if 0 < total < np.inf else None
 
 
 def _plain(value: ParamValue) -> object:

@@ -6,19 +6,23 @@ A recipe file, the groups it chooses and the command line become one plain mappi
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from engine.errors import Message, RecipeError, nearest
 from engine.recipe import text
-from engine.recipe.find import conf_folders, find_recipe
-from engine.recipe.overrides import Choice, Overrides, expand, read_overrides
-from engine.recipe.places import Layer, Places
+from engine.recipe.defaults import base_groups, defaults_list, explain_cycle, read_choices
+from engine.recipe.find import conf_folders, find_base, find_recipe, shipped
+from engine.recipe.mistakes import model_keys
+from engine.recipe.overrides import Choice, Overrides, Setting, expand, is_open, read_overrides
+from engine.recipe.places import COMMAND_LINE, Layer, Place, Places
+from engine.recipe.resolve import resolve
 from engine.recipe.safe import refuse_code
-from engine.recipe.text import Plain
+from engine.recipe.spec import Spec
+from engine.recipe.text import KeyPath, Plain
 
 if TYPE_CHECKING:
     from hydra._internal.hydra import Hydra
@@ -26,20 +30,21 @@ if TYPE_CHECKING:
 
 # What belongs to a family and means nothing to another one.
 _FAMILY_KEYS = ("params", "space", "estimator")
-_CLOSED = ["_self_"]
 
 
 @dataclass(frozen=True)
 class Composition:
     """A composed recipe before its types are checked.
 
-    `plain` has every interpolation resolved; `stored` is the same with each `${oc.env:…}` left as written,
-    which is what may be kept. `choices` says which option each group took.
+    `plain` has every interpolation resolved, and no key without a value; `stored` is the same with each
+    `${oc.env:…}` left standing, which is what may be kept; `from_environment` are the keys of those.
+    `choices` says which option each group took.
     """
 
     path: Path
     plain: dict[str, Plain]
     stored: dict[str, Plain]
+    from_environment: frozenset[KeyPath]
     choices: dict[str, str]
     places: Places
     notes: tuple[str, ...]
@@ -62,16 +67,23 @@ def compose(recipe: str | Path, overrides: Sequence[str] = ()) -> Composition:
     folders = conf_folders(path)
     with _hydra(folders) as hydra:
         given = read_overrides(overrides, hydra.config_loader)
-        choices, defaults = _choices(body.pop("defaults", None), document)
-        closed = defaults == _CLOSED
+        choices, closed = read_choices(body.pop("defaults", None), document)
         body, notes = _drop_old_family(body, choices, given.choices, closed=closed)
         choices |= {choice.group: choice.option for choice in given.choices}
-        _check_choices(choices, given.choices, document, hydra)
-        CheckedSource.primary = {"defaults": _defaults(choices, closed=closed), **body}
+        chosen_at = _chosen_at(choices, given.choices, document)
+        _check_choices(choices, chosen_at, hydra)
+        based = frozenset() if closed else base_groups(folders)
+        CheckedSource.primary = {"defaults": defaults_list(choices, based, closed=closed), **body}
         config = _compose(PRIMARY, given, hydra)
         layers = _layers(given, document, CheckedSource.documents, choices)
-        plain, stored = _resolve(config, Places(layers))
-    return Composition(path, plain, stored, choices, Places(layers), notes)
+        places = Places(layers, chosen_at)
+        resolved = resolve(config, places)
+        places = replace(places, asked_for=resolved.asked_for)
+    if not closed:
+        _check_base(resolved.plain, given, folders)
+    return Composition(
+        path, resolved.plain, resolved.stored, resolved.from_environment, choices, places, notes
+    )
 
 
 @contextmanager
@@ -96,33 +108,6 @@ def _hydra(folders: Sequence[Path]) -> Iterator[Hydra]:
     finally:
         GlobalHydra.instance().clear()
         CheckedSource.primary = None
-
-
-def _choices(defaults: Plain, document: text.Document) -> tuple[dict[str, str], list[Plain]]:
-    """Read the defaults list: `base` and `_self_` are understood, `group: option` is a choice."""
-    if defaults is None:
-        defaults = ["base", "_self_"]
-    if not isinstance(defaults, list):
-        line = document.lines.get(("defaults",))
-        raise RecipeError.of(
-            "'defaults' is a list such as [base, model: lightgbm, _self_]",
-            key="defaults",
-            file=document.file,
-            line=line,
-        )
-    choices: dict[str, str] = {}
-    mistakes = []
-    for index, entry in enumerate(defaults):
-        if isinstance(entry, dict):
-            ((group, option),) = entry.items()
-            choices[group.removeprefix("override ")] = str(option)
-        elif entry not in ("base", "_self_"):
-            line = document.lines.get(("defaults", str(index)))
-            what = f"'{entry}' is not 'base', '_self_' or 'group: option'"
-            mistakes.append(Message(what, "defaults", document.file, line, nearest(str(entry), ["base"])))
-    if mistakes:
-        raise RecipeError(mistakes)
-    return choices, defaults
 
 
 def _drop_old_family(
@@ -150,50 +135,56 @@ def _drop_old_family(
     return body, tuple(notes)
 
 
-def _check_choices(
-    choices: dict[str, str], given: Sequence[Choice], document: text.Document, hydra: Hydra
-) -> None:
+def _check_choices(choices: Mapping[str, str], places: Mapping[str, Place], hydra: Hydra) -> None:
     repository = hydra.config_loader.repository
-    from_command_line = {choice.group for choice in given}
-    groups = tuple(
-        name
-        for name in repository.get_group_options("", None)
-        if name != "hydra" and repository.group_exists(name)
-    )
+    keys = model_keys(Spec)
+    groups = tuple(name for name in repository.get_group_options("", None) if name in keys)
     mistakes = []
     for group, option in choices.items():
         options = tuple(repository.get_group_options(group)) if repository.group_exists(group) else ()
-        if option in options:
+        is_key = group.partition("/")[0] in keys
+        if option in options and is_key:
             continue
-        if options:
-            what, word, known = f"'{option}' is not an option of {group}", option, options
+        if options and is_key:
+            what, key, try_ = f"'{option}' is not an option of {group}", group, f"engine options {group}"
+            word, known = option, options
+        elif options:
+            what, key, try_ = f"'{group}' is a group, and not a key of a recipe", group, "engine options"
+            word, known = group, groups
         else:
-            what, word, known = f"'{group}' is not a group", group, groups
-        if group in from_command_line:
-            file, line = "command line", None
-        else:
-            file, line = document.file, _default_line(document, group)
-        key = group if options else "defaults"
-        try_ = f"engine options {group}" if options else "engine options"
-        mistakes.append(Message(what, key, file, line, nearest(word, known), tuple(sorted(known)), try_))
+            what, key, try_ = f"'{group}' is not a group", "defaults", "engine options"
+            word, known = group, groups
+        mistakes.append(Message(what, key, *places[group], nearest(word, known), tuple(sorted(known)), try_))
     if mistakes:
         raise RecipeError(mistakes)
 
 
+def _chosen_at(
+    choices: Mapping[str, str], given: Sequence[Choice], document: text.Document
+) -> dict[str, Place]:
+    places: dict[str, Place] = {group: (document.file, _default_line(document, group)) for group in choices}
+    return places | {choice.group: (COMMAND_LINE, None) for choice in given}
+
+
 def _default_line(document: text.Document, group: str) -> int | None:
     lines = (
-        line for path, line in document.lines.items() if path[0] == "defaults" and path[-1].endswith(group)
+        line
+        for path, line in document.lines.items()
+        if path[0] == "defaults" and path[-1].removeprefix("override ") == group
     )
     return next(lines, None)
 
 
-def _defaults(choices: dict[str, str], *, closed: bool) -> list[Plain]:
-    prefix = "" if closed else "override "
-    chosen: list[Plain] = [{f"{prefix}{group}": option} for group, option in choices.items()]
-    if closed:
-        return ["_self_", *chosen]
-    # Hydra wants `_self_` before the overriding entries; the primary config still merges after `base`.
-    return ["base", "_self_", *chosen]
+def _check_base(plain: Mapping[str, Plain], given: Overrides, folders: Sequence[Path]) -> None:
+    """Refuse a base of the user's own that leaves out keys of a recipe."""
+    base = find_base(folders)
+    deleted = {path[0] for path in given.paths() if len(path) == 1}
+    left_out = [key for key in model_keys(Spec) if key not in plain and key not in deleted]
+    if left_out and base.parent != shipped("conf").resolve():
+        what = f"this file stands in for the engine's own base.yaml, and leaves out {', '.join(left_out)}"
+        raise RecipeError.of(
+            what, file=text.show(base), try_="another name for it, or a copy of the engine's"
+        )
 
 
 def _compose(name: str, given: Overrides, hydra: Hydra) -> DictConfig:
@@ -202,6 +193,7 @@ def _compose(name: str, given: Overrides, hydra: Hydra) -> DictConfig:
     from omegaconf import open_dict
 
     from engine.recipe.mistakes import explain_hydra
+    from engine.recipe.sources import CheckedSource
 
     def attempt(overrides: Sequence[str]) -> DictConfig:
         config: DictConfig = hydra.compose_config(
@@ -213,9 +205,43 @@ def _compose(name: str, given: Overrides, hydra: Hydra) -> DictConfig:
         config = attempt(given.values)
     except HydraException as error:
         raise explain_hydra(error, given, lambda: attempt([])) from None
+    except RecursionError:
+        raise explain_cycle(CheckedSource.documents) from None
     with open_dict(config):
         del config["hydra"]
+        mistakes = [wrong for setting in given.settings if (wrong := _set(config, setting)) is not None]
+    if mistakes:
+        raise RecipeError(mistakes)
     return config
+
+
+def _set(config: DictConfig, setting: Setting) -> Message | None:
+    """Set or take out one quoted key."""
+    from omegaconf import DictConfig, OmegaConf
+
+    from engine.recipe.mistakes import unknown_key
+
+    *above, last = setting.path
+    node = config
+    for part in above:
+        if part not in node and is_open(setting.path) and not setting.is_delete:
+            node[part] = {}
+        if part not in node or not isinstance(node[part], DictConfig):
+            return unknown_key(setting.path, OmegaConf.to_container(config))
+        node = node[part]
+    if not setting.is_delete:
+        node[last] = _merged(node.get(last), setting.value)
+    elif last in node:
+        del node[last]
+    else:
+        return unknown_key(setting.path, OmegaConf.to_container(config))
+    return None
+
+
+def _merged(old: object, new: Plain) -> object:
+    from omegaconf import DictConfig, OmegaConf
+
+    return OmegaConf.merge(old, new) if isinstance(old, DictConfig) and isinstance(new, dict) else new
 
 
 def _layers(
@@ -231,37 +257,13 @@ def _layers(
         if all(file is not other for _, other in chosen)
     ]
     return (
-        Layer.of_command_line(given.keys),
+        Layer.of_command_line(given.paths()),
         Layer(document.file, document.lines, ()),
         *(
             Layer(file.file, file.lines, tuple(group.split("/")) if group else ())
             for group, file in chosen + rest
         ),
     )
-
-
-def _resolve(config: DictConfig, places: Places) -> tuple[dict[str, Plain], dict[str, Plain]]:
-    """Resolve interpolations twice: with the environment's values, and with their names left standing."""
-    from omegaconf import OmegaConf
-    from omegaconf.errors import OmegaConfBaseException
-
-    from engine.recipe.mistakes import explain_omegaconf
-
-    def environment_name(name: str, *default: object) -> str:
-        rest = "".join(f",{value}" for value in default)
-        return f"${{oc.env:{name}{rest}}}"
-
-    try:
-        plain = OmegaConf.to_container(config, resolve=True)
-        OmegaConf.register_new_resolver("oc.env", environment_name, replace=True)
-        stored = OmegaConf.to_container(config, resolve=True)
-    except OmegaConfBaseException as error:
-        raise explain_omegaconf(error, places) from None
-    finally:
-        from omegaconf.resolvers import oc
-
-        OmegaConf.register_new_resolver("oc.env", oc.env, replace=True)
-    return cast("dict[str, Plain]", plain), cast("dict[str, Plain]", stored)
 
 
 def expand_overrides(recipe: str | Path, overrides: Sequence[str]) -> tuple[tuple[str, ...], ...]:

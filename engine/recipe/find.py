@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from engine.errors import RecipeError, nearest
@@ -21,6 +22,11 @@ def conf_folders(recipe: Path) -> tuple[Path, ...]:
     return tuple(dict.fromkeys(folder.resolve() for folder in folders if folder.is_dir()))
 
 
+def find_base(folders: Sequence[Path]) -> Path:
+    """Return the `base.yaml` that counts: the first one, ours if there is no other."""
+    return next(file for folder in folders if (file := folder / "base.yaml").is_file())
+
+
 def find_recipe(recipe: str | Path) -> Path:
     """Return the path of a recipe given as a YAML path or as a name in `./recipes` (else in ours).
 
@@ -30,29 +36,40 @@ def find_recipe(recipe: str | Path) -> Path:
         If there is none; the nearest name is suggested.
     """
     given = Path(recipe)
-    if given.suffix in (".yaml", ".yml"):
-        if given.is_file():
-            return given.resolve()
-    else:
-        for folder in (Path("recipes"), shipped("recipes")):
-            if (folder / f"{recipe}.yaml").is_file():
-                return (folder / f"{recipe}.yaml").resolve()
+    candidates = [given] if _is_yaml(given) else _named(given)
+    for file in candidates:
+        if file.is_file():
+            return file.resolve()
     raise _not_found(given)
+
+
+def _is_yaml(path: Path) -> bool:
+    return path.suffix.lower() in (".yaml", ".yml")
+
+
+def _named(name: Path) -> Iterator[Path]:
+    """Return where a recipe given by its name may lie; a folder may be written before the name."""
+    yield Path("recipes") / f"{name}.yaml"
+    if len(name.parts) > 1:
+        yield Path(f"{name}.yaml")
+    yield shipped("recipes") / f"{name}.yaml"
+    if name.parts[:1] == ("recipes",):
+        yield shipped("recipes").parent / f"{name}.yaml"
 
 
 def _not_found(given: Path) -> RecipeError:
     if given.is_dir():
         return RecipeError.of(f"{given} is a folder, not a recipe", try_="engine run FOLDER/recipe.yaml")
-    near = [given.parent] if given.suffix else [Path("recipes"), shipped("recipes")]
-    names = sorted(
-        {file.name if given.suffix else file.stem for f in near if f.is_dir() for file in f.glob("*.y*ml")}
-    )
+    is_path = _is_yaml(given)
+    near = [given.parent] if is_path else [Path("recipes"), shipped("recipes")]
+    files = [file for folder in near if folder.is_dir() for file in folder.iterdir() if _is_yaml(file)]
+    names = sorted({file.name if is_path else file.stem for file in files})
     suggestion = nearest(given.name, names)
-    if suggestion and given.suffix:
+    if suggestion and is_path:
         suggestion = str(given.with_name(suggestion))
     return RecipeError.of(
         f"no recipe at '{given}'",
         suggestion=suggestion,
         allowed=names,
-        try_="engine init DATA --target COLUMN",
+        try_="engine options",
     )

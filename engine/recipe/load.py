@@ -37,12 +37,18 @@ def to_spec(composition: Composition) -> Spec:
     except ValidationError as error:
         places = composition.places
         details = error.errors(include_url=False)
-        mistakes = explain_pydantic(details, model=Spec, plain=plain, places=places)
+        secret = composition.from_environment
+        mistakes = explain_pydantic(details, model=Spec, plain=plain, places=places, from_environment=secret)
         mistakes += _params_mistakes(plain, {message.key for message in mistakes}, composition)
         raise RecipeError(places.in_order(mistakes)) from None
     data = spec.data.model_copy(update={"path": str(_resolve(spec.data.path, composition.path))})
     spec = spec.model_copy(update={"data": data})
-    spec.remember(stored=composition.stored, places=composition.places, path=composition.path)
+    spec.remember(
+        stored=composition.stored,
+        from_environment=composition.from_environment,
+        places=composition.places,
+        path=composition.path,
+    )
     return spec
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, get_args, get_origin
 
 from pydantic import BaseModel
@@ -44,31 +45,32 @@ def explain_hydra(error: Exception, given: Overrides, compose_bare: Callable[[],
     mistakes = []
     for key, line in zip(given.keys, given.values, strict=True):
         if isinstance(plain, dict) and not line.startswith("+"):
-            mistakes += _unknown_override(key, plain)
+            wrong = unknown_key(tuple(key.split(".")), plain)
+            mistakes += [wrong] if wrong is not None else []
     if not mistakes:
         words = str(error).strip() or type(error).__name__
         return RecipeError.of(words.splitlines()[0][:500], file=COMMAND_LINE if given.values else "")
     return RecipeError(mistakes)
 
 
-def _unknown_override(key: str, plain: object) -> list[Message]:
-    node: object = plain
-    parts = key.split(".")
-    for index, part in enumerate(parts):
+def unknown_key(path: KeyPath, plain: object) -> Message | None:
+    """Say which part of a key on the command line the recipe does not have."""
+    node, key = plain, ".".join(path)
+    for index, part in enumerate(path):
         if not isinstance(node, Mapping):
-            above = ".".join(parts[:index])
-            return [Message(f"'{above}' holds one value, so '{key}' can't be set", key, COMMAND_LINE)]
+            above = ".".join(path[:index])
+            return Message(f"'{above}' holds one value, so '{key}' can't be set", key, COMMAND_LINE)
         if part not in node:
             known = tuple(sorted(str(name) for name in node if name != "hydra"))
-            parent = ".".join(parts[:index])
+            parent = ".".join(path[:index])
             of = f"a key of {parent}" if parent else "a key of a recipe"
             suggestion = nearest(part, known)
             if suggestion:
-                suggestion = ".".join([*parts[:index], suggestion, *parts[index + 1 :]])
-            try_ = f"engine options {parts[0]}" if index else "engine options"
-            return [Message(f"'{part}' is not {of}", key, COMMAND_LINE, None, suggestion, known, try_)]
+                suggestion = ".".join([*path[:index], suggestion, *path[index + 1 :]])
+            try_ = f"engine options {path[0]}" if index else "engine options"
+            return Message(f"'{part}' is not {of}", key, COMMAND_LINE, None, suggestion, known, try_)
         node = node[part]
-    return []
+    return None
 
 
 def explain_omegaconf(error: OmegaConfBaseException, places: Places) -> RecipeError:
@@ -84,22 +86,34 @@ def explain_omegaconf(error: OmegaConfBaseException, places: Places) -> RecipeEr
 
 
 def explain_pydantic(
-    details: list[ErrorDetails], *, model: type[BaseModel], plain: Mapping[str, Plain], places: Places
+    details: list[ErrorDetails],
+    *,
+    model: type[BaseModel],
+    plain: Mapping[str, Plain],
+    places: Places,
+    from_environment: Collection[KeyPath],
 ) -> list[Message]:
-    """Turn pydantic's list into messages, one a key."""
-    messages: dict[str, Message] = {}
+    """Turn pydantic's list into messages, one a key; no value of the environment is in them."""
+    by_path: dict[KeyPath, list[ErrorDetails]] = {}
     for detail in details:
-        path = _real_path(detail["loc"], plain)
-        message = _one(detail, path, model)
-        key = message.key
-        # A union reports once for each member: the first says enough.
-        messages.setdefault(key, places.locate(message, path))
-    return list(messages.values())
+        is_missing = detail["type"] == "missing"
+        by_path.setdefault(_real_path(detail["loc"], plain, is_missing=is_missing), []).append(detail)
+    messages = []
+    for path, found in by_path.items():
+        message = _one(found, path, model, is_secret=path in from_environment)
+        if found[0]["type"] == "missing":
+            file, line = places.find_missing(path)
+            message = replace(message, file=file, line=line)
+        messages.append(places.locate(message, path))
+    return messages
 
 
-def _one(detail: ErrorDetails, path: KeyPath, model: type[BaseModel]) -> Message:
+def _one(found: list[ErrorDetails], path: KeyPath, model: type[BaseModel], *, is_secret: bool) -> Message:
+    """Explain what is wrong with one key; a union reports once for each of its members."""
+    detail = found[0]
     key, name = ".".join(path), path[-1] if path else ""
     kind, given = detail["type"], detail["input"]
+    shown = "a text from the environment" if is_secret else _shown(given)
     try_ = f"engine options {path[0]}" if path and path[0] in model_keys(model) else "engine options"
     if kind == "extra_forbidden":
         known = model_keys(_model_at(model, path[:-1]))
@@ -108,16 +122,20 @@ def _one(detail: ErrorDetails, path: KeyPath, model: type[BaseModel]) -> Message
         return Message(
             f"'{name}' is not {of}", key, suggestion=nearest(name, known), allowed=known, try_=try_
         )
-    if kind == "missing" or given == "???":
+    if kind == "missing":
         return Message(f"'{name}' is missing: it has no default", key, try_=try_)
     if kind == "literal_error":
-        allowed = tuple(re.findall(r"'([^']*)'", str(detail.get("ctx", {}).get("expected", ""))))
-        what = f"{_shown(given)} is not allowed"
-        return Message(what, key, suggestion=nearest(str(given), allowed), allowed=allowed, try_=try_)
+        expected = str(detail.get("ctx", {}).get("expected", "")).replace(" or ", ", ")
+        allowed = tuple(word.strip("'") for word in expected.split(", ") if word)
+        suggestion = "" if is_secret else nearest(str(given), allowed)
+        return Message(f"{shown} is not allowed", key, suggestion=suggestion, allowed=allowed, try_=try_)
     if kind in _EXPECTED:
-        return Message(f"expected {_EXPECTED[kind]}, got {_shown(given)}", key, try_=try_)
+        kinds = dict.fromkeys(_EXPECTED[other["type"]] for other in found if other["type"] in _EXPECTED)
+        *most, last = kinds
+        expected = f"{', '.join(most)} or {last}" if most else last
+        return Message(f"expected {expected}, got {shown}", key, try_=try_)
     words = detail["msg"][0].lower() + detail["msg"][1:]
-    return Message(f"{_shown(given)}: {words.removeprefix('input ')}", key, try_=try_)
+    return Message(f"{shown}: {words.removeprefix('input ')}", key, try_=try_)
 
 
 def model_keys(model: type[BaseModel] | None) -> tuple[str, ...]:
@@ -156,12 +174,12 @@ def _models_in(annotation: object) -> list[type[BaseModel]]:
     return [found for argument in get_args(annotation) for found in _models_in(argument)]
 
 
-def _real_path(loc: tuple[int | str, ...], plain: Mapping[str, Plain]) -> KeyPath:
+def _real_path(loc: tuple[int | str, ...], plain: Mapping[str, Plain], *, is_missing: bool) -> KeyPath:
     """Drop what pydantic adds to a location for the members of a union."""
     path: list[str] = []
     node: Plain = dict(plain)
     for part in loc:
-        if isinstance(node, dict) and (str(part) in node or part == loc[-1]):
+        if isinstance(node, dict) and (str(part) in node or (is_missing and part == loc[-1])):
             path.append(str(part))
             node = node.get(str(part))
         elif isinstance(node, list) and isinstance(part, int) and part < len(node):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from engine.errors import Message
 from engine.recipe.text import KeyPath
 
 COMMAND_LINE = "command line"
+Place = tuple[str, int | None]
 
 
 @dataclass(frozen=True)
@@ -20,9 +22,9 @@ class Layer:
     package: KeyPath
 
     @classmethod
-    def of_command_line(cls, keys: Iterable[str]) -> Layer:
+    def of_command_line(cls, paths: Iterable[KeyPath]) -> Layer:
         """Make a layer of the keys overridden on the command line."""
-        return cls(COMMAND_LINE, {tuple(key.split(".")): 0 for key in keys}, ())
+        return cls(COMMAND_LINE, dict.fromkeys(paths, 0), ())
 
     def line(self, path: KeyPath) -> int | None:
         """Return the line of a key, 0 on the command line, or None where this layer does not set it."""
@@ -32,29 +34,83 @@ class Layer:
 
 @dataclass(frozen=True)
 class Places:
-    """The layers of a composed recipe, the winning one first."""
+    """The layers of a composed recipe, the winning one first, and where its options were chosen.
+
+    The command line and the recipe are the first two layers; `choices` holds the groups that they chose, and
+    `asked_for` the keys that a file leaves to the recipe.
+    """
 
     layers: tuple[Layer, ...]
+    choices: Mapping[str, Place] = field(default_factory=dict)
+    asked_for: frozenset[KeyPath] = frozenset()
 
-    def find(self, path: KeyPath) -> tuple[str, int | None]:
+    def find(self, path: KeyPath) -> Place:
         """Return file and line of a key, or of the nearest key above it that was written."""
-        for end in range(len(path), 0, -1):
-            for layer in self.layers:
-                line = layer.line(path[:end])
-                if line is not None:
-                    return layer.file, line or None
-        return (self.layers[1].file if len(self.layers) > 1 else ""), None
+        return self._find(path, self.layers)
+
+    def find_missing(self, path: KeyPath) -> Place:
+        """Return where a key that has no value belongs: to the recipe, or to the option that lacks it."""
+        is_asked_for = path in self.asked_for
+        own = self.layers[:2]
+        if any(layer.line(path) == 0 for layer in own[:1]):
+            return COMMAND_LINE, None
+        option = next((layer for layer in self.layers if layer.package and layer.package == path[:1]), None)
+        if option is not None and not is_asked_for and len(path) == len(option.package) + 1:
+            return option.file, None
+        if option is not None and is_asked_for and path[0] in self.choices:
+            return self.choices[path[0]]
+        return self._find(path[:-1], own)
 
     def locate(self, message: Message, path: KeyPath | None = None) -> Message:
-        """Return the message with file and line filled in from its key."""
+        """Return the message with file and line filled in from its key.
+
+        What is wrong with an option itself stands where the option was chosen, not in the option's file.
+        """
         if message.file or not message.key:
             return message
-        file, line = self.find(path or tuple(message.key.split(".")))
-        return Message(
-            message.what, message.key, file, line, message.suggestion, message.allowed, message.try_
-        )
+        path = path or self.path_of(message.key)
+        if path in self.asked_for:
+            file, line = self.find_missing(path)
+            return replace(message, file=file, line=line)
+        winner = next((layer for layer in self.layers if layer.line(path) is not None), None)
+        names_option = path[1:] in (("kind",), ("family",))
+        if names_option and winner is not None and winner.package and path[0] in self.choices:
+            file, line = self.choices[path[0]]
+            return replace(message, key=path[0], file=file, line=line)
+        file, line = self.find(path)
+        return replace(message, file=file, line=line)
+
+    def path_of(self, key: str) -> KeyPath:
+        """Split a dotted key into a path: a name that holds dots itself is known by having been written."""
+        return self._split((), key.split("."))[1]
 
     def in_order(self, messages: Iterable[Message]) -> list[Message]:
         """Sort messages as their reader meets them: command line first, then file by file, line by line."""
         rank = {layer.file: index for index, layer in reversed(list(enumerate(self.layers)))}
         return sorted(messages, key=lambda message: (rank.get(message.file, len(rank)), message.line or 0))
+
+    def _find(self, path: KeyPath, layers: tuple[Layer, ...]) -> Place:
+        for end in range(len(path), 0, -1):
+            for layer in layers:
+                line = layer.line(path[:end])
+                if line is not None:
+                    return layer.file, line or None
+            # A key that only the command line put there has no line of its own.
+            if any(key[:end] == path[:end] for layer in layers[:1] for key in layer.lines):
+                return COMMAND_LINE, None
+        return (self.layers[1].file if len(self.layers) > 1 else ""), None
+
+    def _split(self, above: KeyPath, parts: list[str]) -> tuple[int, KeyPath]:
+        """Return the split of which the most parts are known, and how many."""
+        found = (0, (*above, *parts))
+        for n in range(len(parts), 0, -1):
+            here = (*above, ".".join(parts[:n]))
+            if here in self._known:
+                n_known, path = self._split(here, parts[n:])
+                found = max(found, (n + n_known, path), key=lambda item: item[0])
+        return found
+
+    @cached_property
+    def _known(self) -> frozenset[KeyPath]:
+        paths = {(*layer.package, *path) for layer in self.layers for path in layer.lines}
+        return frozenset(path[:end] for path in paths for end in range(1, len(path) + 1))

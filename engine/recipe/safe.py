@@ -45,12 +45,12 @@ def refuse_code(document: Document) -> None:
         raise RecipeError(mistakes)
 
 
-def forbidden_in_override(key: str, value: Plain) -> str:
-    """Return why an override is refused, or an empty string."""
-    path = tuple(key.split("."))
+def forbidden_in_override(key: str, value: Plain, *, path: KeyPath = ()) -> str:
+    """Return why an override is refused, or an empty string; `path` is given where parts were quoted."""
+    is_quoted, path = bool(path), path or tuple(key.split("."))
     if path[0] == "hydra" or path[0].startswith(("hydra/", "hydra@")):
         return "Hydra's own settings are not part of a recipe"
-    if "@" in key or _PACKAGE.search(key):
+    if not is_quoted and ("@" in key or _PACKAGE.search(key)):
         return "packages and paths are not part of an override's key"
     if any(part in _CODE_KEYS for part in path):
         return f"'{path[-1]}' is refused: a recipe is data, not code"
@@ -71,10 +71,29 @@ def _forbidden(value: Plain, path: KeyPath) -> Iterator[tuple[KeyPath, str]]:
         for index, inner in enumerate(value):
             yield from _forbidden(inner, (*path, str(index)))
     elif isinstance(value, str):
-        for name in _RESOLVER.findall(value):
-            if name not in _ALLOWED_RESOLVERS:
-                allowed = " or ".join(f"${{{known}:NAME}}" for known in _ALLOWED_RESOLVERS)
-                yield path, f"'${{{name}:…}}' is refused: only {allowed} and ${{other.key}} are resolved"
+        yield from ((path, what) for what in _forbidden_in_text(value))
+
+
+def _forbidden_in_text(value: str) -> Iterator[str]:
+    for name in _RESOLVER.findall(value):
+        if name not in _ALLOWED_RESOLVERS:
+            allowed = " or ".join(f"${{{known}:NAME}}" for known in _ALLOWED_RESOLVERS)
+            yield f"'${{{name}:…}}' is refused: only {allowed} and ${{other.key}} are resolved"
+    if not _is_sound(value):
+        yield "'${' opens what is no sound ${other.key}; as plain text it is written \\${"
+
+
+def _is_sound(value: str) -> bool:
+    """Tell whether OmegaConf can read the interpolations of a text."""
+    from omegaconf.errors import GrammarParseError
+    from omegaconf.grammar_parser import parse
+
+    try:
+        if "${" in value:
+            parse(value)
+    except GrammarParseError:
+        return False
+    return True
 
 
 def _is_odd_default(entry: Plain) -> bool:

@@ -13,15 +13,23 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr
+from pydantic_core import PydanticCustomError
 
 from engine.recipe.places import Places
-from engine.recipe.text import Plain
+from engine.recipe.text import KeyPath, Plain
 
 Scalar = bool | int | float | str
 ColumnType = Literal["integer", "number", "boolean", "category", "text", "datetime", "image"]
 Role = Literal["feature", "target", "ignore", "id", "group", "time", "weight"]
 SplitKind = Literal["random", "stratified", "group", "time", "kfold"]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
+
+
+def _as_version(value: object) -> object:
+    """Refuse what equals 1 without being the number 1."""
+    if isinstance(value, bool | float):
+        raise PydanticCustomError("literal_error", "Input should be 1", {"expected": "1"})
+    return value
 
 
 def _as_tuple(value: object) -> object:
@@ -171,7 +179,7 @@ class TrackingSpec(_Strict):
 class Spec(_Strict):
     """A whole recipe, typed and frozen."""
 
-    recipe_version: Literal[1]
+    recipe_version: Annotated[Literal[1], BeforeValidator(_as_version)]
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
     goal: Goal
     task: TaskSpec
@@ -188,12 +196,26 @@ class Spec(_Strict):
     runs: str
 
     _stored: dict[str, Plain] | None = PrivateAttr(default=None)
+    _from_environment: frozenset[KeyPath] = PrivateAttr(default=frozenset())
     _places: Places = PrivateAttr(default=Places(()))
     _path: Path | None = PrivateAttr(default=None)
 
-    def remember(self, *, stored: dict[str, Plain], places: Places, path: Path) -> None:
+    def remember(
+        self,
+        *,
+        stored: dict[str, Plain],
+        from_environment: frozenset[KeyPath],
+        places: Places,
+        path: Path,
+    ) -> None:
         """Keep what composition knows: the form that may be stored, and where each key stands."""
-        self._stored, self._places, self._path = stored, places, path
+        self._stored, self._from_environment = stored, from_environment
+        self._places, self._path = places, path
+
+    @property
+    def from_environment(self) -> frozenset[KeyPath]:
+        """The keys whose values, whole or in part, the environment gave."""
+        return self._from_environment
 
     @property
     def places(self) -> Places:
@@ -201,7 +223,10 @@ class Spec(_Strict):
         return self._places
 
     def to_plain(self) -> dict[str, Plain]:
-        """Return the composed recipe as plain values; each `${oc.env:…}` is left as it was written."""
+        """Return the composed recipe as plain values that read back to this recipe.
+
+        Each `${oc.env:…}` is left standing, and a `${` that is plain text is escaped.
+        """
         if self._stored is not None:
             return copy.deepcopy(self._stored)
         plain: dict[str, Plain] = json.loads(self.model_dump_json(by_alias=True, exclude_unset=True))

@@ -23,6 +23,7 @@ _UNSAFE = re.compile(
 )
 _ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;"})
 _MARKDOWN = re.compile(r"([\\`*_\[\]|~#])")
+_TAG = re.compile(r"<[A-Za-z/!?]")
 # What GitHub turns into links by itself: `scheme://`, `www.`, addresses with an at sign.
 _LINK = re.compile(r"(?i)(:)(?=//)|(@)|(?<=www)(\.)")
 _LEADING = re.compile(r"^(\s*)([-+=]|\d+(?=[.)]))")
@@ -47,13 +48,20 @@ def escape(text: str) -> str:
 def inline_code(text: str) -> str:
     r"""Return `text` as a Markdown code span that also holds in a table's cell.
 
+    What looks like a tag is escaped and set in `<code>`, so that no renderer, however simple, can take it
+    for one.
+
     Examples
     --------
     >>> inline_code("hours-per-week")
     '`hours-per-week`'
     >>> inline_code("a`b|c")
     '``a`b\\|c``'
+    >>> inline_code("<img src=x>")
+    '<code>&lt;img src=x&gt;</code>'
     """
+    if _TAG.search(text):
+        return f"<code>{prose(text)}</code>"
     line = " ".join(clean(text).split()).replace("|", "\\|")
     longest = max((len(run) for run in re.findall("`+", line)), default=0)
     fence = "`" * (longest + 1)

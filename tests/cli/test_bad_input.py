@@ -70,7 +70,7 @@ RECIPE_MISTAKES = [
     ),
     (
         ["model=ridge"],
-        "CONF/model/ridge.yaml:4: model.family\n  ridge does not do classification\n"
+        "command line: model\n  ridge does not do classification\n"
         "  allowed: hist_gradient_boosting, lightgbm, logistic, mlp, random_forest, sklearn, xgboost\n"
         "  try: engine options model\n",
     ),

@@ -79,6 +79,37 @@ def test_a_broken_rule_is_counted(
     )
 
 
+@pytest.mark.parametrize(
+    ("type_", "values", "found"),
+    [
+        ("number", [1.0, 0.0, 0.5], []),
+        ("integer", [0, 0, 3], []),
+        ("number", [1.0, -0.5, -2.0], ["weight of at least 0: 2 rows are not (rows 2, 3: -0.5, -2)"]),
+        ("number", [1.0, None, _NAN], ["nullable false: 2 rows are null (rows 2, 3)"]),
+        ("number", [1.0, _INF, 2.0], ["finite: 1 row is not (row 2: inf)"]),
+        ("integer", [0, 0], ["weight of a sum above 0 and below 1e+150: 2 rows are not (rows 1, 2: 0, 0)"]),
+        (
+            "number",
+            [1.7e308, 0.0, 1.7e308],
+            ["weight of a sum above 0 and below 1e+150: 2 rows are not (rows 1, 3: 1.7e+308, 1.7e+308)"],
+        ),
+    ],
+)
+def test_weights_are_what_can_be_divided_by(
+    type_: str, values: list[object], found: list[str], column_of: ColumnOf, schema_of: SchemaOf
+) -> None:
+    """A weight is there, finite and not negative, and all together are above 0, whatever the recipe says."""
+    schema = schema_of(column_of("w", type_, "weight", nullable=True))
+    violations = check(pl.DataFrame({"w": values}), schema=schema)
+    assert [violation.to_message().what for violation in violations] == found
+
+
+def test_a_part_of_a_table_may_have_no_weight(column_of: ColumnOf, schema_of: SchemaOf) -> None:
+    """The sum of the weights is a rule on a table, not on a part of one."""
+    schema = schema_of(column_of("w", "number", "weight"))
+    assert check(pl.DataFrame({"w": [0.0, 0.0]}), schema=schema, whole=False) == ()
+
+
 def test_datetimes_have_bounds(column_of: ColumnOf, schema_of: SchemaOf) -> None:
     """Bounds on datetimes are ISO 8601 and inclusive."""
     schema = schema_of(column_of("t", "datetime", min="2020-01-01", max="2020-01-02T00:00:00Z"))
@@ -155,6 +186,7 @@ _WORDS = st.one_of(st.none(), st.sampled_from(["a", "b", "ab", "abc", "B", "", "
             _WORDS,
             _WORDS,
             st.one_of(st.none(), st.datetimes(datetime(1999, 12, 30), datetime(2000, 1, 3))),  # noqa: DTZ001
+            st.one_of(st.none(), st.integers(-1, 2)),
         ),
         min_size=1,
         max_size=30,
@@ -174,17 +206,22 @@ def test_counts_equal_panderas(
         column_of("c", "category", values=("a", "b"), unique=True, nullable=nullable),
         column_of("s", "text", pattern="[a-z]+|é", max_length=2, nullable=nullable),
         column_of("t", "datetime", min="2000-01-01", max="2000-01-02", nullable=nullable),
+        column_of("w", "integer", "weight", nullable=nullable),
     )
-    dtypes = [pl.Int64(), pl.Float64(), pl.Boolean(), pl.String(), pl.String(), pl.Datetime("us")]
+    dtypes = [pl.Int64(), pl.Float64(), pl.Boolean(), pl.String(), pl.String(), pl.Datetime("us"), pl.Int64()]
     names = [column.name for column in schema.columns]
     frame = pl.DataFrame(rows, schema=dict(zip(names, dtypes, strict=True)), orient="row")
-    ours = Counter({(v.column, v.rule): v.n_rows for v in check(frame, schema=schema)})
+    # Pandera has no rule on the sum of a column; a part of a table is not held to it.
+    unique = [v for v in check(frame, schema=schema) if v.rule == "unique"]
+    violations = [*unique, *check(frame, schema=schema, whole=False)]
+    ours = Counter({(v.column, v.rule): v.n_rows for v in violations})
     theirs: Counter[tuple[str, str]] = Counter()
     try:
         to_pandera(schema).validate(frame, lazy=True)
     except pa.errors.SchemaErrors as error:
         for case in error.failure_cases.iter_rows(named=True):
-            theirs[case["column"], _PANDERA_NAMES[case["check"].partition("(")[0]]] += 1
+            rule = _PANDERA_NAMES[case["check"].partition("(")[0]]
+            theirs[case["column"], "weight" if case["column"] == "w" and rule == "min" else rule] += 1
     assert ours == theirs
 
 

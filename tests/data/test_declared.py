@@ -10,6 +10,7 @@ from engine.data.declared import check_schema
 from engine.recipe.spec import Spec
 
 _GOOD = {"x": {"type": "number"}, "y": {"type": "number"}}
+_MEND = "role: ignore, or another name in the data, mends it"
 _AS_TEXT = "max_length is a rule on text, and the values of this category are not"
 
 
@@ -117,6 +118,24 @@ _AS_TEXT = "max_length is a rule on text, and the values of this category are no
             "schema.columns.x.pattern",
             "pattern is a rule on text, and the values of this category are not",
         ),
+        (
+            {**_GOOD, "w": {"type": "number", "role": "weight", "nullable": True}},
+            "schema.columns.w.nullable",
+            "a weight can't be nullable: a row counts for something",
+        ),
+        (
+            {**_GOOD, "prediction": {"type": "number"}},
+            "schema.columns.prediction",
+            f"the name 'prediction' is taken by the predictions; {_MEND}",
+        ),
+        *(
+            (
+                {**_GOOD, name: {"type": "text", "role": "id"}},
+                f"schema.columns.{name}",
+                f"the name '{name}' reads as a pattern of names; {_MEND}",
+            )
+            for name in ("*", "^x$", "^.*$")
+        ),
     ],
 )
 def test_each_mistake_has_its_message(
@@ -133,6 +152,27 @@ def test_a_misspelt_target_gets_the_nearest_column(spec_of: Callable[..., Spec])
     assert str(message) == (
         "schema.target\n  the target 'incme' is not among the columns\n"
         "  did you mean 'income'?\n  allowed: x, income"
+    )
+
+
+@pytest.mark.parametrize("role", ["id", "feature", "group", "time", "weight"])
+def test_names_of_probabilities_are_taken_where_there_are_classes(
+    spec_of: Callable[..., Spec], role: str
+) -> None:
+    """Of a classification no column that is kept may be named as a probability is."""
+    spec = spec_of({**_GOOD, "probability_a": {"type": "integer", "role": role}})
+    assert check_schema(spec) == []
+    classes = spec.model_copy(update={"task": spec.task.model_copy(update={"kind": "classification"})})
+    assert [str(message) for message in check_schema(classes)] == [
+        f"schema.columns.probability_a\n  the name 'probability_a' is taken by the predictions; {_MEND}"
+    ]
+
+
+def test_ignored_columns_may_have_any_name(spec_of: Callable[..., Spec]) -> None:
+    """What is not read can't be mistaken for anything."""
+    names = ("prediction", "probability_yes", "*", "^x$")
+    assert (
+        check_schema(spec_of({**_GOOD, **{name: {"type": "text", "role": "ignore"} for name in names}})) == []
     )
 
 

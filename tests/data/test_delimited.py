@@ -52,7 +52,14 @@ _UTF16 = "the text is UTF-16 or UTF-32; save it as UTF-8"
         (b"a,b\n1,2\r3,4\n", "t.csv:2\n  a carriage return without a line feed"),
         (b"a,b\n1\n", "t.csv:2\n  1 field where the header names 2"),
         (b"a,b\n1,2\n3,4,5\n", "t.csv:3\n  3 fields where the header names 2"),
-        (b"a,b\n1,2\n\n", "t.csv:3\n  1 field where the header names 2"),
+        (b"a,b\n1,2\n\n3,4\n\n", "t.csv:3\n  1 field where the header names 2"),
+        (
+            b"a,b\n1,2\n\n \n",
+            "t.csv:3\n  1 field where the header names 2 (2 such rows)\n\n"
+            "t.csv:4\n  1 field where the header names 2",
+        ),
+        (b"a,b\n1,2\n\r\r\n", "t.csv:3\n  a carriage return without a line feed"),
+        (b'a,b\n1,"2\n\n', f"t.csv:2\n  {_OPEN}"),
         (
             b"a,b\n1\n1,2\n1,2,3\n",
             "t.csv:2\n  1 field where the header names 2 (2 such rows)\n\n"
@@ -73,6 +80,19 @@ def test_what_is_malformed_is_refused_with_its_line(content: bytes, message: str
         with pytest.raises(DataError) as caught:
             list(_read(content, block_bytes=block_bytes).blocks())
         assert str(caught.value) == message
+
+
+@pytest.mark.parametrize("block_bytes", [1, 2, 3, 5, 8, 1000])
+@pytest.mark.parametrize("blank", ["", "\n", "\n\n", "\r\n", "\n\r\n\n" * 9])
+@pytest.mark.parametrize("line_end", ["\n", "\r\n"])
+def test_blank_lines_at_the_end_are_no_rows(line_end: str, blank: str, block_bytes: int) -> None:
+    """Blank lines that nothing follows are left out; of one column each is a row, an empty field."""
+    lines = ["a,b", "1,2", '3,"x\n\n"', ""]
+    content = (line_end.join(lines) + blank).encode()
+    assert _rows(content, block_bytes=block_bytes) == [["1", "2"], ["3", "x\n\n"]]
+    assert _rows(f"a,b{line_end}{blank}".encode(), block_bytes=block_bytes) == []
+    of_one = _rows(f"a{line_end}1{line_end}{blank}".encode(), block_bytes=block_bytes)
+    assert of_one == [["1"], *[[""]] * blank.count("\n")]
 
 
 @pytest.mark.parametrize(
@@ -137,8 +157,10 @@ def test_what_csv_writes_comes_through_whole(
     st.integers(1, 30),
 )
 def test_exactly_the_ragged_rows_are_refused(rows: list[list[str]], block_bytes: int) -> None:
-    """A text of two columns is taken if, and only if, every record has two fields."""
+    """A text of two columns is taken if, and only if, every record but blank last ones has two fields."""
     content = ("a,b\n" + "".join(",".join(row) + "\n" for row in rows)).encode()
+    while rows and rows[-1] == [""]:
+        rows = rows[:-1]
     if all(len(row) == 2 for row in rows):
         assert len(_rows(content, block_bytes=block_bytes)) == len(rows)
     else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -14,10 +15,14 @@ from hypothesis import strategies as st
 from engine.data.check import check
 from engine.data.records import Decoder
 from engine.data.schema import Column, Schema
+from engine.data.source import batches
+from engine.data.text import null_texts
 from engine.errors import DataError
+from engine.recipe.spec import DataSpec
 
 ColumnOf = Callable[..., Column]
 SchemaOf = Callable[..., Schema]
+DataOf = Callable[..., DataSpec]
 
 
 @pytest.fixture
@@ -139,6 +144,52 @@ def test_unknown_fields_are_left_out_when_the_schema_says_so(
     """With `extra: ignore` other fields do not matter."""
     decoder = Decoder(schema_of(column_of("a", "integer"), extra="ignore"))
     assert decoder.decode({"a": 1, "b": 2}, index=0) == {"a": 1}
+
+
+_CELLS = ["", "?", "a", " ", "NA "]
+
+
+@pytest.mark.parametrize("nullable", [True, False])
+@pytest.mark.parametrize("hidden", [True, False])
+def test_texts_that_mean_missing_are_judged_as_in_a_file(
+    tmp_path: Path, nullable: bool, hidden: bool, column_of: ColumnOf, schema_of: SchemaOf, data_of: DataOf
+) -> None:
+    """A text that is null in a CSV file is null in a record: where it may not be, its message says why."""
+    schema = schema_of(
+        *(
+            column_of(name, kind, nullable=nullable, pii=hidden)
+            for name, kind in (("c", "category"), ("s", "text"))
+        )
+    )
+    data = data_of(tmp_path / "t.csv", null_values=("?",))
+    decoder = Decoder(schema, null_texts=null_texts(data))
+    for cell in _CELLS:
+        (tmp_path / "t.csv").write_text(f'c,s\n"{cell}","{cell}"\n')
+        record = {"c": cell, "s": cell}
+        if nullable or cell not in ("", "?"):
+            (row,) = next(batches(data.path, schema=schema, data=data, n_rows=9)).to_dicts()
+            assert decoder.decode(record, index=0) == row
+            assert row["c"] == (None if cell in ("", "?") else cell)
+            continue
+        with pytest.raises(DataError) as in_file:
+            next(batches(data.path, schema=schema, data=data, n_rows=9))
+        assert [message.key for message in in_file.value.messages] == ["c", "s"]
+        with pytest.raises(DataError) as caught:
+            decoder.decode(record, index=0)
+        assert str(caught.value) == "\n\n".join(
+            f"records[0].{name}\n  nullable false: '{cell}' means that there is no value" for name in "cs"
+        )
+
+
+def test_parquet_has_nulls_of_its_own(column_of: ColumnOf, schema_of: SchemaOf, data_of: DataOf) -> None:
+    """Where the data is Parquet no text means a missing value; in other types none ever does."""
+    data = data_of("t", null_values=("?",))
+    parquet = data.model_copy(update={"format": "parquet"})
+    schema = schema_of(column_of("s", "text"), column_of("x", "number", nullable=True))
+    given = {"s": "?", "x": None}
+    assert Decoder(schema, null_texts=null_texts(parquet)).decode(given, index=0) == given
+    with pytest.raises(DataError, match=r"records\[0\]\.x\n  type number: '\?' is not"):
+        Decoder(schema, null_texts=null_texts(data)).decode({"s": "a", "x": "?"}, index=0)
 
 
 _VALUES = {

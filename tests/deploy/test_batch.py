@@ -9,6 +9,8 @@ from engine.deploy.batch import BATCH_ROWS, predict
 from engine.errors import DataError, RecipeError
 from engine.runs.bundle import Bundle, load_bundle
 
+_BUNDLED = ("manifest.json", "model.onnx")
+
 
 @pytest.fixture(scope="module")
 def bundle(bundle_folder: Path) -> Bundle:
@@ -130,18 +132,53 @@ def test_missing_column_is_told(bundle: Bundle, tiny: ModuleType, tmp_path: Path
         ),
         ("no/out.csv", "command line: -o\n  there is no folder '{}/no'"),
         ("rows.csv", "command line: -o\n  '{}/rows.csv' is the data itself, which is never written over"),
+        ("there.csv", "command line: -o\n  '{}/there.csv' is a folder, not a file"),
+        ("astray.csv", "command line: -o\n  there is no folder '{}/nowhere'"),
+        *(
+            (
+                output,
+                f"command line: -o\n  '{{}}/{output}' lies in '{{}}/{folder}', a run or a bundle, "
+                "which is never written to",
+            )
+            for output, folder in [
+                ("run/metrics.csv", "run"),
+                ("run/report/deep/out.parquet", "run"),
+                ("run/bundle/golden.parquet", "run/bundle"),
+                ("bento/bundle/out.csv", "bento/bundle"),
+                ("into_run.csv", "run"),
+            ]
+        ),
     ],
 )
 def test_output_is_checked_first(
     bundle: Bundle, tiny: ModuleType, tmp_path: Path, output: str, text: str
 ) -> None:
-    """A suffix that is not written, a folder that is not there and the data itself are refused before work."""
+    """A suffix that is not written, a folder, a run and the data itself are refused before work."""
     data = write(tiny.tiny_frame(5), tmp_path / "rows.csv")
+    for folder in ("there.csv", "run/report/deep", "run/bundle", "bento/bundle"):
+        (tmp_path / folder).mkdir(parents=True)
+    for file in ("run/facts.json", *(f"{of}/bundle/{name}" for of in ("run", "bento") for name in _BUNDLED)):
+        (tmp_path / file).write_text("{}")
+    (tmp_path / "astray.csv").symlink_to("nowhere/out.csv")
+    (tmp_path / "into_run.csv").symlink_to("run/predictions.csv")
     before = data.read_bytes()
     with pytest.raises(RecipeError) as caught:
         predict(bundle, data, tmp_path / output)
-    assert str(caught.value) == text.format(tmp_path)
+    assert str(caught.value) == text.replace("{}", str(tmp_path))
     assert data.read_bytes() == before
+
+
+def test_a_link_is_written_through(bundle: Bundle, tiny: ModuleType, tmp_path: Path) -> None:
+    """Of a link it is the file that it points to which is written, and the link stays."""
+    data = write(tiny.tiny_frame(5), tmp_path / "rows.csv")
+    (tmp_path / "far").mkdir()
+    link = tmp_path / "out.csv"
+    link.symlink_to("far/out.csv")
+    for _ in range(2):
+        assert predict(bundle, data, link) == 5
+        assert link.is_symlink()
+        assert [path.name for path in (tmp_path / "far").iterdir()] == ["out.csv"]
+    assert read(tmp_path / "far" / "out.csv").height == 5
 
 
 @pytest.mark.slow

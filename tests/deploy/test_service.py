@@ -305,7 +305,9 @@ def test_docs_describe_the_wire(server: Any, record: dict[str, object]) -> None:
     request = {"records": [record, record]}
     for schema, instance in ((asked, request), (answered, server.post(request).json)):
         Draft202012Validator({**schema, "components": docs["components"]}).validate(instance)
-    assert server.ask("GET", "/").status == 200
+    page = server.ask("GET", "/")
+    assert page.status == 200
+    assert b"https://" not in page.body
 
 
 def test_loopback_only(server: Any) -> None:
@@ -378,7 +380,7 @@ def test_missed_gates_are_not_served(tiny: ModuleType, tmp_path: Path) -> None:
 def test_taken_port_is_told(server: Any, bundle_folder: Path) -> None:
     """A port in use is one message and an exit code, no traceback."""
     ended = run_serve(bundle_folder, port=server.port)
-    assert ended.returncode == 1
+    assert ended.returncode == 2
     assert ended.stderr == (
-        f"can't listen on 127.0.0.1:{server.port}: Address already in use\n  try: engine serve RUN --port 0\n"
+        f"command line: --port\n  port {server.port} of 127.0.0.1 is taken\n  try: engine serve RUN --port 0\n"
     )

@@ -120,6 +120,28 @@ def test_one_level_and_what_is_missing(cases: ModuleType) -> None:
     assert cases.largest_difference(fitted, x, n_outputs=2) <= FAMILY.tolerance
 
 
+@pytest.mark.parametrize("kind", ["binary", "continuous"])
+def test_a_column_without_a_value_is_no_obstacle(cases: ModuleType, kind: str) -> None:
+    """A column that training rows hold nothing in teaches nothing, and what is there later changes nothing."""
+    problem = cases.problem(kind, params={"max_iter": 20})
+    assert problem.validation is not None
+    empty = [problem.train.x.copy(), problem.validation.x.copy()]
+    for x in empty:
+        x[:, 0] = np.nan
+    train, validation = replace(problem.train, x=empty[0]), replace(problem.validation, x=empty[1])
+
+    fitted = FAMILY.fit(replace(problem, train=train, validation=validation))
+
+    want = fitted.predict(train.x)
+    assert np.ptp(want) > 0
+    assert fitted.importances is not None
+    assert fitted.importances[0] == 0
+    np.testing.assert_array_equal(fitted.predict(problem.train.x), want)
+    n_outputs = want.reshape(len(want), -1).shape[1]
+    for x in (train.x, problem.train.x):
+        assert cases.largest_difference(fitted, x, n_outputs=n_outputs) <= FAMILY.tolerance
+
+
 def test_a_class_that_training_lacks(cases: ModuleType) -> None:
     """A class seen in validation only gets probability 0, and its rows do not stop the fit."""
     problem = cases.problem("multiclass", params=PARAMS)

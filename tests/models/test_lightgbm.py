@@ -7,7 +7,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from engine.errors import EngineError, RecipeError
+from engine.errors import DataError, EngineError, RecipeError
 from engine.features.needs import Needs
 from engine.graph import Graph
 from engine.models.family import ParamValue, Rows
@@ -181,6 +181,70 @@ def test_what_lightgbm_refuses(cases: ModuleType) -> None:
     )
 
 
+_SIGNS = "monotone_constraints"
+
+
+@pytest.mark.parametrize(
+    ("params", "key", "what"),
+    [
+        ({_SIGNS: (1,)}, _SIGNS, f"{_SIGNS} has 1 values, and the features are 6: a, b, c, d, e, f"),
+        ({"mc": (0,) * 7}, _SIGNS, f"{_SIGNS} has 7 values, and the features are 6: a, b, c, d, e, f"),
+        ({_SIGNS: "1,0"}, _SIGNS, f"{_SIGNS} must be a list of -1, 0 and 1"),
+        ({_SIGNS: (2, 0, 0, 0, 0, 0)}, _SIGNS, f"{_SIGNS} must be a list of -1, 0 and 1"),
+        (
+            {_SIGNS: (1, 1, 1, 1, 1, 1)},
+            _SIGNS,
+            "'d' is a category, which has no order that an answer could follow; "
+            "its monotone constraint must be 0",
+        ),
+    ],
+)
+def test_what_would_end_the_process(
+    cases: ModuleType, params: Mapping[str, ParamValue], key: str, what: str
+) -> None:
+    """Parameters that LightGBM meets with an abort are refused before it sees them."""
+    with pytest.raises(RecipeError) as caught:
+        FAMILY.fit(cases.problem("binary", params={"n_estimators": 2, **params}))
+
+    assert str(caught.value) == f"model.params.{key}\n  {what}"
+
+
+@pytest.mark.parametrize("method", ["basic", "intermediate"])
+def test_constraints_of_numbers(cases: ModuleType, method: str) -> None:
+    """Of a number every method of monotone constraints is kept: the answer never falls as it grows."""
+    signs = (1, 0, 0, 0, 0, 0)
+    params = {**PARAMS, _SIGNS: signs, "monotone_constraints_method": method}
+    problem = cases.problem("binary", params=params)
+
+    fitted = FAMILY.fit(problem)
+
+    x = np.repeat(problem.train.x[:50], 40, axis=0)
+    x[:, 0] = np.tile(np.linspace(-3, 3, 40), 50)
+    assert (np.diff(fitted.predict(x)[:, 1].reshape(50, 40), axis=1) >= -1e-12).all()
+    assert cases.largest_difference(fitted, x, n_outputs=2) <= FAMILY.tolerance
+
+
+def test_what_only_python_refuses(cases: ModuleType) -> None:
+    """An error of the library's Python, of whatever type, is the recipe's mistake too."""
+    with pytest.raises(RecipeError) as caught:
+        FAMILY.fit(cases.problem("binary", params={"class_weight": {"yes": 3}}))
+
+    assert str(caught.value) == "model.params\n  lightgbm could not be fitted: KeyError: 'yes'"
+
+
+def test_a_target_beyond_single_precision(cases: ModuleType) -> None:
+    """A target that LightGBM would hold as infinite is refused."""
+    problem = cases.problem("continuous", params={"n_estimators": 2})
+    y = np.where(np.arange(len(problem.train.y)) == 3, -2e300, problem.train.y)
+
+    with pytest.raises(DataError) as caught:
+        FAMILY.fit(replace(problem, train=replace(problem.train, y=y)))
+
+    assert str(caught.value) == (
+        "schema.target\n  lightgbm takes no target beyond 3.4e+38, and there is one of 2e+300"
+    )
+
+
 def test_text_that_has_no_graph(cases: ModuleType) -> None:
     """A text of another version, linear trees, and an objective without a link are refused by name."""
     problem = cases.problem("continuous", params={**PARAMS, "linear_tree": True}, missing=False)
@@ -217,6 +281,12 @@ def test_needs_and_check() -> None:
         "  lightgbm can't be deployed with objective 'lambdarank' for classification\n"
         "  allowed: binary, cross_entropy, multiclass, multiclassova\n"
         "  try: engine options model/lightgbm",
+    ]
+    assert [str(message) for message in FAMILY.check(_spec({"mc_method": "advanced"}), "regression")] == [
+        "model.params.mc_method\n"
+        "  lightgbm can't be deployed with mc_method 'advanced' for regression\n"
+        "  allowed: basic, intermediate\n"
+        "  try: engine options model/lightgbm"
     ]
     assert [str(message) for message in FAMILY.check(model, "forecast")] == [
         "model.family\n"

@@ -12,7 +12,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from engine.errors import DataError, EngineError, Message
+from engine.errors import DataError, Message, RecipeError
 from engine.models.family import Array, ParamValue, Problem, Rows
 from engine.models.mlp import FAMILY, Columns, columns_of
 from engine.recipe.spec import ModelSpec
@@ -247,15 +247,27 @@ def test_no_rows_give_no_answers(kind: TargetKind) -> None:
 def test_divergence_is_an_error() -> None:
     """A loss that is not finite never ends as a model."""
     problem = _problem("continuous", learning_rate=1e30, batch_norm=False)
-    with pytest.raises(EngineError) as caught:
+    with pytest.raises(RecipeError) as caught:
         FAMILY.fit(problem)
     (message,) = caught.value.messages
-    assert message.key == "model.params.learning_rate"
+    assert message.key == "model.params"
     assert message.what in {
-        f"the {part} loss of mlp is {loss} after epoch 1: training diverged; a smaller learning_rate may help"
+        f"the fit diverged: the {part} loss is {loss} after epoch 1; a lower learning_rate may mend it"
         for part in ("training", "validation")
         for loss in (math.nan, math.inf)
     }
+
+
+def test_a_target_beyond_doubles_is_an_error() -> None:
+    """A target whose spread overflows is refused before anything is fitted."""
+    problem = _problem("continuous", max_epochs=1)
+    train = replace(problem.train, y=problem.train.y * 1e300)
+    with pytest.raises(DataError) as caught:
+        FAMILY.fit(replace(problem, train=train))
+    assert str(caught.value) == (
+        "schema.target\n  the target's values are too large for mlp: "
+        "their spread is beyond what a double holds"
+    )
 
 
 def test_a_fit_leaves_nothing_behind(

@@ -12,7 +12,7 @@ import pytest
 from sklearn.datasets import clear_data_home
 
 from engine.data.schema import Column, Schema
-from engine.errors import BundleError
+from engine.errors import BundleError, EngineError
 from engine.features.needs import Needs
 from engine.features.prepare import Preparation, prepare
 from engine.graph import Graph
@@ -180,7 +180,7 @@ def test_many_rows_go_in_chunks(classes: bool) -> None:
 
 
 def test_parity_counts_what_differs() -> None:
-    """A graph that is right differs by rounding, one with a mistake by the mistake, and NaN by infinity."""
+    """A graph that is right differs by rounding, and one with a mistake by the mistake."""
     estimator = ridge()
     preparation, frame = fit(estimator, classes=False)
     right = Written(estimator, classes=False)
@@ -192,10 +192,30 @@ def test_parity_counts_what_differs() -> None:
     assert found.n_beyond == 300
     assert found.largest == pytest.approx(0.25)
     assert parity(deploy(wrong, preparation), right, preparation, frame, tolerance=0.3).n_beyond == 0
-    lost = Written(estimator, off=float("nan"), classes=False)
-    found = parity(deploy(lost, preparation), right, preparation, frame)
-    assert (found.largest, found.n_beyond) == (float("inf"), 300)
     assert parity(deploy(right, preparation), right, preparation, frame[:0]).largest == 0.0
+
+
+@pytest.mark.parametrize(
+    ("off", "classes"), [(float("nan"), True), (float("nan"), False), (float("inf"), False)]
+)
+def test_values_that_are_not_finite_are_no_scores(off: float, classes: bool) -> None:
+    """A model that answers with NaN or infinity is refused by everyone who scores: frames, records, parity."""
+    estimator = logistic() if classes else ridge()
+    preparation, frame = fit(estimator, classes=classes)
+    lost = Written(estimator, off=off, classes=classes)
+    scorer = deploy(lost, preparation)
+    what = "the model gave a value that is not finite for {0} of {0} rows"
+    for n_rows, ask in {
+        300: lambda: scorer.score(frame),
+        70_000: lambda: scorer.score(frame_of(70_000)),
+        1: lambda: scorer.score_records([{}]),
+    }.items():
+        with pytest.raises(EngineError) as caught:
+            ask()
+        assert (caught.value.exit_code, str(caught.value)) == (1, what.format(n_rows))
+    with pytest.raises(EngineError, match="not finite for 300 of 300 rows"):
+        parity(scorer, lost, preparation, frame)
+    assert len(scorer.score(frame[:0]).values) == 0
 
 
 def test_a_column_may_have_the_name_of_an_output() -> None:

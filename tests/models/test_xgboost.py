@@ -179,9 +179,14 @@ def test_a_class_that_training_lacks(cases: ModuleType) -> None:
 
 
 def test_what_xgboost_refuses(cases: ModuleType) -> None:
-    """XGBoost's refusal of a parameter is the recipe's mistake."""
-    with pytest.raises(RecipeError, match=r"model\.params\n  xgboost could not be fitted: .*"):
-        FAMILY.fit(cases.problem("continuous", params={"max_depth": -5}))
+    """XGBoost's refusal of a parameter is the recipe's mistake; its hour, place and stack are left out."""
+    with pytest.raises(RecipeError) as caught:
+        FAMILY.fit(cases.problem("continuous", params={"max_bin": 3_000_000_000}))
+
+    assert str(caught.value) == (
+        "model.params\n  xgboost could not be fitted: Check failed: max_bin >= 2 (-1294967296 vs. 2) : "
+        "`max_bin` must be equal to or greater than 2."
+    )
 
 
 def test_models_that_have_no_graph(cases: ModuleType) -> None:

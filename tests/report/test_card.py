@@ -141,7 +141,8 @@ def test_data_is_literal(write_run: Write, whole: Facts) -> None:
     whole["data"]["warnings"] = [{"column": "", "what": "| a | b |\n|---|---|"}]
     found = card(record.read(write_run(whole, None)))
     assert "# Model card: &lt;b&gt;x&lt;/b&gt;\n\n\\# \\[click\\](http\\://a.b) &lt;script&gt;\n" in found
-    assert "- Classes: `` `\\|` ``, `<img src=x>`\n" in found
+    assert "- Classes: `` `\\|` ``, <code>&lt;img src=x&gt;</code>\n" in found
+    assert "<img" not in found
     assert "- \\| a \\| b \\| \\|---\\|---\\|\n" in found
 
 

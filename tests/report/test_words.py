@@ -46,7 +46,9 @@ def test_clean(text: str, expected: str) -> None:
         ("`", "`` ` ``"),
         ("", "`  `"),
         ("two\nlines", "`two lines`"),
-        ("<img src=x>", "`<img src=x>`"),
+        ("<img src=x>", "<code>&lt;img src=x&gt;</code>"),
+        ("<=50K", "`<=50K`"),
+        ("a&b < c", "`a&b < c`"),
     ],
 )
 def test_inline_code(text: str, expected: str) -> None:

@@ -1,4 +1,5 @@
 import json
+import re
 import shutil
 from pathlib import Path
 from types import ModuleType
@@ -35,6 +36,17 @@ def test_predict_is_the_hand_worked_model(tiny: ModuleType, bundle_folder: Path)
     assert predicted.columns == ["prediction", "probability_<=50K", "probability_>50K"]
     assert_frame_equal(predicted, expected, rel_tol=0, abs_tol=1e-12)
     assert 0 < predicted["prediction"].eq(">50K").sum() < 300
+
+
+@pytest.mark.parametrize("text", ["", "?"])
+def test_a_text_that_means_missing_is_missing(bundle_folder: Path, text: str) -> None:
+    """What the training data's file held for a missing value, a record may hold too."""
+    bundle = load_bundle(bundle_folder)
+    record = {"age": 40, "hours": None, "sex": "Male", "job": None, "member": True, "since": "1990-05-01"}
+    expected = bundle.predict_records([record])
+    assert_frame_equal(bundle.predict_records([{**record, "job": text}]), expected)
+    with pytest.raises(DataError, match=f"nullable false: '{re.escape(text)}' means that there is no value"):
+        bundle.predict_records([{**record, "sex": text}])
 
 
 def test_records_are_predicted_as_frames(tiny: ModuleType, bundle_folder: Path) -> None:
