@@ -5,7 +5,6 @@ Each room checks its own part of the recipe; this module asks them all and puts 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -23,12 +22,10 @@ from engine.names import DEPLOYMENTS, FAMILIES, TASKS
 from engine.recipe.compose import compose
 from engine.recipe.load import to_spec
 from engine.recipe.spec import Spec
-from engine.recipe.text import KeyPath, Plain
+from engine.recipe.text import KeyPath
 from engine.runs.steps import Listener
 from engine.tasks.task import TargetKind, Task
 
-# An environment reference that stands as written; an escaped one is plain text.
-_FROM_ENVIRONMENT = re.compile(r"(?<!\\)\$\{oc\.env:")
 _MAY_BE_SECRET: tuple[KeyPath, ...] = (("data", "path"),)
 _DEPLOYED_AS = {
     "graph": "one ONNX graph, from raw columns to predictions",
@@ -102,23 +99,17 @@ def make_plan(spec: Spec) -> Plan:
     )
 
 
-def _resolved_elsewhere(plain: Plain, path: KeyPath = ()) -> Iterable[Message]:
+def _resolved_elsewhere(spec: Spec) -> Iterable[Message]:
     """Refuse the environment's values where they would be written out: they may only find the data."""
-    if isinstance(plain, dict):
-        for key, inner in plain.items():
-            yield from _resolved_elsewhere(inner, (*path, key))
-    elif isinstance(plain, list):
-        for inner in plain:
-            yield from _resolved_elsewhere(inner, path)
-    elif isinstance(plain, str) and _FROM_ENVIRONMENT.search(plain) and path not in _MAY_BE_SECRET:
-        allowed = tuple(".".join(known) for known in _MAY_BE_SECRET)
+    allowed = tuple(".".join(known) for known in _MAY_BE_SECRET)
+    for path in sorted(spec.from_environment.difference(_MAY_BE_SECRET)):
         yield Message(
             "a value from the environment would be written out here", ".".join(path), allowed=allowed
         )
 
 
 def _mistakes(spec: Spec) -> Iterable[Message]:
-    yield from _resolved_elsewhere(spec.to_plain())
+    yield from _resolved_elsewhere(spec)
     wrong = check_schema(spec)
     yield from wrong
     if not wrong:

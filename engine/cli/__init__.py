@@ -68,8 +68,7 @@ def _explain(fault: BaseException, arguments: Sequence[str]) -> tuple[EngineErro
 
 def _explain_system(fault: OSError, arguments: Sequence[str]) -> tuple[EngineError, int]:
     """Say in the system's words why a file can't be used; a path that the user gave is the user's mistake."""
-    words = str(fault.strerror)
-    words = words[:1].lower() + words[1:]
+    words = fault.strerror
     if fault.filename is None:
         return EngineError.of(f"the system refused: {words}"), EngineError.exit_code
     path = os.fsdecode(fault.filename)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from engine.cli.arguments import Options
 from engine.cli.output import Watcher, print_error, print_json, print_table, print_text
+from engine.cli.stop import is_stop
 from engine.cli.summary import interval, run_to_json
 from engine.errors import EngineError, GateError, own_fault
 from engine.recipe.spec import Spec
@@ -71,6 +72,8 @@ def _run_one(recipe: str, overrides: tuple[str, ...], options: Options, watcher:
         done = run(spec, listener=watcher)
     except Exception as error:  # noqa: BLE001 (a fault of ours in one combination does not stop the others)
         watcher.close()
+        if is_stop(error):
+            raise KeyboardInterrupt from None
         told = error if isinstance(error, EngineError) else own_fault(error)
         return Outcome(overrides, None, told, metric, time.perf_counter() - start)
     return Outcome(overrides, done, None, metric, time.perf_counter() - start)

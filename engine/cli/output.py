@@ -7,6 +7,7 @@ command ends as it would have. A stream that can't take what is written for anot
 from __future__ import annotations
 
 import contextlib
+import io
 import json as json_library
 import os
 import sys
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
 _PIPED_WIDTH = 140
+
+
+class OutputError(EngineError):
+    """What the command had to say can't be written."""
 
 
 def print_json(document: object) -> None:
@@ -37,19 +42,17 @@ def print_error(error: EngineError, *, json: bool) -> None:
     Where stdout can't take the document stderr has the words; where neither can, the exit code must do.
     """
     words = "\n\n".join(str(message) for message in error.messages) + "\n"
-    try:
-        if json:
+    with contextlib.suppress(OutputError):
+        if json and not isinstance(error, OutputError):
             print_json(error.to_json())
             return
-    except EngineError:
-        pass
-    with contextlib.suppress(EngineError):
+    with contextlib.suppress(OutputError):
         _write(sys.stderr, words)
 
 
 def print_trace(trace: str) -> None:
     """Print a traceback on stderr, for --debug."""
-    with contextlib.suppress(EngineError):
+    with contextlib.suppress(OutputError):
         _write(sys.stderr, trace)
 
 
@@ -66,14 +69,15 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]
         table.add_column(column, justify="right" if right else "left", overflow="fold")
     for row in rows:
         table.add_row(*(Text(cell, style=_style(cell)) for cell in row))
-    width = None if _is_terminal(sys.stdout) else _PIPED_WIDTH
-    console = Console(file=sys.stdout, width=width, highlight=False, soft_wrap=False)
-    # Rich would end the process where nobody reads any more.
-    with console.capture() as drawn:
-        if title:
-            console.print(Text(title, style="bold"))
-        console.print(table)
-    _write(sys.stdout, drawn.get())
+    is_terminal = _is_terminal(sys.stdout)
+    # Drawn aside: Rich itself would end the process where nobody reads any more.
+    drawn = io.StringIO()
+    width = None if is_terminal else _PIPED_WIDTH
+    console = Console(file=drawn, force_terminal=is_terminal, width=width, highlight=False)
+    if title:
+        console.print(Text(title, style="bold"))
+    console.print(table)
+    _write(sys.stdout, drawn.getvalue())
 
 
 def _write(stream: TextIO | None, words: str) -> None:
@@ -81,7 +85,7 @@ def _write(stream: TextIO | None, words: str) -> None:
 
     Raises
     ------
-    EngineError
+    OutputError
         If the stream takes no more, as on a full disk.
     """
     if stream is None:
@@ -94,7 +98,7 @@ def _write(stream: TextIO | None, words: str) -> None:
     except OSError as error:
         _close(stream)
         name = "stdout" if stream is sys.stdout else "stderr"
-        raise EngineError.of(f"{name} can't be written: {error.strerror}") from error
+        raise OutputError.of(f"{name} can't be written: {error.strerror}") from error
 
 
 def _is_terminal(stream: TextIO | None) -> bool:
@@ -165,5 +169,5 @@ class Watcher:
 
     def _say(self, words: str) -> None:
         # Progress that can't be shown is no reason to stop the work.
-        with contextlib.suppress(EngineError):
+        with contextlib.suppress(OutputError):
             _write(sys.stderr, words)

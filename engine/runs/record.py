@@ -36,7 +36,7 @@ def write_recipe(made: Draft, spec: Spec) -> None:
     data = plain["data"]
     assert isinstance(data, dict)
     # A path that came from the environment keeps its name; any other must be found from this folder too.
-    if "${" not in str(data["path"]):
+    if ("data", "path") not in spec.from_environment:
         data["path"] = spec.data.path
     header = _HEADER.format(run=made.run, name="recipe.yaml")
     durable.write_text(made.folder / "recipe.yaml", header + text.write({"defaults": ["_self_"], **plain}))

@@ -62,7 +62,6 @@ def test_progress_that_nobody_reads_does_not_stop_a_run(recipe: Path) -> None:
     assert Path(json.loads(done.stdout)["path"]).is_dir()
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no full device")
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
@@ -98,7 +97,7 @@ def test_a_stop_while_composing_is_a_stop(
     """Ctrl-C inside OmegaConf, which makes other errors of it, is exit 130 and one line."""
     n_calls, stop_at = 0, 0
 
-    def watch(frame: FrameType, event: str, argument: object) -> None:
+    def watch(frame: FrameType, event: str, _: object) -> None:
         nonlocal n_calls
         if event == "call" and "omegaconf" in frame.f_code.co_filename:
             n_calls += 1
@@ -140,9 +139,9 @@ NO_PORT = "is not a port: a whole number from 0 to 65535\n"
         (["serve", "a", "--port", "http"], f"command line: --port\n  'http' {NO_PORT}"),
         (["package", "a", "-o", "mixed.csv"], "command line: -o\n  mixed.csv is a file, and a Bento is a folder\n  try: -o DIR\n"),
         (["predict", "a", "mixed.csv", "-o", "."], "command line: -o\n  . is a folder, and predictions are one file\n  try: engine predict RUN DATA -o FILE\n"),
-        (["plan", "n" * 300 + ".yaml"], "n" * 100 + "…: file name too long\n"),
-        (["run", "mixed.yaml", "--runs", "mixed.csv", "--quiet"], "mixed.csv/mixed: not a directory\n"),
-        (["run", "mixed.yaml", "runs=mixed.csv", "--quiet"], "mixed.csv/mixed: not a directory\n"),
+        (["plan", "n" * 300 + ".yaml"], "n" * 100 + "…: File name too long\n"),
+        (["run", "mixed.yaml", "--runs", "mixed.csv", "--quiet"], "mixed.csv/mixed: Not a directory\n"),
+        (["run", "mixed.yaml", "runs=mixed.csv", "--quiet"], "mixed.csv/mixed: Not a directory\n"),
     ],
     ids=lambda value: " ".join(value)[:40] if isinstance(value, list) else "",
 )  # fmt: skip
