@@ -23,7 +23,7 @@ from engine.data.schema import Schema, from_json, to_json
 from engine.data.source import conform
 from engine.data.text import null_texts
 from engine.durable import publish_folder, write_bytes, write_json
-from engine.errors import BundleError, DataError, EngineError, GateError
+from engine.errors import BundleError, DataError, GateError
 from engine.models.assemble import Artifact
 from engine.models.scorer import Scorer
 from engine.names import TASKS
@@ -81,7 +81,7 @@ class Bundle:
         EngineError
             If the graph gives a value that is not finite.
         """
-        return self._finite(self._scorer.score(frame.select(self._features)))
+        return self._scorer.score(frame.select(self._features))
 
     def score_records(self, records: Sequence[Mapping[str, object]]) -> Scores:
         """Score records as JSON gives them, after checking each of them against the schema.
@@ -94,7 +94,7 @@ class Bundle:
             If the graph gives a value that is not finite.
         """
         decoded = self._decoder.decode_all(records)
-        return self._finite(self._scorer.score_records(decoded))
+        return self._scorer.score_records(decoded)
 
     def to_frame(self, scores: Scores) -> pl.DataFrame:
         """Return scores as the prediction columns."""
@@ -146,12 +146,6 @@ class Bundle:
     @property
     def _features(self) -> list[str]:
         return [column.name for column in self.schema.features]
-
-    def _finite(self, scores: Scores) -> Scores:
-        if not np.isfinite(scores.values).all():
-            rows = np.flatnonzero(~np.isfinite(scores.values.reshape(len(scores.values), -1)).all(axis=1))
-            raise EngineError.of(f"the model gave a value that is not finite, first in row {int(rows[0])}")
-        return scores
 
 
 def write_bundle(
