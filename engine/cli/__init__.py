@@ -49,6 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         error, code = _explain(fault, arguments)
     finally:
         signal.signal(signal.SIGTERM, before)
+        _forget_interrupt()
     # Outside of the except clause: what goes wrong in printing has no other error to drag along.
     print_error(error, json="--json" in arguments)
     return code
@@ -118,6 +119,16 @@ def _help() -> str:
     lines += ["", "engine VERB --help says more. RECIPE is a YAML path or a name in ./recipes;"]
     lines += ["RUN is a run folder, a run id, or NAME@latest. Overrides are Hydra's: model=logistic seed=1"]
     return "\n".join(lines)
+
+
+def _forget_interrupt() -> None:
+    """Have a Ctrl-C that was answered for count as answered, so that the exit code is ours.
+
+    CPython notes an interrupt that leaves a piece of source given to `exec` or `eval` (torch's import is
+    full of them), and `python -m` ends by the signal where the note still stands at its exit, whoever
+    caught the exception. The next piece of source takes the note away.
+    """
+    exec("")  # noqa: S102 (a constant, and empty)
 
 
 def _stop(_signal: int, _frame: FrameType | None) -> None:

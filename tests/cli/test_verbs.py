@@ -211,6 +211,22 @@ def test_ctrl_c_is_exit_130_with_nothing_published(recipe: Path) -> None:
     assert whole_runs() == []
 
 
+def test_an_interrupt_inside_of_source_text_leaves_the_exit_code_alone(tmp_path: Path) -> None:
+    """CPython ends `python -m` by the signal if Ctrl-C came in an `exec`, even where it was caught."""
+    lines = [
+        "import sys",
+        "from engine.cli import main",
+        "main(['--version'])  # imports what the second call needs",
+        "try:",
+        "    exec('raise KeyboardInterrupt')",
+        "except KeyboardInterrupt:",
+        "    sys.exit(main(['--version']))",
+    ]
+    (tmp_path / "interrupted.py").write_text("\n".join(lines))
+    done = subprocess.run([sys.executable, "-m", "interrupted"], cwd=tmp_path, check=False)
+    assert done.returncode == 0
+
+
 def test_a_damaged_run_hides_no_other(recipe: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """`runs` lists a run whose files are gone as damaged, beside the others."""
     first, second = told(capsys, "run", str(recipe)), told(capsys, "run", str(recipe))
