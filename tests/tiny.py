@@ -151,7 +151,9 @@ def write_tiny(
         missed=missed,
         golden=golden,
         reference=reference(frame, TINY_SCHEMA),
-        data=DataSpec(path="", format="auto", delimiter=",", null_values=("", "?")),
+        data=DataSpec(
+            path="", format="auto", delimiter=",", decimal=".", encoding="utf-8", null_values=("", "?")
+        ),
         deploy=DeploySpec(
             kind="bento",
             golden_rows=16,

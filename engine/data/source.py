@@ -129,7 +129,9 @@ def batches(
         As `read`, at the first batch with something wrong; what came before was in order.
     """
     if data is None:
-        data = DataSpec(path=str(path), format="auto", delimiter=",", null_values=())
+        data = DataSpec(
+            path=str(path), format="auto", delimiter=",", decimal=".", encoding="utf-8", null_values=()
+        )
     data = data.model_copy(update={"path": str(path)})
     found, shown = find(data)
     required = {column.name for column in schema.features}

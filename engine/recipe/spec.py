@@ -80,11 +80,13 @@ class TaskSpec(_Strict):
 
 
 class DataSpec(_Strict):
-    """Where the table is and how its text is read; `delimiter` and the rest matter for CSV only."""
+    """Where the table is and how its text is read; all but `path` and `format` matters for CSV only."""
 
     path: str
     format: Literal["auto", "csv", "parquet"]
     delimiter: Annotated[str, Field(min_length=1, max_length=1)]
+    decimal: Literal[".", ","]
+    encoding: Literal["utf-8", "utf-16", "latin-1", "cp1252"]
     null_values: tuple[str, ...]
 
 
@@ -111,6 +113,7 @@ class SchemaSpec(_Strict):
 
     target: str
     positive: Scalar | None
+    missing_target: Literal["error", "drop"]
     extra: Literal["error", "ignore"]
     columns: dict[str, ColumnSpec]
 
@@ -168,6 +171,7 @@ class ComputeSpec(_Strict):
     device: Literal["cpu", "cuda"]
     threads: Annotated[int, Field(ge=1)] | None
     max_iterations: Annotated[int, Field(ge=1)] | None
+    parallel_runs: Annotated[int, Field(ge=1)] | None
 
 
 class TrackingSpec(_Strict):
@@ -235,13 +239,17 @@ class Spec(_Strict):
     def canonical(self) -> str:
         """Return the one JSON text that stands for this recipe, wherever its files lie.
 
-        The data's place and the runs' place are left out: what was read has a hash of its own.
+        The data's place and the runs' place are left out: what was read has a hash of its own. How many
+        runs go side by side changes none of them.
         """
         plain = self.to_plain()
         plain.pop("runs", None)
         data = plain.get("data")
         if isinstance(data, dict):
             data.pop("path", None)
+        compute = plain.get("compute")
+        if isinstance(compute, dict):
+            compute.pop("parallel_runs", None)
         return json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
     def sha256(self) -> str:

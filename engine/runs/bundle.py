@@ -195,7 +195,7 @@ def write_bundle(
         limits=Limits(
             max_records=deploy.max_records, max_body_mib=deploy.max_body_mib, timeout_s=deploy.timeout_s
         ),
-        data=TextFacts(data.format, data.delimiter, data.null_values),
+        data=TextFacts(data.format, data.delimiter, data.decimal, data.encoding, data.null_values),
         schema=to_json(schema),
     )
     staged = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.partial")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
@@ -34,6 +35,8 @@ class TextFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     format: str
     delimiter: str
+    decimal: Literal[".", ","]
+    encoding: Literal["utf-8", "utf-16", "latin-1", "cp1252"]
     null_values: tuple[str, ...]
 
 

@@ -34,8 +34,21 @@ def spec_of() -> SpecOf:
                 "name": "t",
                 "goal": {"statement": "", "metric": "rmse", "gates": None, "value": None},
                 "task": {"kind": "regression", "metric": "rmse"},
-                "data": {"path": "t.csv", "format": "auto", "delimiter": ",", "null_values": ()},
-                "schema": {"target": target, "positive": positive, "extra": "error", "columns": columns},
+                "data": {
+                    "path": "t.csv",
+                    "format": "auto",
+                    "delimiter": ",",
+                    "decimal": ".",
+                    "encoding": "utf-8",
+                    "null_values": (),
+                },
+                "schema": {
+                    "target": target,
+                    "positive": positive,
+                    "missing_target": "error",
+                    "extra": "error",
+                    "columns": columns,
+                },
                 "split": {
                     "kind": "random",
                     "test": 0.2,
@@ -62,7 +75,7 @@ def spec_of() -> SpecOf:
                     "max_body_mib": 1.0,
                     "timeout_s": 1.0,
                 },
-                "compute": {"device": "cpu", "threads": 1, "max_iterations": None},
+                "compute": {"device": "cpu", "threads": 1, "max_iterations": None, "parallel_runs": 1},
                 "tracking": {"kind": "none"},
                 "seed": 0,
                 "runs": "runs",
@@ -98,7 +111,14 @@ def data_of() -> DataOf:
     """Give a function from a path to how its text is read."""
 
     def build(path: object, *, delimiter: str = ",", null_values: tuple[str, ...] = ()) -> DataSpec:
-        return DataSpec(path=str(path), format="auto", delimiter=delimiter, null_values=null_values)
+        return DataSpec(
+            path=str(path),
+            format="auto",
+            delimiter=delimiter,
+            decimal=".",
+            encoding="utf-8",
+            null_values=null_values,
+        )
 
     return build
 

@@ -78,7 +78,7 @@ def test_lists_that_mean_the_same(defaults: str) -> None:
 def test_a_closed_recipe_has_all_in_itself(defaults: str) -> None:
     """An empty list, like `[_self_]`, takes no default from anywhere."""
     missing = [line for line in refusal(write(defaults)).splitlines() if "is missing" in line]
-    assert len(missing) == 12 + 3 + 2  # keys of the recipe, of data, of schema
+    assert len(missing) == 12 + 5 + 3  # keys of the recipe, of data, of schema
     assert "  'seed' is missing: it has no default" in missing
 
 

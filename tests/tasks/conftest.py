@@ -12,10 +12,18 @@ _RECIPE: dict[str, object] = {
     "name": "loans",
     "goal": {"statement": "", "metric": "roc_auc", "gates": None, "value": None},
     "task": {"kind": "classification", "metric": "roc_auc", "threshold": "auto"},
-    "data": {"path": "loans.csv", "format": "auto", "delimiter": ",", "null_values": []},
+    "data": {
+        "path": "loans.csv",
+        "format": "auto",
+        "delimiter": ",",
+        "decimal": ".",
+        "encoding": "utf-8",
+        "null_values": [],
+    },
     "schema": {
         "target": "repaid",
         "positive": "yes",
+        "missing_target": "error",
         "extra": "error",
         "columns": {
             "age": {"type": "integer"},
@@ -38,7 +46,7 @@ _RECIPE: dict[str, object] = {
         "train_rows": 1000,
     },
     "deploy": {"kind": "bento", "golden_rows": 5, "max_records": 10, "max_body_mib": 1.0, "timeout_s": 1.0},
-    "compute": {"device": "cpu", "threads": 1, "max_iterations": None},
+    "compute": {"device": "cpu", "threads": 1, "max_iterations": None, "parallel_runs": 1},
     "tracking": {"kind": "none"},
     "seed": 0,
     "runs": "runs",
