@@ -1,10 +1,13 @@
 """Fixtures of more than one room."""
 
 import importlib.util
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+
+from engine.recipe.spec import Spec
 
 
 def _beside(name: str) -> ModuleType:
@@ -26,6 +29,13 @@ def tiny() -> ModuleType:
 def mixed() -> ModuleType:
     """Give the table of every column type, of `mixed.py`."""
     return _beside("mixed")
+
+
+@pytest.fixture(scope="session")
+def make_spec() -> Callable[[Mapping[str, object]], Spec]:
+    """Give the function of `loans.py`: changes, dotted key to value, to a recipe that is otherwise right."""
+    make: Callable[[Mapping[str, object]], Spec] = _beside("loans").make_spec
+    return make
 
 
 @pytest.fixture(scope="session")

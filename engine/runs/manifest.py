@@ -81,25 +81,6 @@ def write_manifest(
     return manifest
 
 
-def verify(folder: Path) -> Manifest:
-    """Compare every file of the bundle in `folder` with its manifest, parsing nothing else.
-
-    Returns
-    -------
-    Manifest
-        When sizes and SHA-256 all agree.
-
-    Raises
-    ------
-    BundleError
-        If a file differs, is missing, is no regular file, or is not listed.
-    """
-    manifest = _open(folder)
-    for name, expected in manifest.files.items():
-        _compare(folder / name, _facts(folder / name), expected)
-    return manifest
-
-
 def read_verified(folder: Path) -> tuple[Manifest, Mapping[str, bytes]]:
     """Return the manifest and the content of every file, each hashed as it was read.
 
@@ -109,7 +90,7 @@ def read_verified(folder: Path) -> tuple[Manifest, Mapping[str, bytes]]:
     Raises
     ------
     BundleError
-        As `verify` does.
+        If a file differs, is missing, is no regular file, or is not listed.
     """
     manifest = _open(folder)
     contents = {}

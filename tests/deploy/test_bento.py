@@ -18,7 +18,7 @@ from engine.deploy.bento import DEPLOYMENT, SERVICE, Packaged
 from engine.deploy.requirements import requirements
 from engine.errors import BundleError, GateError, RecipeError
 from engine.runs.bundle import load_bundle
-from engine.runs.manifest import verify
+from engine.runs.manifest import read_verified
 
 TAG = "tiny_income:20261122-181213-0a1b2c3d"
 
@@ -51,7 +51,7 @@ def test_what_package_writes(packaged: Packaged, home: Path) -> None:
 def test_bento_is_self_contained(packaged: Packaged, bundle_folder: Path) -> None:
     """The Bento holds the whole bundle, the constant service file, the engine's source and a Dockerfile."""
     source = packaged.folder / "src"
-    assert verify(source / "bundle") == verify(bundle_folder)
+    assert read_verified(source / "bundle") == read_verified(bundle_folder)
     assert (source / "service.py").read_text() == SERVICE
     assert (source / "engine" / "deploy" / "door.py").exists()
     dockerfile = (packaged.folder / "env" / "docker" / "Dockerfile").read_text()

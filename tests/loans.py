@@ -1,9 +1,9 @@
+"""A recipe about loans that tests change key by key."""
+
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-
-import pytest
+from collections.abc import Mapping
 
 from engine.recipe.spec import Spec
 
@@ -52,21 +52,14 @@ _RECIPE: dict[str, object] = {
     "runs": "runs",
 }
 
-MakeSpec = Callable[[Mapping[str, object]], Spec]
 
-
-@pytest.fixture(scope="session")
-def make_spec() -> MakeSpec:
-    """Return a function from changes, dotted key to value, to a recipe that is otherwise right."""
-
-    def make(changes: Mapping[str, object]) -> Spec:
-        recipe = json.loads(json.dumps(_RECIPE))
-        for key, value in changes.items():
-            *above, last = key.split(".")
-            node = recipe
-            for part in above:
-                node = node[part]
-            node[last] = value
-        return Spec.model_validate_json(json.dumps(recipe))
-
-    return make
+def make_spec(changes: Mapping[str, object]) -> Spec:
+    """Return the recipe with some values changed, dotted key to value."""
+    recipe = json.loads(json.dumps(_RECIPE))
+    for key, value in changes.items():
+        *above, last = key.split(".")
+        node = recipe
+        for part in above:
+            node = node[part]
+        node[last] = value
+    return Spec.model_validate_json(json.dumps(recipe))
