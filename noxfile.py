@@ -55,6 +55,8 @@ def types(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Measure against plain scripts; prints ratios."""
+    """Measure against plain scripts, and plans against runs; `-- throughput` measures what plans go by."""
     install(session)
-    session.run(sys.executable, "benchmarks/overhead.py", *session.posargs)
+    name, *options = session.posargs or [""]
+    for benchmark in [name] if name else ["overhead", "estimates"]:
+        session.run(sys.executable, f"benchmarks/{benchmark}.py", *options)

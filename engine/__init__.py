@@ -21,7 +21,14 @@ __all__ = ["load", "run"]
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 
-def load(recipe: str | Path, overrides: Sequence[str] = (), *, listener: Listener | None = None) -> Spec:
+def load(
+    recipe: str | Path,
+    overrides: Sequence[str] = (),
+    *,
+    listener: Listener | None = None,
+    roots: Sequence[str | Path] = (),
+    runs: str | Path | None = None,
+) -> Spec:
     """Compose a recipe and check everything that can be checked without its data.
 
     Parameters
@@ -32,6 +39,10 @@ def load(recipe: str | Path, overrides: Sequence[str] = (), *, listener: Listene
         In Hydra's grammar, such as `model=logistic`.
     listener
         Hears notes, such as what of the recipe an override leaves out.
+    roots
+        Folders besides the recipe's own and the working directory below which its table may lie.
+    runs
+        Where runs are written, whatever the recipe says.
 
     Raises
     ------
@@ -40,7 +51,7 @@ def load(recipe: str | Path, overrides: Sequence[str] = (), *, listener: Listene
     """
     from engine.plan import load_checked
 
-    return load_checked(recipe, overrides, listener=listener)
+    return load_checked(recipe, overrides, listener=listener, roots=roots, runs=runs)
 
 
 def run(spec: Spec) -> Run:

@@ -12,7 +12,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
-_MAX_ALLOWED = 10
+_MAX_SHOWN = 10
+# Of more than these the first ten say nothing: the next command lists them all.
+_MAX_LISTED = 20
+_MAX_REPEATED = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +54,28 @@ class Message:
         if self.suggestion:
             lines.append(f"  did you mean '{self.suggestion}'?")
         if self.allowed:
-            shown = ", ".join(self.allowed[:_MAX_ALLOWED])
-            rest = len(self.allowed) - _MAX_ALLOWED
-            lines.append(f"  allowed: {shown}" + (f" and {rest} more" if rest > 0 else ""))
+            lines.append(f"  allowed: {self._listed()}")
         if self.try_:
             lines.append(f"  try: {self.try_}")
         return "\n".join(lines)
+
+    def _listed(self) -> str:
+        if len(self.allowed) > _MAX_LISTED and self.try_:
+            return f"{len(self.allowed)} names"
+        rest = len(self.allowed) - _MAX_SHOWN
+        return ", ".join(self.allowed[:_MAX_SHOWN]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def report(messages: Iterable[Message]) -> str:
+    """Format all messages of one check; what is allowed is not said twice where it is long."""
+    said: set[tuple[str, ...]] = set()
+    paragraphs = []
+    for message in messages:
+        is_said = message.allowed in said
+        paragraphs.append(str(replace(message, allowed=()) if is_said else message))
+        if len(message.allowed) > _MAX_REPEATED:
+            said.add(message.allowed)
+    return "\n\n".join(paragraphs)
 
 
 class EngineError(Exception):
@@ -65,7 +84,7 @@ class EngineError(Exception):
     exit_code: ClassVar[int] = 1
 
     def __init__(self, messages: Sequence[Message]) -> None:
-        super().__init__("\n\n".join(str(message) for message in messages))
+        super().__init__(report(messages))
         self.messages = tuple(messages)
 
     @classmethod
@@ -141,10 +160,18 @@ def nearest(word: str, choices: Iterable[str]) -> str:
     ''
     >>> nearest("male", ["Female", "Male"])
     'Male'
+    >>> nearest("lr", ["learning_rate", "max_depth"])
+    'learning_rate'
     """
     known = list(choices)
     for choice in known:
         if choice.casefold() == word.casefold():
             return choice
-    close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
-    return close[0] if close else ""
+    if close := difflib.get_close_matches(word, known, n=1, cutoff=0.6):
+        return close[0]
+    meant = [choice for choice in known if len(word) > 1 and word.casefold() == _initials(choice)]
+    return meant[0] if len(meant) == 1 else ""
+
+
+def _initials(name: str) -> str:
+    return "".join(part[:1] for part in name.casefold().split("_"))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
 
 from engine.data.schema import declare
 from engine.data.source import read
 from engine.errors import DataError
-from engine.evaluation.judge import judge_model
+from engine.evaluation.judge import judge_model, time_one_row
 from engine.names import TASKS
 from engine.plan import load_checked
 from engine.recipe.spec import Spec
@@ -19,7 +20,7 @@ from engine.runs.facts import identity
 from engine.runs.folder import PARTIAL, RECIPE, draft
 from engine.runs.run import Run
 from engine.runs.same import compare_files
-from engine.runs.steps import Listener, Silence, Steps
+from engine.runs.steps import TIMED, Listener, Silence, Steps
 from engine.tasks.task import Task
 from engine.training.baselines import score_baselines
 from engine.training.fit import deploy_candidate, fit_candidate, n_bytes
@@ -53,8 +54,10 @@ def run(spec: Spec, *, listener: Listener | None = None, resume_id: str | None =
     """
     steps = Steps(listener or Silence())
     task = cast("Task", TASKS.load(spec.task.kind))
-    with steps("read and check"):
+    with steps("read and check"), spec.places.placing():
         table = read(spec.data, declare(spec))
+    if table.left_out:
+        steps.note(table.left_out)
     with steps("split"):
         divided = divide(table, task=task, spec=spec)
     schema, target = table.schema, divided.target
@@ -85,10 +88,13 @@ def run(spec: Spec, *, listener: Listener | None = None, resume_id: str | None =
                 target=target,
                 spec=spec,
             )
+        with steps(TIMED):
+            timed = time_one_row(test, scorer=model.scorer, n=spec.evaluation.latency_rows)
         with steps("evaluate"):
             judgement = judge_model(
                 {"train": train, "validation": validation, "test": test},
                 scorer=model.scorer,
+                timed=timed,
                 n_bytes=n_bytes(model.artifact),
                 spec=spec,
                 task=task,
@@ -106,10 +112,10 @@ def run(spec: Spec, *, listener: Listener | None = None, resume_id: str | None =
         with steps("bundle"):
             record.write_judgement(made.folder, judgement, validation=folds, baselines=baselines)
             record.write_predictions(
-                made.folder, divided=divided, judgement=judgement, schema=schema, task=task
+                made.folder, divided=divided, judgement=judgement, table=table, task=task
             )
             record.write_run_bundle(
-                made, model=model, divided=divided, judgement=judgement, schema=schema, task=task, spec=spec
+                made, model=model, divided=divided, judgement=judgement, table=table, task=task, spec=spec
             )
         record.write_facts(
             made, spec=spec, table=table, divided=divided, model=model, judgement=judgement, steps=steps
@@ -119,14 +125,18 @@ def run(spec: Spec, *, listener: Listener | None = None, resume_id: str | None =
     return Run(made.final.resolve())
 
 
-def resume(folder: Path, *, listener: Listener | None = None) -> Run:
+def resume(folder: Path, *, listener: Listener | None = None, roots: Sequence[str | Path] = ()) -> Run:
     """Finish an interrupted run under its own id; the same recipe on the same data gives the same run."""
-    spec = load_checked(folder / RECIPE).model_copy(update={"runs": str(folder.parent.parent)})
+    spec = load_checked(folder / RECIPE, roots=roots, runs=folder.parent.parent)
     return run(spec, listener=listener, resume_id=folder.name.removesuffix(PARTIAL))
 
 
-def verify(finished: Run, *, listener: Listener | None = None) -> dict[str, bool]:
+def verify(
+    finished: Run, *, listener: Listener | None = None, roots: Sequence[str | Path] = ()
+) -> dict[str, bool]:
     """Run again from a run's folder, aside, and tell file by file whether it came out the same.
+
+    A run's recipe is a recipe like any other: a table that lies elsewhere needs its folder among the `roots`.
 
     Raises
     ------
@@ -136,8 +146,8 @@ def verify(finished: Run, *, listener: Listener | None = None) -> dict[str, bool
         If the run's own bundle is not what its manifest says.
     """
     with tempfile.TemporaryDirectory(prefix="engine-verify-") as aside:
-        spec = load_checked(finished.path / RECIPE).model_copy(update={"runs": aside})
+        spec = load_checked(finished.path / RECIPE, roots=roots, runs=aside)
         compare_files(finished, finished)
         if read(spec.data, declare(spec)).source.sha256 != finished.facts["data_sha256"]:
-            raise DataError.of("the data has changed since the run", file=spec.data.path, key="data.path")
+            raise DataError.of("the data has changed since the run", file=spec.data.shown, key="data.path")
         return compare_files(finished, run(spec, listener=listener))

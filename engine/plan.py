@@ -1,32 +1,30 @@
-"""What a run would do, and everything that is wrong with it that can be seen without training.
-
-Each room checks its own part of the recipe; this module asks them all and puts their answers in file order.
-"""
+"""What a run would do and take; and a recipe loaded with every mistake that its text shows, in file order."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import cast
 
-from engine.data.declared import check_schema
 from engine.data.header import Header, read_header
 from engine.data.schema import Schema, declare
-from engine.data.split import check_split
-from engine.errors import EngineError, Message, RecipeError
-from engine.evaluation.gates import check_gates
-from engine.features.prepare import unprepared
+from engine.errors import RecipeError
+from engine.estimate.before import find_took
+from engine.estimate.costs import shipped
+from engine.estimate.estimate import Estimate, estimate
+from engine.estimate.workload import Size, Workload, workload
+from engine.machine import usable_cores
+from engine.mistakes import find_mistakes
 from engine.models.family import Family
-from engine.names import DEPLOYMENTS, FAMILIES, TASKS
+from engine.names import FAMILIES
 from engine.recipe.compose import compose
-from engine.recipe.load import to_spec
+from engine.recipe.load import to_draft
 from engine.recipe.spec import Spec
-from engine.recipe.text import KeyPath
-from engine.runs.steps import Listener
-from engine.tasks.task import TargetKind, Task
+from engine.runs.earlier import Earlier, find_earlier
+from engine.runs.steps import TIMED, Listener
+from engine.training.rehearsal import Rehearsal, rehearse
 
-_MAY_BE_SECRET: tuple[KeyPath, ...] = (("data", "path"),)
 _DEPLOYED_AS = {
     "graph": "one ONNX graph, from raw columns to predictions",
     "converter": "one ONNX graph; the model's part is written by skl2onnx",
@@ -36,156 +34,218 @@ _DEPLOYED_AS = {
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step of a run: what it reads and what it writes."""
+    """One step of a run, named as in `facts.json`; `writes` are files of the run folder."""
 
     name: str
     does: str
-    reads: str
-    writes: str
+    reads: tuple[str, ...]
+    writes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Fits:
+    """How many times a model is fitted, and of what kind."""
+
+    model: int
+    folds: int
+    baselines: int
+
+    @property
+    def total(self) -> int:
+        """Number of all fits."""
+        return self.model + self.folds + self.baselines
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a run would do."""
+    """What a run would do.
+
+    Attributes
+    ----------
+    earlier
+        Runs of exactly this recipe: the unfinished ones, and of the finished ones the latest.
+    rehearsal
+        What the rows were found to be, where they were read.
+    """
 
     name: str
     steps: tuple[Step, ...]
-    n_fits: int
+    fits: Fits
     gates: tuple[str, ...]
     deployed_as: str
     header: Header
+    estimate: Estimate
+    earlier: tuple[Earlier, ...]
+    rehearsal: Rehearsal | None
+
+    @property
+    def n_fits(self) -> int:
+        """Number of fits."""
+        return self.fits.total
 
     def to_json(self) -> dict[str, object]:
-        """Return the documented JSON form."""
-        return asdict(self)
+        """Return the documented JSON form; a step's seconds and peak of memory are null where not known."""
+        costs = self.estimate.steps
+        steps = [
+            {
+                **asdict(step),
+                "seconds": _rounded(costs[step.name].seconds, 2),
+                "peak_mib": _rounded(costs[step.name].peak_mib, 0),
+            }
+            for step in self.steps
+        ]
+        return {
+            "name": self.name,
+            "steps": steps,
+            "n_fits": self.n_fits,
+            "fits": asdict(self.fits),
+            "gates": list(self.gates),
+            "deployed_as": self.deployed_as,
+            "data": asdict(self.header),
+            "estimate": self.estimate.to_json(),
+            "earlier": [run.to_json() for run in self.earlier],
+            "checked": None if self.rehearsal is None else self.rehearsal.to_json(),
+        }
 
 
 def load_checked(
-    recipe: str | Path, overrides: Sequence[str] = (), *, listener: Listener | None = None
+    recipe: str | Path,
+    overrides: Sequence[str] = (),
+    *,
+    listener: Listener | None = None,
+    roots: Sequence[str | Path] = (),
+    runs: str | Path | None = None,
 ) -> Spec:
-    """Compose a recipe, check its types, and ask every room about its part."""
+    """Compose a recipe, check its types, and ask every room about its part.
+
+    `roots` and `runs` are the user's word on where the table may lie, and where the run goes.
+    """
     composition = compose(recipe, overrides)
     if listener is not None:
         for note in composition.notes:
             listener.noted(note)
-    spec = to_spec(composition)
-    mistakes = [spec.places.locate(message) for message in _mistakes(spec)]
+    draft = to_draft(composition, roots=roots, runs=runs)
+    places = composition.places
+    mistakes = [*draft.mistakes, *map(draft.locate, find_mistakes(draft))]
     if mistakes:
-        raise RecipeError(spec.places.in_order(mistakes))
-    return spec
+        raise RecipeError(places.in_order(mistakes))
+    return draft.spec
 
 
-def make_plan(spec: Spec) -> Plan:
+def make_plan(spec: Spec, *, check_data: bool = False) -> Plan:
     """Say what a run would do, from the recipe and the data's header.
+
+    Parameters
+    ----------
+    check_data
+        Whether to read the rows and check them as a run does before it fits anything.
 
     Raises
     ------
     DataError
-        If the data is missing, or its columns are not the schema's.
+        If the data is missing, its columns are not the schema's, its footer says that values break the
+        contract, or (with `check_data`) a run would end before it fits anything.
     """
     schema = declare(spec)
-    header = read_header(spec.data, schema)
+    with spec.places.placing():
+        header = read_header(spec.data, schema)
+        rehearsal = rehearse(spec, schema) if check_data else None
     family = cast("Family", FAMILIES.load(spec.model.family))
     deployed_as = family.deployed_as(spec.model)
-    n_folds = spec.split.folds or 1 if spec.split.kind == "kfold" else 1
-    n_fits = n_folds + (2 if spec.evaluation.baselines else 0)
+    costs = shipped()
+    work = workload(spec, schema, _size(header, rehearsal), assumed=costs.assumed(), cores=usable_cores())
+    fits = Fits(1, work.rows.n_folds, 2 if spec.evaluation.baselines else 0)
+    does = dict(_steps(spec, schema, header, work, graph=_DEPLOYED_AS[deployed_as]))
     return Plan(
         name=spec.name,
-        steps=_steps(spec, schema, n_fits=n_fits, graph=_DEPLOYED_AS[deployed_as]),
-        n_fits=n_fits,
+        steps=tuple(does[name] for name in work.steps()),
+        fits=fits,
         gates=tuple(_gates(spec)),
         deployed_as=deployed_as,
         header=header,
-    )
-
-
-def _resolved_elsewhere(spec: Spec) -> Iterable[Message]:
-    """Refuse the environment's values where they would be written out: they may only find the data."""
-    allowed = tuple(".".join(known) for known in _MAY_BE_SECRET)
-    for path in sorted(spec.from_environment.difference(_MAY_BE_SECRET)):
-        yield Message(
-            "a value from the environment would be written out here", ".".join(path), allowed=allowed
-        )
-
-
-def _mistakes(spec: Spec) -> Iterable[Message]:
-    yield from _resolved_elsewhere(spec)
-    wrong = check_schema(spec)
-    yield from wrong
-    if not wrong:
-        yield from unprepared(declare(spec).columns)
-    yield from check_split(spec)
-    try:
-        task = cast("Task", TASKS.load(spec.task.kind))
-    except EngineError as error:
-        yield _unknown("task.kind", error, "engine options task")
-        return
-    yield from task.check(spec)
-    yield from check_gates(spec, task.metric_names(spec))
-    yield from _model_mistakes(spec)
-    try:
-        DEPLOYMENTS.load(spec.deploy.kind)
-    except EngineError as error:
-        yield _unknown("deploy.kind", error, "engine options deploy")
-
-
-def _model_mistakes(spec: Spec) -> Iterable[Message]:
-    try:
-        family = cast("Family", FAMILIES.load(spec.model.family))
-    except EngineError as error:
-        yield _unknown("model.family", error, "engine options model")
-        return
-    for message in family.check(spec.model, spec.task.kind):
-        if message.key == "model.family" and not message.allowed:
-            yield Message(message.what, message.key, allowed=_families_for(spec), try_="engine options model")
-        else:
-            yield message
-
-
-def _families_for(spec: Spec) -> tuple[str, ...]:
-    kinds: tuple[TargetKind, ...] = (
-        ("continuous",) if spec.task.kind == "regression" else ("binary", "multiclass")
-    )
-    families = {name: cast("Family", FAMILIES.load(name)) for name in FAMILIES.names()}
-    return tuple(name for name, family in families.items() if family.tasks.intersection(kinds))
-
-
-def _unknown(key: str, error: EngineError, try_: str) -> Message:
-    (said,) = error.messages
-    return Message(said.what, key, suggestion=said.suggestion, allowed=said.allowed, try_=try_)
-
-
-def _steps(spec: Spec, schema: Schema, *, n_fits: int, graph: str) -> tuple[Step, ...]:
-    split = spec.split
-    parts = f"{split.kind}: test {split.test:g}, " + (
-        f"{split.folds} folds" if split.kind == "kfold" else f"validation {split.validation:g}"
-    )
-    judged = "scores" + (
-        f" with {spec.evaluation.confidence:.0%} intervals ({spec.evaluation.bootstrap} resamples)"
-        if spec.evaluation.bootstrap
-        else ""
-    )
-    baselines = ", the model and two baselines" if spec.evaluation.baselines else ""
-    report = "report.html, card.md" + (", figures/" if spec.evaluation.pictures else "")
-    return (
-        Step(
-            "read and check", f"{len(schema.columns)} columns against the schema", spec.data.path, "data.json"
+        estimate=estimate(
+            work, device=spec.compute.device, earlier=find_took(spec, costs=costs), costs=costs
         ),
-        Step("split", parts, "the table", "data.json"),
-        Step(
-            "fit",
-            f"{spec.model.family}: {n_fits} fits{baselines}",
-            "training and validation rows",
-            "facts.json",
-        ),
-        Step("write the graph", graph, "the fitted model", "bundle/"),
-        Step("evaluate", judged, "the graph, all parts", "metrics.json, predictions.parquet"),
-        Step("gates", f"{len(spec.goal.gates or {})} declared", "test scores", "gates.json"),
-        Step("report", "for people", "the run folder", report),
+        earlier=find_earlier(spec, header),
+        rehearsal=rehearsal,
     )
 
 
-def _gates(spec: Spec) -> Iterable[str]:
+def _size(header: Header, rehearsal: Rehearsal | None) -> Size:
+    is_text = header.format == "csv"
+    if rehearsal is None:
+        return Size(header.n_rows, header.n_bytes, is_text)
+    return Size(rehearsal.n_rows, header.n_bytes, is_text, rehearsal.n_classes, rehearsal.levels)
+
+
+def _rounded(value: float | None, digits: int) -> float | None:
+    return None if value is None else round(value, digits)
+
+
+def _steps(
+    spec: Spec, schema: Schema, header: Header, work: Workload, *, graph: str
+) -> Iterator[tuple[str, Step]]:
+    """Yield every step that a run may have."""
+    judged, rows = spec.evaluation, work.rows
+
+    def step(name: str, does: str, reads: tuple[str, ...], writes: tuple[str, ...] = ()) -> tuple[str, Step]:
+        return name, Step(name, does, reads, writes)
+
+    n_features = len(schema.features)
+    yield step(
+        "read and check", f"{len(schema.columns)} columns, {n_features} of them features", (header.path,)
+    )
+    yield step("split", _parts(spec, work), ("the table",))
+    yield step(
+        "profile", "what each column holds", ("the table",), ("recipe.yaml", "recipe.json", "data.json")
+    )
+    parts = ("training rows", "validation rows") if rows.validation else ("training rows",)
+    name = spec.model.family if spec.model.estimator is None else spec.model.estimator
+    yield step(f"fit {spec.model.family}", f"{name}{_rounds(work)}", parts)
+    is_binary = work.knows_classes and work.n_classes == 2  # noqa: PLR2004 (two classes)
+    chosen = ", with the threshold that suits validation" if is_binary and rows.validation else ""
+    yield step("write the graph", f"{graph}{chosen}", ("the fitted model", parts[-1]))
+    yield step(TIMED, f"the latency of {judged.latency_rows} requests", ("the graph", "test rows"))
+    intervals = (
+        f", {judged.confidence:.0%} intervals of {judged.bootstrap} resamples" if judged.bootstrap else ""
+    )
+    n_gates = len(spec.goal.gates or {})
+    gates = f", {n_gates} gate{'' if n_gates == 1 else 's'}" if n_gates else ""
+    yield step("evaluate", f"scores of each part{intervals}{gates}", ("the graph", "all parts"))
+    yield step(
+        "cross-validate", f"one fit for each of {rows.n_folds} folds", ("training rows", "validation rows")
+    )
+    linear = "logistic" if work.n_classes else "ridge"
+    yield step("baselines", f"a constant and {linear}", ("training rows", "test rows"))
+    yield step(
+        "bundle",
+        "what is deployed, held together by its manifest",
+        ("the graph", "test rows"),
+        ("metrics.json", "gates.json", "predictions.parquet", "bundle/", "facts.json"),
+    )
+    pictures = ("figures/",) if judged.pictures else ()
+    yield step("report", "for people", ("the run folder",), ("report.html", "card.md", *pictures))
+
+
+def _parts(spec: Spec, work: Workload) -> str:
+    rows, cut = work.rows, spec.split
+    if cut.kind == "kfold":
+        return f"kfold: {rows.test:.0f} rows for the test, {rows.n_folds} folds of {rows.fold_judged:.0f}"
+    sizes = f"{rows.train:.0f} to train, {rows.validation:.0f} to validate, {rows.test:.0f} to test"
+    return f"{cut.kind}: {sizes}"
+
+
+def _rounds(work: Workload) -> str:
+    grown = work.growth
+    if grown is None or grown.rounds <= 1:
+        return ""
+    noun = "epochs" if grown.weights else "rounds" if work.family != "random_forest" else "trees"
+    if grown.limit is None:
+        return f", {grown.rounds:.0f} {noun}"
+    return f", at most {grown.limit} {noun}, until validation gets no better"
+
+
+def _gates(spec: Spec) -> Iterator[str]:
     for name, gate in (spec.goal.gates or {}).items():
         by = f" by {', '.join(gate.by)}" if gate.by else ""
         if gate.min is not None:

@@ -14,8 +14,8 @@ import engine
 ENGINE = Path(__file__).resolve().parent.parent / "engine"
 # From the ground up: a room imports only from rooms before it. (DESIGN: the house)
 ORDER = (
-    "errors", "names", "durable", "graph", "recipe", "data", "tasks", "features", "models", "evaluation",
-    "training", "runs", "report", "deploy", "plan", "lifecycle", "__init__", "cli", "__main__",
+    "errors", "redaction", "names", "durable", "graph", "recipe", "machine", "data", "tasks", "features", "models", "evaluation",
+    "training", "runs", "report", "deploy", "mistakes", "vocabulary", "editor", "estimate", "plan", "starter", "lifecycle", "__init__", "cli", "__main__",
 )  # fmt: skip
 HEAVY = (
     "torch",
@@ -99,7 +99,7 @@ def test_import_engine_loads_no_library() -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["plan", "adult"], ["plan", "adult", "model=mlp"], ["options"]]
+    "arguments", [["--help"], ["plan", "adult"], ["plan", "adult", "model=mlp"], ["options"], ["schema"]]
 )
 def test_plan_and_help_load_no_heavy_library(arguments: list[str]) -> None:
     """`engine plan` and `engine --help` load none of the libraries that train."""

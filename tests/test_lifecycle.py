@@ -99,15 +99,21 @@ def test_twice_is_the_same_bit_for_bit(family: str, tmp_path: Path, mixed: Modul
 def test_a_run_is_verified_from_its_own_folder(
     tmp_path: Path, mixed: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The stored recipe runs again as it is, from any folder, and can still be overridden by group."""
+    """The stored recipe runs again as it is, from any folder, and can still be overridden by group.
+
+    Elsewhere its table lies outside of what a recipe may read, until the user says that it may.
+    """
     done = run(mixed.write(tmp_path, "binary"), "model.params.C=0.5")
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     monkeypatch.chdir(elsewhere)
-    again = engine.load(done.path / "recipe.yaml")
+    with pytest.raises(RecipeError, match=f"the same command with --root {tmp_path}"):
+        lifecycle.verify(done)
+    assert all(lifecycle.verify(done, roots=[tmp_path]).values())
+    again = engine.load(done.path / "recipe.yaml", roots=[tmp_path])
     assert again.sha256() == done.facts["recipe_sha256"]
     assert again.model.params["C"] == 0.5
-    swapped = engine.load(done.path / "recipe.yaml", ["model=random_forest"])
+    swapped = engine.load(done.path / "recipe.yaml", ["model=random_forest"], roots=[tmp_path])
     assert swapped.model.family == "random_forest"
     assert "C" not in swapped.model.params
 

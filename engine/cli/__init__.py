@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import re
@@ -13,9 +14,11 @@ from pathlib import Path
 from types import FrameType
 
 from engine.cli.arguments import Options, Parser
+from engine.cli.later import lightly
 from engine.cli.output import print_error, print_text, print_trace
 from engine.cli.stop import is_stop
 from engine.errors import EngineError, RecipeError, nearest, own_fault
+from engine.redaction import forget_secrets
 
 _STOPPED = 130
 _MAX_PATH = 100
@@ -24,6 +27,7 @@ _ASIDE = re.compile(r"\.(.+)\.[0-9a-f]{8}\.partial")
 
 # verb: (module, one line for --help), in the order of a model's life
 VERBS = {
+    "init": ("engine.cli.init", "look at a table and write a first recipe for it, with reasons"),
     "plan": ("engine.cli.plan", "compose and check a recipe, say what a run would do; trains nothing"),
     "run": ("engine.cli.run", "the whole life cycle: check, split, fit, evaluate, gates, bundle, report"),
     "runs": ("engine.cli.runs", "list runs"),
@@ -34,12 +38,17 @@ VERBS = {
     "package": ("engine.cli.package", "write a Bento and its archive"),
     "serve": ("engine.cli.serve", "serve the bundle through BentoML, on loopback"),
     "options": ("engine.cli.options", "what can be written in a recipe, and the options of each group"),
+    "schema": ("engine.cli.schema", "the JSON Schema of recipes, for editors"),
 }
+
+# What asks and prints, and computes nothing.
+_LIGHT = ("plan", "runs", "show", "options", "schema")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 0, 1, 2, 3, 4 or 130."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    forget_secrets()
     before = signal.signal(signal.SIGTERM, _stop)
     try:
         return _dispatch(arguments)
@@ -106,11 +115,12 @@ def _dispatch(arguments: list[str]) -> int:
             try_="engine --help",
         )
     module, summary = VERBS[verb]
-    command = importlib.import_module(module)
-    parser = Parser(prog=f"engine {verb}", description=summary)
-    command.add_arguments(parser)
-    options: Options = parser.parse_intermixed_args(rest, Options())
-    return int(command.call(options))
+    with lightly() if verb in _LIGHT else contextlib.nullcontext():
+        command = importlib.import_module(module)
+        parser = Parser(prog=f"engine {verb}", description=summary)
+        command.add_arguments(parser)
+        options: Options = parser.parse_intermixed_args(rest, Options())
+        return int(command.call(options))
 
 
 def _help() -> str:

@@ -25,17 +25,23 @@ class Options(argparse.Namespace):
     overrides: list[str]
     multirun: bool
     resume: str | None
+    skip_finished: bool
     run: str
     other: str
     name: str | None
     data: str
     output: str | None
+    target: str
+    task: str | None
+    force: bool
     host: str
     port: int
     what: str | None
+    schema_of: str
     origins: bool
     check_data: bool
     runs: str | None
+    root: list[str]
     json: bool
     quiet: bool
     debug: bool
@@ -45,7 +51,12 @@ class Parser(argparse.ArgumentParser):
     """An argument parser that raises `RecipeError` instead of ending the process."""
 
     def error(self, message: str) -> NoReturn:
-        """Say what is wrong with the command line."""
+        """Say what is wrong with the command line; an override takes no dashes."""
+        override = re.fullmatch(r"unrecognized arguments: --?([A-Za-z_][\w.]*=\S*)", message)
+        if override:
+            what = f"'--{override[1]}' is not an option of {self.prog}"
+            try_ = f"{self.prog} --help"
+            raise RecipeError.of(what, file="command line", suggestion=override[1], try_=try_)
         raise RecipeError.of(message, file="command line", try_=f"{self.prog} --help")
 
     def print_help(self, file: object = None) -> None:
@@ -65,6 +76,17 @@ def add_recipe(parser: Parser) -> None:
     parser.add_argument("recipe", nargs="?", metavar="RECIPE", help="a YAML path, or a name in ./recipes")
     parser.add_argument(
         "overrides", nargs="*", metavar="OVERRIDE", help="Hydra's grammar: key=value, +key=value, ~key"
+    )
+
+
+def add_roots(parser: Parser) -> None:
+    """Add where tables may lie besides the recipe's folder and the working directory."""
+    parser.add_argument(
+        "--root",
+        metavar="DIR",
+        action="append",
+        default=[],
+        help="a folder that a recipe may read from, besides its own and the working directory; repeatable",
     )
 
 

@@ -1,41 +1,23 @@
-"""`engine run -m`: one run for each combination, one table; a failed combination does not stop the others."""
+"""`engine run -m`: every combination checked, then one run for each, then one table of them all.
+
+A combination that is wrong or fails does not stop the others; what is wrong with all of them is said once,
+before anything is trained.
+"""
 
 from __future__ import annotations
 
-import time
-from dataclasses import dataclass
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import closing
 
 from engine.cli.arguments import Options
-from engine.cli.output import Watcher, print_error, print_json, print_table, print_text
-from engine.cli.stop import is_stop
-from engine.cli.summary import interval, run_to_json
-from engine.errors import EngineError, GateError, own_fault
-from engine.recipe.spec import Spec
+from engine.cli.board import Board, Line
+from engine.cli.comparison import Combination, Outcome, exit_code, labels, print_comparison
+from engine.cli.output import Watcher, print_json, print_trace, say
+from engine.cli.workers import Ended, Job, run_one, tell, work
+from engine.errors import EngineError, Message
 from engine.runs.run import Run
 
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What one combination came to."""
-
-    overrides: tuple[str, ...]
-    run: Run | None
-    error: EngineError | None
-    metric: str
-    seconds: float
-
-    @property
-    def exit_code(self) -> int:
-        """The code this combination alone would have ended with."""
-        if self.error is not None:
-            return self.error.exit_code
-        return 0 if self.run is not None and self.run.passed else GateError.exit_code
-
-    def to_json(self) -> dict[str, object]:
-        """Return the combination and its run, or its error."""
-        told = run_to_json(self.run) if self.run is not None else {}
-        failed = self.error.to_json() if self.error is not None else {}
-        return {"overrides": list(self.overrides), **told, **failed}
+_MAX_LABELS = 3
 
 
 def run_many(options: Options, watcher: Watcher) -> int:
@@ -43,64 +25,197 @@ def run_many(options: Options, watcher: Watcher) -> int:
     from engine.recipe.compose import expand_overrides
 
     assert options.recipe is not None
-    combinations = expand_overrides(options.recipe, options.overrides)
-    outcomes = []
-    for index, overrides in enumerate(combinations, start=1):
-        watcher.noted(f"run {index} of {len(combinations)}: {' '.join(overrides) or 'as it is'}")
-        outcome = _run_one(options.recipe, overrides, options, watcher)
-        if outcome.error is not None and not options.json:
-            print_error(outcome.error, json=False)
-        outcomes.append(outcome)
+    given = tuple(dict.fromkeys(expand_overrides(options.recipe, options.overrides)))
+    checked = _distinct(_check(given, options, watcher), watcher)
+    wrong = [combination for combination in checked if combination.error is not None]
+    _refuse_if_all(checked, wrong)
+    if not options.json:
+        for words in _grouped(wrong, n_all=len(checked)):
+            say(words)
+    earlier = _earlier(checked, options, watcher)
+    outcomes = {
+        index: Outcome(combination, earlier.get(index), combination.error, None)
+        for index, combination in enumerate(checked)
+        if combination.error is not None or index in earlier
+    }
+    ahead = {index: combination for index, combination in enumerate(checked) if index not in outcomes}
+    n_workers = _n_workers(ahead)
+    told = _Told(options)
+    runs = _side_by_side(ahead, n_workers, options) if n_workers > 1 else _in_turn(ahead, watcher)
+    with closing(runs):
+        for index, ended in runs:
+            run = None if ended.folder is None else Run(ended.folder)
+            outcomes[index] = Outcome(checked[index], run, ended.error, ended.seconds)
+            told.failure(outcomes[index], ended)
+    ordered = [outcomes[index] for index in range(len(checked))]
     if options.json:
-        print_json([outcome.to_json() for outcome in outcomes])
-    else:
-        _print_comparison(outcomes)
-    codes = [outcome.exit_code for outcome in outcomes if outcome.exit_code]
-    failures = [code for code in codes if code != GateError.exit_code]
-    return next(iter(failures + codes), 0)
+        print_json([outcome.to_json() for outcome in ordered])
+    elif len(wrong) < len(checked):
+        print_comparison(ordered)
+    return exit_code(ordered)
 
 
-def _run_one(recipe: str, overrides: tuple[str, ...], options: Options, watcher: Watcher) -> Outcome:
+def _check(given: Sequence[tuple[str, ...]], options: Options, watcher: Watcher) -> list[Combination]:
+    """Check every combination, and its data's header, as `engine plan` would."""
     from engine import load
-    from engine.lifecycle import run
+    from engine.data.header import read_header
+    from engine.data.schema import declare
 
-    start = time.perf_counter()
-    metric = ""
+    assert options.recipe is not None
+    once = _Once()
+    checked = []
+    watcher.started(f"check {len(given)} combinations")
+    for overrides, label in zip(given, labels(given), strict=True):
+        spec = error = None
+        try:
+            spec = load(options.recipe, overrides, listener=once, roots=options.root, runs=options.runs)
+            read_header(spec.data, declare(spec))
+        except EngineError as wrong:
+            error = wrong
+        checked.append(Combination(overrides, label, spec, error))
+        watcher.progressed(len(checked), len(given), None)
+    watcher.close()
+    for note in once.notes:
+        watcher.noted(note)
+    return checked
+
+
+def _distinct(checked: Sequence[Combination], watcher: Watcher) -> list[Combination]:
+    """Leave out combinations that come to the same recipe as one before, such as `seed=1,1`."""
+    kept: dict[object, Combination] = {}
+    for combination in checked:
+        spec = combination.spec
+        identity = combination.overrides if spec is None else (spec.canonical(), spec.data.path, spec.runs)
+        first = kept.setdefault(identity, combination)
+        if first is not combination:
+            watcher.noted(f"'{combination.label}' is the same recipe as '{first.label}', left out")
+    return list(kept.values())
+
+
+def _refuse_if_all(checked: Sequence[Combination], wrong: Sequence[Combination]) -> None:
+    """Say once what is wrong with every combination alike: the mistake is the recipe's or the command's."""
+    errors = [combination.error for combination in wrong if combination.error is not None]
+    if errors and len(errors) == len(checked) and len({error.messages for error in errors}) == 1:
+        raise errors[0]
+
+
+def _grouped(wrong: Sequence[Combination], *, n_all: int) -> Iterator[str]:
+    """Write every mistake once, with the combinations that have it."""
+    found: dict[Message, list[str]] = {}
+    for combination in wrong:
+        assert combination.error is not None
+        for message in dict.fromkeys(combination.error.messages):
+            found.setdefault(message, []).append(combination.label)
+    groups: dict[tuple[str, ...], list[Message]] = {}
+    for message, having in found.items():
+        groups.setdefault(tuple(having), []).append(message)
+    for names, messages in groups.items():
+        shown = "; ".join(names[:_MAX_LABELS]) + ("; …" if len(names) > _MAX_LABELS else "")
+        who = "every combination" if len(names) == n_all else f"{len(names)} of {n_all}: {shown}"
+        yield "\n\n".join([f"wrong in {who}", *map(str, messages)])
+
+
+def _earlier(checked: Sequence[Combination], options: Options, watcher: Watcher) -> dict[int, Run]:
+    """Return the combinations that need not be run because they were, where the command asks for it."""
+    from engine.runs.finished import find_finished
+
+    specs = {index: one.spec for index, one in enumerate(checked) if one.spec is not None and not one.error}
+    found = find_finished(specs)
+    if found and not options.skip_finished:
+        n_found = f"{len(found)} of {len(checked)} combinations"
+        watcher.noted(f"{n_found} have finished runs that were the same; --skip-finished takes those")
+        return {}
+    for index, run in found.items():
+        watcher.noted(f"{checked[index].label}: taken from {run.id}")
+    return found
+
+
+def _n_workers(ahead: Mapping[int, Combination]) -> int:
+    """Return how many runs go side by side: the least that a combination's `compute.parallel_runs` says."""
+    from engine.machine import usable_cores
+
+    asked = [one.spec.compute.parallel_runs or usable_cores() for one in ahead.values() if one.spec]
+    return min([*asked, len(ahead)])
+
+
+def _in_turn(ahead: Mapping[int, Combination], watcher: Watcher) -> Generator[tuple[int, Ended]]:
+    for turn, (index, combination) in enumerate(ahead.items(), start=1):
+        assert combination.spec is not None
+        watcher.noted(f"run {turn} of {len(ahead)}: {combination.label}")
+        try:
+            ended = run_one(combination.spec, watcher)
+        finally:
+            watcher.close()
+        yield index, ended
+
+
+def _side_by_side(
+    ahead: Mapping[int, Combination], n_workers: int, options: Options
+) -> Generator[tuple[int, Ended]]:
+    from engine.machine import n_threads, usable_cores
+
+    jobs = [Job(index, one.spec) for index, one in ahead.items() if one.spec is not None]
+    most = max(n_threads(job.spec.compute) for job in jobs)
+    turns = {index: turn for turn, index in enumerate(ahead, start=1)}
+    board = Board(len(ahead), options.quiet)
+    lines: dict[int, Line] = {}
+    n_done = 0
+    board.open()
     try:
-        spec = elsewhere(load(recipe, overrides, listener=watcher), options)
-        metric = spec.goal.metric
-        done = run(spec, listener=watcher)
-    except Exception as error:  # noqa: BLE001 (a fault of ours in one combination does not stop the others)
-        watcher.close()
-        if is_stop(error):
-            raise KeyboardInterrupt from None
-        told = error if isinstance(error, EngineError) else own_fault(error)
-        return Outcome(overrides, None, told, metric, time.perf_counter() - start)
-    return Outcome(overrides, done, None, metric, time.perf_counter() - start)
+        if n_workers * most > usable_cores() and not options.quiet:
+            # Not shared out by us: the number of threads decides the last digits of what some families learn.
+            words = f"{n_workers} runs side by side, each on {most} threads, share {usable_cores()} cores"
+            say(f"note: {words}; compute.threads=1 goes faster, and makes other runs in the last digits")
+        with closing(work(jobs, n_workers=n_workers, with_progress=board.is_live)) as events:
+            for index, event in events:
+                if index not in lines:
+                    lines[index] = board.line(turns[index], ahead[index].label)
+                if isinstance(event, Ended):
+                    n_done += 1
+                    verdict = "done" if event.error is None else "failed"
+                    board.ended(lines[index], n_done, f"{verdict}, {event.seconds:.1f} s")
+                    yield index, event
+                else:
+                    tell(lines[index], event)
+    finally:
+        board.close()
 
 
-def elsewhere(spec: Spec, options: Options) -> Spec:
-    """Return the spec with its runs where `--runs` says, if it says so."""
-    return spec if options.runs is None else spec.model_copy(update={"runs": options.runs})
+class _Once:
+    """A listener that keeps each note once, whoever says it again."""
+
+    def __init__(self) -> None:
+        self.notes: dict[str, None] = {}
+
+    def started(self, step: str) -> None:
+        """Composing has no steps."""
+
+    def progressed(self, done: int, total: int, score: float | None) -> None:
+        """Composing has no progress."""
+
+    def finished(self, step: str, seconds: float) -> None:
+        """Composing has no steps."""
+
+    def noted(self, words: str) -> None:
+        """Keep a note."""
+        self.notes[words] = None
 
 
-def _print_comparison(outcomes: list[Outcome]) -> None:
-    common = (
-        set.intersection(*(set(outcome.overrides) for outcome in outcomes)) if len(outcomes) > 1 else set()
-    )
-    # Combinations of one table may have several goal metrics: each then has its own column.
-    metrics = list(dict.fromkeys(outcome.metric for outcome in outcomes if outcome.metric))
-    rows = []
-    for outcome in outcomes:
-        label = " ".join(word for word in outcome.overrides if word not in common) or "as it is"
-        if outcome.run is None:
-            rows.append([label, *("" for _ in metrics), "failed", f"{outcome.seconds:.1f}", ""])
-            continue
-        test = outcome.run.metrics["test"]
-        assert isinstance(test, dict)
-        verdict = ("passed" if outcome.run.passed else "missed") if outcome.run.gates["gates"] else "none"
-        scores = [interval(test.get(metric)) for metric in metrics]
-        rows.append([label, *scores, verdict, f"{outcome.seconds:.1f}", outcome.run.id])
-    print_table("", ["run", *(f"test {metric}" for metric in metrics), "gates", "seconds", "id"], rows)
-    if common:
-        print_text(f"all with {' '.join(sorted(common))}")
+class _Told:
+    """Says each failure of a run whole, and once: another run may fail in the same words."""
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
+        self._first: dict[tuple[Message, ...], str] = {}
+
+    def failure(self, outcome: Outcome, ended: Ended) -> None:
+        """Say why a run failed, if it did."""
+        if outcome.error is None:
+            return
+        if self._options.debug and ended.trace:
+            print_trace(ended.trace)
+        if self._options.json:
+            return
+        label = outcome.combination.label
+        first = self._first.setdefault(outcome.error.messages, label)
+        say(f"{label} failed as {first} did" if first != label else f"{label} failed\n\n{outcome.error}")

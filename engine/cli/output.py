@@ -12,9 +12,10 @@ import json as json_library
 import os
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Literal, TextIO
 
-from engine.errors import EngineError
+from engine.errors import EngineError, report
+from engine.redaction import redact
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -27,8 +28,8 @@ class OutputError(EngineError):
 
 
 def print_json(document: object) -> None:
-    """Print one JSON document on stdout."""
-    _write(sys.stdout, json_library.dumps(document, indent=2, ensure_ascii=False) + "\n")
+    """Print one JSON document on stdout; what it says of errors is without secrets."""
+    _write(sys.stdout, json_library.dumps(_redacted(document), indent=2, ensure_ascii=False) + "\n")
 
 
 def print_text(text: str) -> None:
@@ -41,7 +42,7 @@ def print_error(error: EngineError, *, json: bool) -> None:
 
     Where stdout can't take the document stderr has the words; where neither can, the exit code must do.
     """
-    words = "\n\n".join(str(message) for message in error.messages) + "\n"
+    words = report(error.messages) + "\n"
     with contextlib.suppress(OutputError):
         if json and not isinstance(error, OutputError):
             print_json(error.to_json())
@@ -50,14 +51,25 @@ def print_error(error: EngineError, *, json: bool) -> None:
         _write(sys.stderr, words)
 
 
+def say(words: str) -> None:
+    """Print a line on stderr; words that can't be shown are no reason to stop the work."""
+    with contextlib.suppress(OutputError):
+        _write(sys.stderr, words + "\n")
+
+
 def print_trace(trace: str) -> None:
     """Print a traceback on stderr, for --debug."""
     with contextlib.suppress(OutputError):
         _write(sys.stderr, trace)
 
 
-def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table on stdout; numbers, which begin with a digit or a sign, stand on the right."""
+def print_table(
+    title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], *, whole: str = ""
+) -> None:
+    """Print a table on stdout; numbers, which begin with a digit or a sign, stand on the right.
+
+    The column `whole` is never folded: what stands in it is copied into the next command.
+    """
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -66,14 +78,15 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]
     for index, column in enumerate(columns):
         numbers = [row[index] for row in rows if row[index]]
         right = bool(numbers) and all(cell[0].isdigit() or cell[0] in "-+" for cell in numbers)
-        table.add_column(column, justify="right" if right else "left", overflow="fold")
+        justify: Literal["left", "right"] = "right" if right else "left"
+        table.add_column(column, justify=justify, overflow="fold", no_wrap=column == whole)
     for row in rows:
         table.add_row(*(Text(cell, style=_style(cell)) for cell in row))
-    is_terminal = _is_terminal(sys.stdout)
+    live = is_terminal(sys.stdout)
     # Drawn aside: Rich itself would end the process where nobody reads any more.
     drawn = io.StringIO()
-    width = None if is_terminal else _PIPED_WIDTH
-    console = Console(file=drawn, force_terminal=is_terminal, width=width, highlight=False)
+    width = None if live else _PIPED_WIDTH
+    console = Console(file=drawn, force_terminal=live, width=width, highlight=False)
     if title:
         console.print(Text(title, style="bold"))
     console.print(table)
@@ -91,7 +104,8 @@ def _write(stream: TextIO | None, words: str) -> None:
     if stream is None:
         return
     try:
-        stream.write(words)
+        # What goes wrong is told in words of the system and of libraries, which know of no secrets.
+        stream.write(redact(words) if stream is sys.stderr else words)
         stream.flush()
     except BrokenPipeError:
         _close(stream)
@@ -101,7 +115,16 @@ def _write(stream: TextIO | None, words: str) -> None:
         raise OutputError.of(f"{name} can't be written: {error.strerror}") from error
 
 
-def _is_terminal(stream: TextIO | None) -> bool:
+def _redacted(document: object, *, in_error: bool = False) -> object:
+    if isinstance(document, dict):
+        return {key: _redacted(inner, in_error=in_error or key == "error") for key, inner in document.items()}
+    if isinstance(document, list | tuple):
+        return [_redacted(inner, in_error=in_error) for inner in document]
+    return redact(document) if in_error and isinstance(document, str) else document
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    """Tell whether a person sees what is written to a stream as it is written."""
     return stream is not None and stream.isatty()
 
 
@@ -129,7 +152,7 @@ class Watcher:
 
     def started(self, step: str) -> None:
         """Show the step that begins."""
-        if self._quiet or not _is_terminal(sys.stderr):
+        if self._quiet or not is_terminal(sys.stderr):
             return
         from rich.console import Console
         from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -154,20 +177,15 @@ class Watcher:
         """Take the bar away and leave one line."""
         self.close()
         if not self._quiet:
-            self._say(f"{step:<28} {seconds:8.2f} s\n")
+            say(f"{step:<28} {seconds:8.2f} s")
 
     def noted(self, words: str) -> None:
         """Print a note."""
         if not self._quiet:
-            self._say(f"note: {words}\n")
+            say(f"note: {words}")
 
     def close(self) -> None:
         """Take the bar away, also after an error."""
         if self._bar is not None:
             self._bar.stop()
             self._bar = None
-
-    def _say(self, words: str) -> None:
-        # Progress that can't be shown is no reason to stop the work.
-        with contextlib.suppress(OutputError):
-            _write(sys.stderr, words)

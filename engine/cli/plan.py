@@ -2,51 +2,169 @@
 
 from __future__ import annotations
 
-from engine.cli.arguments import Options, Parser, add_common, add_recipe
+from engine.cli.arguments import Options, Parser, add_common, add_recipe, add_roots, add_runs_folder
+from engine.cli.origins import origins_of
 from engine.cli.output import Watcher, print_json, print_table, print_text
 from engine.errors import RecipeError
+from engine.machine import memory_mib
 from engine.plan import Plan, load_checked, make_plan
-from engine.recipe.places import Places
-from engine.recipe.text import KeyPath, Plain
+from engine.runs.earlier import Earlier
+from engine.training.rehearsal import Rehearsal
+
+_MINUTE, _HOUR = 60, 3600
+_MIB_A_GIB = 1024
 
 
 def add_arguments(parser: Parser) -> None:
     """Declare what `engine plan` takes."""
     add_recipe(parser)
     parser.add_argument("--origins", action="store_true", help="show where each value was written")
+    parser.add_argument(
+        "--check-data", action="store_true", help="read the rows, and check them as a run does before it fits"
+    )
+    parser.add_argument(
+        "-m", "--multirun", action="store_true", help="plan one run for each combination of values"
+    )
+    add_roots(parser)
+    add_runs_folder(parser)
     add_common(parser)
 
 
 def call(options: Options) -> int:
-    """Print the plan; a wrong recipe or data header is refused as `engine run` would."""
+    """Print the plan; a wrong recipe or wrong data is refused as `engine run` would."""
     if options.recipe is None:
         raise RecipeError.of("a recipe is needed", file="command line", try_="engine plan RECIPE")
-    spec = load_checked(options.recipe, options.overrides, listener=Watcher(quiet=options.quiet))
-    plan = make_plan(spec)
-    origins = _origins(spec.to_plain(), spec.places) if options.origins else []
+    watcher = Watcher(quiet=options.quiet)
+    if options.multirun:
+        from engine.cli.plans import plan_many
+
+        return plan_many(options, watcher)
+    spec = load_checked(
+        options.recipe, options.overrides, listener=watcher, roots=options.root, runs=options.runs
+    )
+    plan = make_plan(spec, check_data=options.check_data)
+    origins = origins_of(spec) if options.origins else []
     if options.json:
-        print_json({**plan.to_json(), **({"origins": origins} if options.origins else {})})
+        told = [origin.to_json() for origin in origins]
+        print_json({**plan.to_json(), **({"origins": told} if options.origins else {})})
         return 0
     _print(plan)
     if options.origins:
-        rows = [[origin["key"], origin["value"], origin["from"]] for origin in origins]
+        rows = [[origin.key, origin.value, str(origin)] for origin in origins]
         print_table("where each value was written", ["key", "value", "from"], rows)
     return 0
 
 
 def _print(plan: Plan) -> None:
-    rows = [[step.name, step.does, step.reads, step.writes] for step in plan.steps]
-    print_table(f"{plan.name}: what a run would do", ["step", "does", "reads", "writes"], rows)
-    print_text(f"fits     {plan.n_fits}")
+    costs = plan.estimate.steps
+    rows = [
+        [
+            step.name,
+            step.does,
+            ", ".join(step.reads),
+            ", ".join(step.writes),
+            time_of(costs[step.name].seconds),
+            memory_of(costs[step.name].peak_mib),
+        ]
+        for step in plan.steps
+    ]
+    columns = ["step", "does", "reads", "writes", "time", "memory"]
+    print_table(f"{plan.name}: what a run would do, and what it would take, about", columns, rows)
+    header = plan.header
+    about = "" if header.is_exact else "about "
+    size = f"{header.n_bytes / 2**20:.1f} MiB"
+    print_text(f"data     {about}{header.n_rows} rows, {size}, {header.path}")
+    if plan.rehearsal is not None:
+        _print_rehearsal(plan.rehearsal)
+    print_text(f"fits     {_fits(plan)}")
     print_text(f"gates    {'; '.join(plan.gates) or 'none'}")
-    about = "" if plan.header.is_exact else "about "
-    n_bytes = plan.header.n_bytes
-    print_text(f"data     {about}{plan.header.n_rows} rows, {n_bytes / 2**20:.1f} MiB, {plan.header.path}")
+    _print_estimate(plan)
+    for run in plan.earlier:
+        print_text(f"before   {_of_earlier(run)}")
 
 
-def _origins(plain: Plain, places: Places, path: KeyPath = ()) -> list[dict[str, str]]:
-    if isinstance(plain, dict) and plain:
-        return [row for key, inner in plain.items() for row in _origins(inner, places, (*path, key))]
-    file, line = places.find(path)
-    words = "null" if plain is None else str(plain)
-    return [{"key": ".".join(path), "value": words, "from": f"{file}:{line}" if line else file}]
+def _fits(plan: Plan) -> str:
+    fits = plan.fits
+    parts = ["the model"]
+    parts += [f"{fits.folds} folds"] if fits.folds else []
+    parts += [f"{fits.baselines} baselines"] if fits.baselines else []
+    return f"{fits.total}: {', '.join(parts)}"
+
+
+def _print_estimate(plan: Plan) -> None:
+    found = plan.estimate
+    if found.seconds is None:
+        unknown = ", ".join(found.unmeasured)
+        print_text(f"time     no measure of {unknown}; all else about {time_of(found.known_s)}")
+    else:
+        peak = "" if found.peak_mib is None else f", and {memory_of(found.peak_mib)} of memory"
+        print_text(f"time     about {time_of(found.seconds)}, {time_of(found.start_s)} of it to start{peak}")
+    if found.peak_mib is not None and found.peak_mib > memory_mib():
+        print_text(
+            f"note     this machine has {memory_of(memory_mib())} of memory: the run is likely to be killed"
+        )
+    print_text(f"basis    {found.basis}")
+    if found.guesses and found.seconds is not None:
+        print_text(f"taken    {'; '.join(found.guesses)}")
+
+
+def _print_rehearsal(rows: Rehearsal) -> None:
+    sizes = ", ".join(f"{n} {name}" for name, n in rows.sizes.items())
+    print_text(f"checked  {rows.n_rows} rows hold what the schema says: {sizes}")
+    for note in rows.notes:
+        print_text(f"note     {note}")
+
+
+def _of_earlier(run: Earlier) -> str:
+    """Say what is there of an earlier run, what of it would be used, and the command for it."""
+    if run.state == "at work":
+        return f"run {run.run} of this recipe is at work now"
+    if run.state == "interrupted":
+        wrote = f"has written {', '.join(run.wrote)}" if run.wrote else "has written nothing"
+        if run.same_code is False or run.same_data is False:
+            what = "data" if run.same_data is False else "code or versions"
+            return f"run {run.run} was interrupted, and can't be resumed: {what} have changed since"
+        resumed = f"engine run --resume {run.run} does its steps again under the same id"
+        return f"run {run.run} was interrupted, and {wrote}; {resumed}"
+    if run.same_code and run.same_data:
+        words = "is finished, with this data, code and versions: a new run would give the same numbers"
+    elif run.same_data:
+        words = "is finished, with this data and other code or versions: a new run may differ in its numbers"
+    else:
+        words = "is finished, with data that is not the same any more"
+    return f"run {run.run} of this recipe {words}; engine show {run.run}"
+
+
+def time_of(seconds: float | None) -> str:
+    """Return seconds as a person reads them, to two digits; a question mark where there is no measure.
+
+    Examples
+    --------
+    >>> time_of(0.034), time_of(7.26), time_of(84), time_of(9000), time_of(None)
+    ('0.03 s', '7.3 s', '1 min 24 s', '2 h 30 min', '?')
+    """
+    if seconds is None:
+        return "?"
+    if seconds < 1:
+        return f"{max(seconds, 0.01):.2f} s"
+    if seconds < 10:  # noqa: PLR2004 (two digits)
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < _MINUTE:
+        return f"{whole} s"
+    if whole < _HOUR:
+        return f"{whole // _MINUTE} min {whole % _MINUTE} s"
+    return f"{whole // _HOUR} h {whole % _HOUR // _MINUTE} min"
+
+
+def memory_of(mib: float | None) -> str:
+    """Return MiB as a person reads them, to two digits; a question mark where there is no measure.
+
+    Examples
+    --------
+    >>> memory_of(396.5), memory_of(2875), memory_of(None)
+    ('400 MiB', '2.8 GiB', '?')
+    """
+    if mib is None:
+        return "?"
+    return f"{mib / _MIB_A_GIB:.1f} GiB" if mib >= _MIB_A_GIB else f"{float(f'{mib:.2g}'):.0f} MiB"

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
-from engine.cli.arguments import Options, Parser, add_common, add_recipe, add_runs_folder, runs_folder
-from engine.cli.multirun import elsewhere, run_many
+from engine.cli.arguments import (
+    Options,
+    Parser,
+    add_common,
+    add_recipe,
+    add_roots,
+    add_runs_folder,
+    runs_folder,
+)
+from engine.cli.multirun import run_many
 from engine.cli.output import Watcher, print_json
 from engine.cli.summary import print_run, run_to_json
 from engine.errors import GateError, RecipeError
@@ -13,10 +21,24 @@ def add_arguments(parser: Parser) -> None:
     """Declare what `engine run` takes."""
     add_recipe(parser)
     parser.add_argument(
-        "-m", "--multirun", action="store_true", help="one run for each combination of values"
+        "-m",
+        "--multirun",
+        action="store_true",
+        help="one run for each combination of values: key=1,2 key=range(start,stop,step) group=glob(*); "
+        "compute.parallel_runs of them side by side",
     )
-    parser.add_argument("--resume", metavar="RUN", help="finish an interrupted run under its own id")
+    parser.add_argument(
+        "--skip-finished",
+        action="store_true",
+        help="with -m: take a combination's earlier run where recipe, data, code and versions are the same",
+    )
+    parser.add_argument(
+        "--resume",
+        metavar="RUN",
+        help="finish an interrupted run under its own id; NAME@latest: the latest interrupted one",
+    )
     add_runs_folder(parser)
+    add_roots(parser)
     add_common(parser)
 
 
@@ -30,11 +52,17 @@ def call(options: Options) -> int:
             raise RecipeError.of("a recipe is needed", file="command line", try_="engine run RECIPE")
         if options.multirun:
             return run_many(options, watcher)
+        if options.skip_finished:
+            raise RecipeError.of("--skip-finished belongs to -m", file="command line", try_="engine runs")
         from engine import load
+
+        spec = load(
+            options.recipe, options.overrides, listener=watcher, roots=options.root, runs=options.runs
+        )
+        # What trains is imported once there is something to train.
         from engine.lifecycle import run
 
-        spec = load(options.recipe, options.overrides, listener=watcher)
-        done = run(elsewhere(spec, options), listener=watcher)
+        done = run(spec, listener=watcher)
     finally:
         watcher.close()
     return _tell(options, done)
@@ -44,10 +72,11 @@ def _resume(options: Options, watcher: Watcher) -> int:
     from engine.lifecycle import resume
     from engine.runs.run import find_interrupted
 
-    if options.recipe is not None:
-        raise RecipeError.of("--resume takes its recipe from the interrupted run", file="command line")
+    if options.recipe is not None or options.multirun:
+        what = "--resume finishes one run, and takes its recipe from that run"
+        raise RecipeError.of(what, file="command line", try_="engine run --resume RUN")
     folder = find_interrupted(str(options.resume), root=runs_folder(options))
-    return _tell(options, resume(folder, listener=watcher))
+    return _tell(options, resume(folder, listener=watcher, roots=options.root))
 
 
 def _tell(options: Options, done: object) -> int:

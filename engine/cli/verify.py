@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.cli.arguments import Options, Parser, add_common, add_run, runs_folder
+from engine.cli.arguments import Options, Parser, add_common, add_roots, add_run, runs_folder
 from engine.cli.output import Watcher, print_json, print_text
 from engine.errors import EngineError
 from engine.runs.run import find_run
@@ -11,6 +11,7 @@ from engine.runs.run import find_run
 def add_arguments(parser: Parser) -> None:
     """Declare what `engine verify` takes."""
     add_run(parser)
+    add_roots(parser)
     add_common(parser)
 
 
@@ -21,7 +22,7 @@ def call(options: Options) -> int:
     run = find_run(options.run, root=runs_folder(options))
     watcher = Watcher(quiet=options.quiet)
     try:
-        same = verify(run, listener=watcher)
+        same = verify(run, listener=watcher, roots=options.root)
     finally:
         watcher.close()
     if options.json:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeAlias
 
 import numpy as np
 import polars as pl
 
-Array = np.ndarray
+Array: TypeAlias = "np.ndarray"
 
 
 def near_shares(n: int, *, shares: Sequence[float], rng: np.random.Generator) -> Array:

@@ -1,6 +1,7 @@
 """ISO 8601 dates and times, the only ones that are read: one grammar for a text and for a column of texts.
 
-A value is held in microseconds of UTC without a zone; a time without an offset is taken as UTC.
+A value is held in microseconds of UTC without a zone; a time without an offset is taken as UTC, a month
+without a day as its first.
 """
 
 from __future__ import annotations
@@ -14,9 +15,10 @@ import polars as pl
 _YEAR = "(?:[0-9]{3}[1-9]|[0-9]{2}[1-9]0|[0-9][1-9]00|[1-9]000)"
 _OFFSET = "(?:Z|[+-](?:[01][0-9]|2[0-3]):?[0-5][0-9])"
 _TIME = "(?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:[.][0-9]{1,9})?)?"
-ISO = f"{_YEAR}-[0-9]{{2}}-[0-9]{{2}}(?:[T ]{_TIME}{_OFFSET}?)?"
+ISO = f"{_YEAR}-[0-9]{{2}}(?:-[0-9]{{2}}(?:[T ]{_TIME}{_OFFSET}?)?)?"
 _ISO = re.compile(ISO)
 _FRACTION = re.compile("[.]([0-9]+)")
+_MONTH = len("2020-01")
 _PLAIN = {10: "%Y-%m-%d", 19: "%Y-%m-%d %H:%M:%S"}
 _NAIVE = ("%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S%.f")
 _ZONED = ("%Y-%m-%d %H:%M%#z", "%Y-%m-%d %H:%M:%S%.f%#z")
@@ -31,11 +33,15 @@ def parse(text: str) -> datetime | None:
     --------
     >>> parse("2020-01-01T10:00:00+02:00")
     datetime.datetime(2020, 1, 1, 8, 0)
+    >>> parse("2020-03")
+    datetime.datetime(2020, 3, 1, 0, 0)
     >>> parse("01/02/2020") is None
     True
     """
     if _ISO.fullmatch(text) is None:
         return None
+    if len(text) == _MONTH:
+        text += "-01"
     try:
         moment = datetime.fromisoformat(_FRACTION.sub(lambda m: f".{m[1][:6]:0<6}", text))
         return moment if moment.tzinfo is None else moment.astimezone(UTC).replace(tzinfo=None)
@@ -47,6 +53,10 @@ def parse_column(texts: pl.Series) -> pl.Series:
     """Return the moments that texts name, as `Datetime("us")`; null where `parse` gives None."""
     known = texts.set(~texts.str.contains(f"^{ISO}$").fill_null(value=True), None)
     lengths = known.str.len_bytes()
+    is_month = (lengths == _MONTH).fill_null(value=False)
+    if is_month.any():
+        known = (known + "-01").zip_with(is_month, known)
+        lengths = known.str.len_bytes()
     shortest, longest = lengths.min(), lengths.max()
     if shortest is None:
         return pl.Series(texts.name, [None] * len(texts), dtype=pl.Datetime("us"))

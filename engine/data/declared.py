@@ -18,6 +18,10 @@ _ROLE_TYPES: dict[Role, frozenset[str]] = {
     "time": _ORDERED,
     "weight": frozenset({"integer", "number"}),
 }
+_NO_NULL_TARGET = (
+    "a target can't be nullable: a row without it teaches nothing; "
+    "schema.missing_target: drop leaves such rows out"
+)
 _TAKEN, _TAKEN_PREFIX = "prediction", "probability_"
 _VALUE_KINDS: dict[str, tuple[type, ...]] = {
     "integer": (int,),
@@ -26,6 +30,7 @@ _VALUE_KINDS: dict[str, tuple[type, ...]] = {
     "text": (str,),
     "category": (str, int, bool),
 }
+_KINDS: dict[type, str] = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
 
 
 def check_schema(spec: Spec) -> list[Message]:
@@ -35,6 +40,9 @@ def check_schema(spec: Spec) -> list[Message]:
 
 def _check_roles(spec: Spec) -> Iterator[Message]:
     schema = spec.schema_
+    if not schema.columns:
+        yield Message("no column is declared", "schema.columns", try_="engine init DATA --target COL")
+        return
     if schema.target not in schema.columns:
         yield Message(
             f"the target '{schema.target}' is not among the columns",
@@ -71,7 +79,7 @@ def _check_column(spec: Spec, name: str) -> Iterator[Message]:
     if column.role == "weight" and column.nullable:
         yield Message("a weight can't be nullable: a row counts for something", f"{place}.nullable")
     if name == spec.schema_.target and column.nullable:
-        yield Message("a target can't be nullable: a row without it teaches nothing", f"{place}.nullable")
+        yield Message(_NO_NULL_TARGET, f"{place}.nullable")
     rules: list[tuple[str, frozenset[str]]] = [
         ("min", _ORDERED),
         ("max", _ORDERED),
@@ -102,9 +110,9 @@ def _check_name(spec: Spec, name: str, place: str) -> Iterator[Message]:
 def _check_bound(column: ColumnSpec, key: str) -> Iterator[Message]:
     limit = column.min if key.endswith(".min") else column.max
     if column.type == "datetime" and (not isinstance(limit, str) or parse(limit) is None):
-        yield Message(f"{limit!r} is not an ISO 8601 date or time, such as '2020-01-31'", key)
+        yield Message(f"{_written(limit)} is not an ISO 8601 date or time, such as '2020-01-31'", key)
     if column.type != "datetime" and isinstance(limit, str):
-        yield Message(f"{limit!r} is not a number", key)
+        yield Message(f"'{limit}' is not a number", key, suggestion=_without_zeros(limit))
 
 
 def _check_order(column: ColumnSpec, place: str) -> Iterator[Message]:
@@ -115,23 +123,25 @@ def _check_order(column: ColumnSpec, place: str) -> Iterator[Message]:
     else:
         crossed = isinstance(low, float | int) and isinstance(high, float | int) and low > high
     if crossed:
-        yield Message(f"min {low} is above max {high}", f"{place}.min")
+        shown = [f"{bound:.12g}" if isinstance(bound, float) else str(bound) for bound in (low, high)]
+        yield Message(f"min {shown[0]} is above max {shown[1]}", f"{place}.min")
 
 
 def _check_values(column: ColumnSpec, key: str) -> Iterator[Message]:
     values = column.values or ()
     kinds = _VALUE_KINDS[column.type]
     if not values:
-        yield Message("no value is allowed: name at least one", key)
+        yield Message("the list is empty, so that no value is allowed: name at least one", key)
     wrong = [value for value in values if type(value) not in kinds]
     if wrong:
-        words = " or ".join(kind.__name__ for kind in kinds)
-        yield Message(f"{wrong[0]!r} is not a value of the type {column.type} ({words})", key)
+        words = " or ".join(_KINDS[kind] for kind in kinds if kind is not int or float not in kinds)
+        yield Message(f"{_written(wrong[0])} is not {words}, which the type {column.type} asks for", key)
     elif column.type == "category" and len({type(value) for value in values}) > 1:
         what = "the values are of more than one kind; write all as text, all as integers or all as booleans"
         yield Message(what, key)
-    if len(set(map(repr, values))) < len(values):
-        yield Message("a value stands twice", key)
+    twice = next((value for index, value in enumerate(values) if value in values[:index]), None)
+    if twice is not None and not wrong:
+        yield Message(f"{_written(twice)} stands twice", key)
 
 
 def _check_pattern(column: ColumnSpec, key: str) -> Iterator[Message]:
@@ -152,6 +162,16 @@ def _check_max_length(column: ColumnSpec, key: str) -> Iterator[Message]:
         yield Message(f"max_length {column.max_length} allows no text", key)
     if column.type == "category" and any(not isinstance(value, str) for value in column.values or ()):
         yield Message("max_length is a rule on text, and the values of this category are not", key)
+
+
+def _written(value: object) -> str:
+    """Return a value as a recipe writes it."""
+    return f"'{value}'" if isinstance(value, str) else str(value).lower()
+
+
+def _without_zeros(text: str) -> str:
+    """Return the number that was meant by one with zeros in front, or an empty text."""
+    return match[1] if (match := re.fullmatch(r"0+([0-9]+)", text)) else ""
 
 
 _CHECKS: dict[str, Callable[[ColumnSpec, str], Iterator[Message]]] = {

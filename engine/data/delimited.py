@@ -11,29 +11,29 @@ import csv
 import hashlib
 import io
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 
+from engine.data.encoding import Readable, decoded, not_utf8, refuse_foreign
 from engine.data.violation import N_SHOWN, counted
 from engine.errors import DataError, Message
+from engine.recipe.spec import DataSpec
 
 BLOCK_BYTES = 8 * 2**20
 # A record that is not complete within this many bytes is taken for an unclosed quote.
 _MAX_RECORD_BYTES = 64 * 2**20
 _NEWLINE, _RETURN, _QUOTE = b'\n\r"'
 _LINE_ENDS = re.compile(rb"(?:\r?\n)*")
+_EXCELS_NOTE = re.compile(rb"(?i:sep=).\r?")
 _BOM = b"\xef\xbb\xbf"
-_UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
-
-
-class Readable(Protocol):
-    """A binary file, as far as it is needed here."""
-
-    def read(self, size: int, /) -> bytes:
-        """Return up to `size` bytes, empty at the end."""
+# Enough to tell by its first bytes what a file is.
+_N_FIRST = 16
+# What else may stand between fields, tried where the declared delimiter does not fit the header.
+_DELIMITERS = (";", "\t", ",", "|")
+_BOTH = "data.delimiter and data.decimal are both '{}': a number with a fraction must stand in quotes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +82,8 @@ class Delimited:
         Open at its beginning.
     shown
         The file's name in messages.
+    decimal
+        What stands before the fraction of a number, as far as the fields can't be told apart for it.
 
     Raises
     ------
@@ -89,9 +91,18 @@ class Delimited:
         If the header is empty, is not UTF-8, or names a column twice or not at all.
     """
 
-    def __init__(self, file: Readable, *, delimiter: str, shown: str, block_bytes: int = BLOCK_BYTES) -> None:
+    def __init__(
+        self,
+        file: Readable,
+        *,
+        delimiter: str,
+        shown: str,
+        block_bytes: int = BLOCK_BYTES,
+        decimal: str = ".",
+    ) -> None:
         self._file = file
         self._delimiter = delimiter
+        self._decimal = decimal
         self._shown = shown
         self._block_bytes = block_bytes
         if len(delimiter.encode()) != 1 or delimiter in '"\r\n':
@@ -134,16 +145,15 @@ class Delimited:
             raise self._ragged_error(ragged)
 
     def _read_header(self) -> tuple[bytes, bytes]:
-        content = self._file.read(self._block_bytes)
+        content = self._file.read(max(self._block_bytes, _N_FIRST))
         if not content:
             raise DataError.of("the file is empty (0 bytes)", file=self._shown)
-        if content.startswith(_UTF16_MARKS) or b"\0" in content[:4]:
-            raise self._error("the text is UTF-16 or UTF-32; save it as UTF-8", line=1)
+        refuse_foreign(content, encoding="utf-8", shown=self._shown)
         content = content.removeprefix(_BOM)
         end = _last_record_end(content[:65536], first=True)
         while end is None:
             end = _last_record_end(content, first=True)
-            more = b"" if end is not None else self._file.read(self._block_bytes)
+            more = b"" if end is not None else self._file.read(max(self._block_bytes, len(content)))
             if end is None and not more:
                 return b"", content
             content += more
@@ -153,19 +163,21 @@ class Delimited:
 
     def _columns(self, header: bytes) -> tuple[str, ...]:
         self._check_characters(header)
-        if b'"' in header:
-            self._check_quotes(header)
+        if wrong := _misquoted(header, self._delimiter):
+            fitting = next((mark for mark in _DELIMITERS if not _misquoted(header, mark)), "")
+            if fitting:
+                raise other_delimiter(fitting, file=self._shown)
+            raise self._error_at(header, *wrong)
         lines = io.StringIO(header.decode().removesuffix("\r"), newline="")
-        names = tuple(next(csv.reader(lines, delimiter=self._delimiter, strict=True), ()))
-        mistakes = []
-        if not names or not all(names):
-            what = (
-                f"column {names.index('') + 1} of the header has no name" if names else "the header is empty"
-            )
-            mistakes.append(Message(what, "", self._shown, 1))
-        for name in sorted({name for name in names if name and names.count(name) > 1}, key=names.index):
-            what = f"the header names '{name}' {names.count(name)} times"
-            mistakes.append(Message(what, name, self._shown, 1))
+        try:
+            names = tuple(next(csv.reader(lines, delimiter=self._delimiter, strict=True), ()))
+        except csv.Error:
+            longest = f"a name of more than {csv.field_size_limit()} characters"
+            raise self._error(f"the header has {longest}: is this a table?", line=1) from None
+        mistakes = _nameless(names, header, self._shown)
+        for name, n in Counter(names).items():
+            if name and n > 1:
+                mistakes.append(Message(f"the header names '{name}' {n} times", name, self._shown, 1))
         if mistakes:
             raise DataError(mistakes)
         return names
@@ -205,8 +217,7 @@ class Delimited:
             try:
                 content.decode()
             except UnicodeDecodeError as exc:
-                byte = f"0x{content[exc.start]:02x}"
-                raise self._error_at(content, exc.start, f"the byte {byte} is not UTF-8") from None
+                raise self._error_at(content, exc.start, not_utf8(content[exc.start])) from None
         if b"\r" in content and content.count(b"\r") != content.count(b"\r\n"):
             self._check_returns(content)
 
@@ -216,22 +227,14 @@ class Delimited:
         lone = np.flatnonzero((octets[:-1] == _RETURN) & (octets[1:] != _NEWLINE))
         outside = lone[np.searchsorted(np.flatnonzero(octets == _QUOTE), lone) % 2 == 0]
         if len(outside):
-            raise self._error_at(content, int(outside[0]), "a carriage return without a line feed")
+            raise self._error_at(
+                content, int(outside[0]), "a carriage return without a line feed: lines end with LF or CR LF"
+            )
 
     def _check_quotes(self, content: bytes) -> None:
         """Refuse a quote that neither opens nor closes a whole field, and one that is never closed."""
-        octets = np.frombuffer(b"\n" + content + b"\n", np.uint8)
-        quotes = np.flatnonzero(octets == _QUOTE)
-        opening, closing = quotes[0::2], quotes[1::2]
-        edge = (_NEWLINE, _QUOTE, ord(self._delimiter))
-        wrong_open = opening[~np.isin(octets[opening - 1], edge)]
-        wrong_close = closing[~np.isin(octets[closing + 1], (*edge, _RETURN))]
-        wrong = np.concatenate([wrong_open, wrong_close])
-        if len(wrong):
-            what = 'a quote (") inside a field: quote the whole field and double the quotes in it'
-            raise self._error_at(content, int(wrong.min()) - 1, what)
-        if len(quotes) % 2:
-            raise self._error_at(content, int(quotes[-1]) - 1, 'a quote (") opens here and is never closed')
+        if wrong := _misquoted(content, self._delimiter):
+            raise self._error_at(content, *wrong)
 
     def _count_records(self, content: bytes, *, quoted: bool) -> tuple[int, list[_Ragged]]:
         """Return the number of records, and those of more or fewer fields than the header."""
@@ -253,6 +256,8 @@ class Delimited:
             what = f"{counted(record.n_fields, 'field')} where the header names {len(self.columns)}"
             if not messages and len(ragged) > 1:
                 what += f" ({len(ragged)} such rows)"
+            if not messages and self._decimal == self._delimiter and record.n_fields > len(self.columns):
+                what += f"; {_BOTH.format(self._delimiter)}"
             messages.append(Message(what, file=self._shown, line=record.line))
         return DataError(messages)
 
@@ -268,6 +273,72 @@ class Delimited:
 
     def _error(self, what: str, *, line: int) -> DataError:
         return DataError.of(what, file=self._shown, line=line)
+
+
+def open_text(file: Readable, data: DataSpec, *, shown: str, block_bytes: int = BLOCK_BYTES) -> Delimited:
+    """Return the delimited text of a file, decoded and delimited as `data` says; see `Delimited`."""
+    return Delimited(
+        decoded(file, encoding=data.encoding, shown=shown),
+        delimiter=data.delimiter,
+        shown=shown,
+        block_bytes=block_bytes,
+        decimal=data.decimal,
+    )
+
+
+def other_delimiter(fitting: str, *, file: str) -> DataError:
+    """Return the error of a header that another delimiter than the declared one fits."""
+    what = "this does not delimit the header"
+    suggestion = fitting.replace("\t", "\\t")
+    return DataError.of(what, key="data.delimiter", file=file, line=1, suggestion=suggestion)
+
+
+def fitting_delimiter(name: str, wanted: Iterable[str]) -> str:
+    """Return what delimits some of the wanted names in a header that was read as one name, or nothing.
+
+    Examples
+    --------
+    >>> fitting_delimiter("age;sex;pay", ["sex", "pay"]), fitting_delimiter("a;b", ["c"])
+    (';', '')
+    """
+    known = set(wanted)
+    return next((mark for mark in _DELIMITERS if mark in name and known.intersection(name.split(mark))), "")
+
+
+def _nameless(names: tuple[str, ...], header: bytes, shown: str) -> list[Message]:
+    """Return what is wrong where the header lacks a name."""
+    if _EXCELS_NOTE.fullmatch(header):
+        what = "this line is Excel's note on the delimiter, not a header; delete the line"
+        return [Message(what, "", shown, 1)]
+    if names and all(names):
+        return []
+    if not names:
+        what = "the header is empty"
+    else:
+        at = names.index("") + 1
+        ends = {
+            1: "; pandas leaves its index out by to_csv(index=False)",
+            len(names): ": it ends with a delimiter",
+        }
+        what = f"column {at} of the header has no name{ends.get(at, '')}"
+    return [Message(what, "", shown, 1)]
+
+
+def _misquoted(content: bytes, delimiter: str) -> tuple[int, str] | None:
+    """Return where the first quote stands that breaks RFC 4180, and what is wrong with it."""
+    if b'"' not in content:
+        return None
+    octets = np.frombuffer(b"\n" + content + b"\n", np.uint8)
+    quotes = np.flatnonzero(octets == _QUOTE)
+    opening, closing = quotes[0::2], quotes[1::2]
+    edge = (_NEWLINE, _QUOTE, ord(delimiter))
+    wrong_open = opening[~np.isin(octets[opening - 1], edge)]
+    wrong_close = closing[~np.isin(octets[closing + 1], (*edge, _RETURN))]
+    wrong = np.concatenate([wrong_open, wrong_close])
+    if len(wrong):
+        what = 'a quote (") inside a field: quote the whole field and double the quotes in it'
+        return int(wrong.min()) - 1, what
+    return (int(quotes[-1]) - 1, 'a quote (") opens here and is never closed') if len(quotes) % 2 else None
 
 
 def _marks(content: bytes, delimiter: str, *, quoted: bool) -> np.ndarray:

@@ -6,9 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.data import parquet
-from engine.data.delimited import Delimited
+from engine.data.columns import NO_ROWS, check_columns, required_columns
+from engine.data.delimited import Hashed, open_text
+from engine.data.footer import Footer, read_footer
+from engine.data.promised import check_promised
 from engine.data.schema import Schema
-from engine.data.source import Format, check_columns, find, format_of, required_columns
+from engine.data.source import Format, find, format_of
+from engine.errors import DataError
 from engine.recipe.spec import DataSpec
 
 _SAMPLE_BYTES = 64 * 2**10
@@ -41,12 +45,22 @@ def read_header(data: DataSpec, schema: Schema | None = None) -> Header:
     Raises
     ------
     DataError
-        If there is no such file, its header is malformed, or columns are missing or extra.
+        If there is no such file, its header is malformed, columns are missing or extra, or a Parquet's footer
+        says that values break the contract.
     """
     path, shown = find(data)
-    header = _parquet(path, shown) if format_of(path, data) == "parquet" else _csv(path, shown, data)
+    if format_of(path, data) == "csv":
+        header = _csv(path, shown, data)
+        footer = None
+    else:
+        footer = read_footer(path)
+        header = _parquet(path, shown, footer)
     if schema is not None:
         check_columns(header.columns, schema=schema, required=required_columns(schema), file=shown)
+        if not header.n_rows:
+            raise DataError.of(NO_ROWS, file=shown)
+    if schema is not None and footer is not None:
+        check_promised(footer.columns, n_rows=footer.n_rows, schema=schema, file=shown)
     return header
 
 
@@ -55,15 +69,20 @@ def columns_of(path: str | Path, data: DataSpec) -> tuple[str, ...]:
     return read_header(data.model_copy(update={"path": str(path)})).columns
 
 
-def _parquet(path: Path, shown: str) -> Header:
-    dtypes = parquet.columns(path, shown=shown)
+def _parquet(path: Path, shown: str, footer: Footer | None) -> Header:
+    if footer is not None:
+        dtypes = {column.name: column.dtype for column in footer.columns}
+        n_rows = footer.n_rows
+    else:
+        dtypes = {name: str(dtype) for name, dtype in parquet.columns(path, shown=shown).items()}
+        n_rows = parquet.n_rows(path, shown=shown)
     return Header(
         path=shown,
         format="parquet",
         n_bytes=path.stat().st_size,
         columns=tuple(dtypes),
-        dtypes=tuple(map(str, dtypes.values())),
-        n_rows=parquet.n_rows(path, shown=shown),
+        dtypes=tuple(dtypes.values()),
+        n_rows=n_rows,
         is_exact=True,
     )
 
@@ -71,10 +90,12 @@ def _parquet(path: Path, shown: str) -> Header:
 def _csv(path: Path, shown: str, data: DataSpec) -> Header:
     n_bytes = path.stat().st_size
     with path.open("rb") as file:
-        text = Delimited(file, delimiter=data.delimiter, shown=shown, block_bytes=_SAMPLE_BYTES)
+        read = Hashed(file)
+        text = open_text(read, data, shown=shown, block_bytes=_SAMPLE_BYTES)
     sample = text.sample
     n_lines = sample.count(b"\n") + (not sample.endswith(b"\n") and len(sample) > 0)
-    n_rest = max(n_bytes - text.header_bytes, 0)
+    # The sample is UTF-8, and the file's own bytes may be more or fewer.
+    n_rest = max(n_bytes * (text.header_bytes + len(sample)) / read.n_bytes - text.header_bytes, 0)
     return Header(
         path=shown,
         format="csv",

@@ -11,7 +11,7 @@ import polars as pl
 
 from engine.data.rules import bound
 from engine.data.schema import Schema
-from engine.data.storage import DTYPES
+from engine.data.storage import dtypes
 
 if TYPE_CHECKING:
     import pandera.polars as pa
@@ -48,7 +48,7 @@ def to_pandera(schema: Schema) -> pa.DataFrameSchema:
             checks.append(pa.Check.ge(0))
         nullable = column.nullable and column.role != "weight"
         columns[column.name] = pa.Column(
-            DTYPES[column.storage], checks=checks, nullable=nullable, unique=column.unique
+            dtypes()[column.storage], checks=checks, nullable=nullable, unique=column.unique
         )
     return pa.DataFrameSchema(columns, strict=schema.extra == "error")
 

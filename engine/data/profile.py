@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from engine.data.schema import Column
+from engine.data.schema import Column, Schema
 from engine.data.source import Table
 from engine.data.split import Parts
 from engine.data.violation import counted, show
@@ -82,7 +82,7 @@ class Profile:
     Attributes
     ----------
     n_duplicate_rows
-        Rows that repeat an earlier one in every column but ids.
+        Rows that repeat an earlier one in every column that is read (role `ignore` is not) but ids.
     target_by_part
         By part: the number of rows of each class, or the mean of a numeric target under `mean`.
     """
@@ -227,6 +227,8 @@ def _warn(
     n_duplicates: int,
     by_part: Mapping[str, Mapping[str, float]],
 ) -> Iterator[Notice]:
+    if table.left_out:
+        yield Notice(table.schema.target.name, table.left_out)
     for column in columns:
         if column.role == "feature":
             yield from _warn_feature(column, table.n_rows)
@@ -244,7 +246,14 @@ def _warn(
     if n_duplicates:
         share = f"{n_duplicates / table.n_rows:.2%}"
         what = f"{counted(n_duplicates, 'row')} ({share}) repeating an earlier row in every column"
-        yield Notice("", what)
+        yield Notice("", what + _but(table.schema))
+
+
+def _but(schema: Schema) -> str:
+    """Return which columns do not count when rows are compared."""
+    named = [("ids", schema.ids), ("ignored ones", schema.of_role("ignore"))]
+    apart = [words for words, columns in named if columns]
+    return f" but {' and '.join(apart)}" if apart else ""
 
 
 def _top_classes(table: Table) -> list[tuple[Scalar, int]]:

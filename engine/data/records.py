@@ -160,7 +160,8 @@ def _mistake(column: Column, value: object, key: str) -> Message | None:
     except ValueError:
         not_finite = column.storage == "float64" and isinstance(value, float)
         asked = "finite" if not_finite else headline("type", expected_type(column))
-        return Message(f"{asked}: {'the value' if hidden else _json(value)} is not", key)
+        cure = "; true, false, 1 and 0 are booleans" if column.storage == "boolean" else ""
+        return Message(f"{asked}: {'the value' if hidden else _json(value)} is not{cure}", key)
     for rule in rules_of(column):
         if rule.accepts is not None and not rule.accepts(held):
             shown = "the value" if hidden else show(value)
@@ -221,6 +222,9 @@ def _integer(given: object) -> int:
 def _boolean(given: object) -> bool:
     if given is True or given is False:
         return given
+    # As in a file: 1 and 0, whole or not, are booleans.
+    if type(given) in (int, float) and given in (0, 1):
+        return given == 1
     raise ValueError
 
 

@@ -8,7 +8,7 @@ read from `schema.json` in the bundle. Rules on values are in `rules`, what a re
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Literal
 
 import msgspec
@@ -44,11 +44,12 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Schema:
-    """All declared columns in the recipe's order, and what to do with others."""
+    """All declared columns in the recipe's order; what to do with others, and with rows without a target."""
 
     columns: tuple[Column, ...]
     positive: Scalar | None
     extra: Literal["error", "ignore"]
+    missing_target: Literal["error", "drop"] = "error"
 
     @property
     def target(self) -> Column:
@@ -73,7 +74,7 @@ class Schema:
         """Return the same contract for the columns of some roles."""
         wanted = set(roles)
         kept = tuple(column for column in self.columns if column.role in wanted)
-        return Schema(columns=kept, positive=self.positive, extra=self.extra)
+        return replace(self, columns=kept)
 
 
 def declare(spec: Spec) -> Schema:
@@ -100,7 +101,12 @@ def declare(spec: Spec) -> Schema:
         columns.append(
             Column(name=name, type=column.type, role=role, storage=storage_of(column, known), **given)
         )
-    return Schema(columns=tuple(columns), positive=declared.positive, extra=declared.extra)
+    return Schema(
+        columns=tuple(columns),
+        positive=declared.positive,
+        extra=declared.extra,
+        missing_target=declared.missing_target,
+    )
 
 
 def storage_of(column: ColumnSpec, known: tuple[Scalar, ...]) -> Storage:
@@ -133,6 +139,6 @@ def from_json(content: Mapping[str, object]) -> Schema:
     if content.get("version") != 1:
         raise DataError.of(f"schema version {content.get('version')!r} is not known", allowed=["1"])
     try:
-        return msgspec.convert({key: content[key] for key in ("columns", "positive", "extra")}, Schema)
+        return msgspec.convert({field.name: content[field.name] for field in fields(Schema)}, Schema)
     except (msgspec.ValidationError, KeyError) as exc:
         raise DataError.of(f"this is not a schema: {exc}") from exc

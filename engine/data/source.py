@@ -13,15 +13,18 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import polars as pl
 
 from engine.data import delimited, parquet
 from engine.data.check import check, to_error
+from engine.data.columns import NO_ROWS, check_columns, required_columns
+from engine.data.missing_target import targets_may_miss, with_cure, with_targets
 from engine.data.schema import Column, Schema
-from engine.data.storage import DTYPES, Held, Refused, hold, is_open, resolve, type_violations
+from engine.data.storage import Held, Refused, dtypes, hold, is_open, resolve, type_violations
 from engine.data.text import typed_blocks
-from engine.data.violation import Violation
-from engine.errors import DataError, Message, nearest
+from engine.data.violation import Violation, counted
+from engine.errors import DataError, nearest
 from engine.recipe.spec import DataSpec
 
 Format = Literal["csv", "parquet"]
@@ -55,16 +58,40 @@ class Table:
         each exactly of its storage's dtype. A missing value is null, never NaN.
     schema
         The contract with every storage resolved.
+    kept
+        Where rows were left out because their target is missing: the places, from 0, that the other rows
+        have in the file, int64, shape (n_rows,), rising. None: every row of the file is here.
+    n_missing_target
+        How many rows were left out for that.
     """
 
     frame: pl.DataFrame
     schema: Schema
     source: Source
+    kept: np.ndarray | None = None
+    n_missing_target: int = 0
 
     @property
     def n_rows(self) -> int:
         """Number of rows."""
         return self.frame.height
+
+    @property
+    def n_rows_read(self) -> int:
+        """Number of rows of the file, those that were left out among them."""
+        return self.n_rows + self.n_missing_target
+
+    @property
+    def left_out(self) -> str:
+        """One sentence on the rows that were left out, empty where none was."""
+        if not self.n_missing_target:
+            return ""
+        rows = f"left out: {self.n_missing_target} of {counted(self.n_rows_read, 'row')}"
+        return f"{rows}, the target '{self.schema.target.name}' missing (schema.missing_target: drop)"
+
+    def places(self, rows: np.ndarray) -> np.ndarray:
+        """Return where some rows, given by their int64 indices, stand in the file, from 0."""
+        return rows if self.kept is None else self.kept[rows]
 
 
 def read(data: DataSpec, schema: Schema, *, need_target: bool = True, resolved: bool = False) -> Table:
@@ -96,15 +123,22 @@ def read(data: DataSpec, schema: Schema, *, need_target: bool = True, resolved: 
     else:
         source, held = _read_parquet(path, shown, schema, required, wanted, opened)
     if held.frame.height == 0:
-        raise DataError.of("the file has a header and no rows", file=shown)
+        raise DataError.of(NO_ROWS, file=shown)
     frame, schema = _resolve(held.frame, schema, opened)
+    drops = need_target and schema.missing_target == "drop"
     violations = [
         *type_violations(held.refused, schema=schema),
-        *check(frame, schema=schema, refused=held.refused),
+        *check(frame, schema=targets_may_miss(schema) if drops else schema, refused=held.refused),
     ]
     if violations:
-        raise to_error(_in_order(violations, schema), file=shown)
-    return Table(frame=frame, schema=schema, source=source)
+        cured = [with_cure(violation, schema=schema) for violation in _in_order(violations, schema)]
+        raise to_error(cured, file=shown)
+    if not drops or not frame[schema.target.name].null_count():
+        return Table(frame=frame, schema=schema, source=source)
+    kept, places = with_targets(frame, schema=schema, shown=shown)
+    return Table(
+        frame=kept, schema=schema, source=source, kept=places, n_missing_target=frame.height - kept.height
+    )
 
 
 def batches(
@@ -156,7 +190,7 @@ def conform(frame: pl.DataFrame, *, schema: Schema, file: str = "") -> pl.DataFr
     check_columns(frame.columns, schema=schema, required=required, file=file)
     wanted = schema.only(["feature", "id"]).columns
     present = tuple(column for column in wanted if column.name in frame.columns)
-    held = hold(frame, present, from_text=False)
+    held = hold(frame, present, decimal=None)
     return next(iter(_checked([held], schema, file)))
 
 
@@ -168,13 +202,14 @@ def find(data: DataSpec) -> tuple[Path, str]:
     DataError
         If there is no such file.
     """
-    path = Path(data.path)
-    shown = os.path.relpath(path) if path.is_absolute() and path.is_relative_to(Path.cwd()) else data.path
+    path, shown = Path(data.path), data.shown
+    if data.reference is None and path.is_absolute() and path.is_relative_to(Path.cwd()):
+        shown = os.path.relpath(path)
     if path.is_dir():
         raise DataError.of(f"'{shown}' is a folder, not a file", key="data.path")
     if not path.is_file():
         names = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
-        near = nearest(path.name, names)
+        near = nearest(path.name, names) if data.reference is None else ""
         suggestion = os.path.join(os.path.dirname(shown), near) if near else ""
         raise DataError.of(f"there is no file '{shown}'", key="data.path", suggestion=suggestion)
     return path, shown
@@ -190,48 +225,14 @@ def format_of(path: Path, data: DataSpec) -> Format:
         return "parquet" if file.read(4) == _PARQUET_MAGIC else "csv"
 
 
-def check_columns(names: Iterable[str], *, schema: Schema, required: set[str], file: str) -> None:
-    """Hold a file's column names against the schema's.
-
-    Raises
-    ------
-    DataError
-        With one message for each required column that is missing and, unless `schema.extra` is `ignore`, for
-        each column that the schema does not name.
-    """
-    present = tuple(names)
-    declared = [column.name for column in schema.columns]
-    missing = [name for name in declared if name in required and name not in present]
-    extra = [] if schema.extra == "ignore" else [name for name in present if name not in declared]
-    strangers = [name for name in present if name not in declared]
-    messages = [
-        Message("the column is missing", name, file, suggestion=nearest(name, strangers), allowed=present)
-        for name in missing
-    ]
-    for name in extra:
-        what = "the schema does not name this column (schema.extra: ignore leaves such columns out)"
-        near = nearest(name, [other for other in declared if other not in present])
-        messages.append(Message(what, name, file, suggestion=near))
-    if messages:
-        raise DataError(messages)
-
-
-def required_columns(schema: Schema, *, need_target: bool = True) -> set[str]:
-    """Return the columns that a table to learn from must have."""
-    excused = {"ignore"} if schema.extra == "ignore" else set()
-    if not need_target:
-        excused.add("target")
-    return {column.name for column in schema.columns if column.role not in excused}
-
-
 def _read_csv(
     path: Path, shown: str, data: DataSpec, schema: Schema, required: set[str], wanted: tuple[Column, ...]
 ) -> tuple[Source, Held]:
     with path.open("rb") as raw:
         file = delimited.Hashed(raw)
-        text = delimited.Delimited(file, delimiter=data.delimiter, shown=shown)
+        text = delimited.open_text(file, data, shown=shown)
         check_columns(text.columns, schema=schema, required=required, file=shown)
-        present = tuple(column for column in wanted if column.name in text.columns)
+        present = _present(wanted, text.columns)
         parts = list(typed_blocks(text, present, data))
         source = Source(str(path), "csv", file.n_bytes, file.hexdigest())
     return source, _join(parts, present)
@@ -250,7 +251,7 @@ def _read_parquet(
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     names = parquet.columns(path, shown=shown)
     check_columns(names, schema=schema, required=required, file=shown)
-    present = tuple(column for column in wanted if column.name in names)
+    present = _present(wanted, names)
     frame = parquet.frame(path, [column.name for column in present], shown=shown)
     after = path.stat()
     if (before.st_mtime_ns, before.st_size) != (after.st_mtime_ns, after.st_size):
@@ -261,18 +262,16 @@ def _read_parquet(
         else column
         for column in present
     )
-    return Source(str(path), "parquet", after.st_size, sha256), hold(frame, as_found, from_text=False)
+    return Source(str(path), "parquet", after.st_size, sha256), hold(frame, as_found, decimal=None)
 
 
 def _csv_parts(
     path: Path, shown: str, data: DataSpec, schema: Schema, required: set[str], wanted: tuple[Column, ...]
 ) -> Iterator[Held]:
     with path.open("rb") as file:
-        text = delimited.Delimited(
-            file, delimiter=data.delimiter, shown=shown, block_bytes=_BATCH_BLOCK_BYTES
-        )
+        text = delimited.open_text(file, data, shown=shown, block_bytes=_BATCH_BLOCK_BYTES)
         check_columns(text.columns, schema=schema, required=required, file=shown)
-        present = tuple(column for column in wanted if column.name in text.columns)
+        present = _present(wanted, text.columns)
         yield _empty(present)
         yield from typed_blocks(text, present, data)
 
@@ -287,14 +286,19 @@ def _parquet_parts(
 ) -> Iterator[Held]:
     names = parquet.columns(path, shown=shown)
     check_columns(names, schema=schema, required=required, file=shown)
-    present = tuple(column for column in wanted if column.name in names)
+    present = _present(wanted, names)
     yield _empty(present)
     for frame in parquet.frames(path, [column.name for column in present], n_rows=n_rows, shown=shown):
-        yield hold(frame, present, from_text=False)
+        yield hold(frame, present, decimal=None)
+
+
+def _present(wanted: tuple[Column, ...], names: Iterable[str]) -> tuple[Column, ...]:
+    known = frozenset(names)
+    return tuple(column for column in wanted if column.name in known)
 
 
 def _empty(columns: tuple[Column, ...]) -> Held:
-    return Held(pl.DataFrame(schema={column.name: DTYPES[column.storage] for column in columns}))
+    return Held(pl.DataFrame(schema={column.name: dtypes()[column.storage] for column in columns}))
 
 
 def _checked(parts: Iterable[Held], schema: Schema, shown: str) -> Iterator[pl.DataFrame]:
@@ -339,7 +343,8 @@ def _join(parts: list[Held], columns: tuple[Column, ...]) -> Held:
         examples = tuple(
             text for part in parts if name in part.refused for text in part.refused[name].examples
         )
-        refused[name] = Refused(pl.concat(masks), examples[:3])
+        notes = frozenset().union(*(part.refused[name].notes for part in parts if name in part.refused))
+        refused[name] = Refused(pl.concat(masks), examples[:3], notes)
     return Held(frame, refused)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 import polars as pl
@@ -20,7 +21,7 @@ from engine.data.violation import N_SHOWN, Violation, counted, show, to_error
 from engine.errors import DataError, Message
 from engine.recipe.spec import ColumnSpec, Role, Spec, SplitSpec
 
-Array = np.ndarray
+Array: TypeAlias = "np.ndarray"
 # Deciles, as is usual for stratifying a continuous target; fewer where there are few rows.
 _N_BINS = 10
 _TEST = 2  # the place of test rows among the shares of train, validation, test
@@ -66,11 +67,15 @@ class Parts:
         """Number of rows of each part."""
         return {"train": len(self.train), "validation": len(self.validation), "test": len(self.test)}
 
-    def sha256(self) -> dict[str, str]:
-        """Return the SHA-256 (hex) of each part's indices as little-endian int64."""
+    def sha256(self, *, places: Array | None = None) -> dict[str, str]:
+        """Return the SHA-256 (hex) of each part's indices as little-endian int64.
+
+        `places`: where each row of the table stands in its file, as `Table.kept` says, to hash those instead.
+        """
         parts = {"train": self.train, "validation": self.validation, "test": self.test}
+        found = parts if places is None else {name: places[rows] for name, rows in parts.items()}
         return {
-            name: hashlib.sha256(rows.astype("<i8").tobytes()).hexdigest() for name, rows in parts.items()
+            name: hashlib.sha256(rows.astype("<i8").tobytes()).hexdigest() for name, rows in found.items()
         }
 
 
@@ -112,19 +117,29 @@ def check_split(spec: Spec) -> list[Message]:
 
 def _mistakes(spec: Spec) -> Iterator[Message]:
     cut = spec.split
-    declared = {
-        role: name
-        for role in ("time", "group")
-        for name, column in spec.schema_.columns.items()
-        if column.role == role
-    }
     if cut.test == 0:
         yield Message("test is 0: without test rows nothing can be judged", "split.test")
     if cut.kind != "kfold" and cut.test + cut.validation >= 1:
         total = f"{cut.test:g} + {cut.validation:g}"
         yield Message(f"test and validation take all rows ({total}); none are left to train on", "split.test")
     if cut.kind == "kfold" and cut.folds is None:
-        yield Message("kfold needs a number of folds, such as 5", "split.folds")
+        what = "kfold needs a number of folds; the option kfold has one, and kind alone has none"
+        yield Message(what, "split.kind", try_="split: kfold in defaults, or split.folds: 5")
+    if cut.kind != "kfold" and cut.folds is not None:
+        what = f"folds are for kfold, and a {cut.kind} split has none"
+        yield Message(what, "split.folds", try_="split: kfold in defaults, or split.folds: null")
+    yield from _structure_mistakes(spec)
+
+
+def _structure_mistakes(spec: Spec) -> Iterator[Message]:
+    """Say what does not fit the columns that have the role time or group."""
+    cut = spec.split
+    declared = {
+        role: name
+        for role in ("time", "group")
+        for name, column in spec.schema_.columns.items()
+        if column.role == role
+    }
     for role in ("time", "group"):
         if cut.kind == role and role not in declared:
             what = f"a {role} split needs a column with role: {role}, and none is declared"
@@ -133,12 +148,9 @@ def _mistakes(spec: Spec) -> Iterator[Message]:
         return
     if cut.kind in {"random", "stratified"}:
         for role, name in declared.items():
-            yield Message(
-                f"a {cut.kind} split would put {_LEAKS[role]}: '{name}' has the role {role}; "
-                "split.ignore_structure: true says that this is meant",
-                "split.kind",
-                suggestion=role,
-            )
+            what = f"'{name}' has the role {role}, and a {cut.kind} split would put {_LEAKS[role]}"
+            meant = f"split: {role} in defaults; split.ignore_structure: true says that this is meant"
+            yield Message(what, f"schema.columns.{name}.role", try_=meant)
     if cut.kind == "kfold" and len(declared) > 1:
         what = f"kfold can respect '{declared['time']}' (time) or '{declared['group']}' (group), not both"
         yield Message(what, "split.kind", suggestion="time")

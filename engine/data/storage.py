@@ -6,8 +6,10 @@ Knows columns of polars, and nothing of files.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
+from typing import Literal
 
 import polars as pl
 
@@ -15,17 +17,16 @@ from engine.data.datetimes import parse_column
 from engine.data.schema import Column, Schema, Storage
 from engine.data.violation import N_SHOWN, Violation, show
 
-DTYPES: Mapping[Storage, pl.DataType] = {
-    "float64": pl.Float64(),
-    "int64": pl.Int64(),
-    "boolean": pl.Boolean(),
-    "string": pl.String(),
-    "datetime": pl.Datetime("us"),
-}
 # The largest magnitude at which a double still tells neighbouring integers apart.
 _EXACT = 2.0**53
 _CANONICAL = "^(?:0|-?[1-9][0-9]{0,17})$"
+# Lower case; what R, pandas, SQL, Excel and people write where there is no value.
+_MISSING = frozenset(
+    {"na", "n/a", "#n/a", "<na>", "null", "none", "nil", "missing", "unknown", "?", "-", "--", "."}
+)
+_POINTS_AND_COMMAS = r"^\s*[+-]?[0-9]*(?:[.,][0-9]+)+(?:[eE][+-]?[0-9]+)?\s*$"
 _TRUE, _FALSE = ("true", "1"), ("false", "0")
+Decimal = Literal[".", ","]
 _WORDS: Mapping[Storage, str] = {
     "float64": "number",
     "int64": "integer",
@@ -35,13 +36,25 @@ _WORDS: Mapping[Storage, str] = {
 }
 
 
+@cache
+def dtypes() -> Mapping[Storage, pl.DataType]:
+    """Return the dtype of each storage."""
+    return {
+        "float64": pl.Float64(),
+        "int64": pl.Int64(),
+        "boolean": pl.Boolean(),
+        "string": pl.String(),
+        "datetime": pl.Datetime("us"),
+    }
+
+
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The rows of one column that can't be held: a mask over all rows, and the first values."""
+    """The rows of one column that can't be held: a mask over all rows, the first values, and what helps."""
 
     mask: pl.Series
     examples: tuple[str, ...]
-    note: str = ""
+    notes: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,20 +72,25 @@ def is_open(column: Column, schema: Schema) -> bool:
     return column.type == "category" and not named and not textual
 
 
-def hold(frame: pl.DataFrame, columns: tuple[Column, ...], *, from_text: bool) -> Held:
+def hold(frame: pl.DataFrame, columns: tuple[Column, ...], *, decimal: Decimal | None) -> Held:
     """Hold the columns of a frame as their storage says, in the order of `columns`.
 
-    `from_text`: every column is text as it stood in a file; otherwise they are typed, and a type that can't
-    become the declared one refuses all its values.
+    Parameters
+    ----------
+    decimal
+        What stands before the fraction of a number, where columns are text as it stood in a file; there may
+        be columns among them that are held already. None: columns are typed, and a type that can't become
+        the declared one refuses all its values.
     """
     held: list[pl.Series] = []
     refused: dict[str, Refused] = {}
     for column in columns:
         # Without its name, because polars reads `*` and `^…$` in a name as patterns.
         given = frame[column.name].alias("")
-        series, note = (
-            (_from_text(given, column.storage), "") if from_text else _from_typed(given, column.storage)
-        )
+        if decimal is None:
+            series = _from_typed(given, column.storage)
+        else:
+            series = _from_text(given, column.storage, decimal)
         whole = series.fill_nan(None) if column.storage == "float64" else series
         held.append(whole.alias(column.name))
         if series.null_count() > given.null_count():
@@ -80,8 +98,9 @@ def hold(frame: pl.DataFrame, columns: tuple[Column, ...], *, from_text: bool) -
             if given.dtype.is_float():
                 mask &= given.is_not_nan()
             if mask.any():
-                examples = tuple(map(show, given.filter(mask).head(N_SHOWN).to_list()))
-                refused[column.name] = Refused(mask, examples, note)
+                wrong = given.filter(mask)
+                examples = tuple(map(show, wrong.head(N_SHOWN).to_list()))
+                refused[column.name] = Refused(mask, examples, frozenset(_notes(wrong, column, decimal)))
     return Held(pl.DataFrame(held), refused)
 
 
@@ -99,7 +118,7 @@ def resolve(series: pl.Series) -> tuple[pl.Series, Storage]:
         kind = _kind_of(sample)
         if kind == "string":
             return series, "string"
-    return _from_text(texts, kind).alias(series.name), kind
+    return _from_text(texts, kind, ".").alias(series.name), kind
 
 
 def _kind_of(texts: pl.Series) -> Storage:
@@ -128,7 +147,7 @@ def type_violations(
                 first_rows=tuple(first_row + row + 1 for row in rows.head(N_SHOWN)),
                 examples=() if column.sensitive or column.pii else cells.examples,
                 expected=expected_type(column),
-                note=cells.note,
+                note="; ".join(sorted(cells.notes)),
             )
         )
     return tuple(found)
@@ -139,8 +158,25 @@ def expected_type(column: Column) -> str:
     return f"category of {_WORDS[column.storage]}s" if column.type == "category" else column.type
 
 
-def _from_text(texts: pl.Series, storage: Storage) -> pl.Series:
-    if storage == "string" or texts.dtype == DTYPES[storage]:
+def _notes(wrong: pl.Series, column: Column, decimal: Decimal | None) -> Iterator[str]:
+    """Yield what the file holds, or what the recipe may say for such texts, where that can be told."""
+    if decimal is None:
+        yield f"the column holds {wrong.dtype}"
+        return
+    if wrong.str.strip_chars().str.to_lowercase().is_in(list(_MISSING)).any():
+        yield "data.null_values names the texts that mean a missing value"
+    if column.storage == "boolean":
+        other = "values that are text" if column.type == "category" else "type: category"
+        yield f"true, false, 1 and 0 are booleans; for other words, {other}"
+    if column.storage in {"float64", "int64"}:
+        other, word = (",", "comma") if decimal == "." else (".", "point")
+        texts = wrong.filter(wrong.str.contains(other, literal=True))
+        if texts.str.contains(_POINTS_AND_COMMAS).any():
+            yield f"data.decimal: '{other}' reads a decimal {word}; thousands may not be set apart"
+
+
+def _from_text(texts: pl.Series, storage: Storage, decimal: Decimal) -> pl.Series:
+    if storage == "string" or texts.dtype == dtypes()[storage]:
         return texts
     stripped = texts.str.strip_chars()
     if storage == "datetime":
@@ -149,14 +185,22 @@ def _from_text(texts: pl.Series, storage: Storage) -> pl.Series:
         lower = stripped.str.to_lowercase()
         known = lower.is_in([*_TRUE, *_FALSE])
         return lower.is_in(list(_TRUE)).set(~known.fill_null(value=True), None)
-    numbers = stripped.cast(pl.Float64, strict=False)
+    numbers = _doubles(stripped, decimal)
     if storage == "float64":
         return numbers
     whole = stripped.cast(pl.Int64, strict=False)
     return whole.fill_null(_whole(numbers))
 
 
-def _from_typed(given: pl.Series, storage: Storage) -> tuple[pl.Series, str]:
+def _doubles(stripped: pl.Series, decimal: Decimal) -> pl.Series:
+    if decimal == ",":
+        # A point is no part of such a number: 1.234 may well mean 1234. A second comma stays, and is none.
+        has_point = stripped.str.contains(".", literal=True).fill_null(value=False)
+        stripped = stripped.set(has_point, None).str.replace(",", ".", literal=True)
+    return stripped.cast(pl.Float64, strict=False)
+
+
+def _from_typed(given: pl.Series, storage: Storage) -> pl.Series:
     dtype = given.dtype
     is_number = dtype.is_numeric() or dtype.is_decimal()
     held = None
@@ -173,11 +217,11 @@ def _from_typed(given: pl.Series, storage: Storage) -> tuple[pl.Series, str]:
     elif storage == "datetime" and dtype in (pl.Date, pl.Datetime):
         naive = given if dtype == pl.Date else given.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
         held = naive.cast(pl.Datetime("us"))
-    elif dtype in (DTYPES[storage], pl.Null):
-        held = given.cast(DTYPES[storage])
+    elif dtype in (dtypes()[storage], pl.Null):
+        held = given.cast(dtypes()[storage])
     if held is None:
-        held = pl.Series(given.name, [None], dtype=DTYPES[storage]).new_from_index(0, len(given))
-    return held, f"the column holds {dtype}"
+        return pl.Series(given.name, [None], dtype=dtypes()[storage]).new_from_index(0, len(given))
+    return held
 
 
 def _whole(numbers: pl.Series) -> pl.Series:

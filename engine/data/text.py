@@ -8,15 +8,11 @@ import polars as pl
 
 from engine.data.delimited import Delimited
 from engine.data.schema import Column, Storage
-from engine.data.storage import Held, hold
+from engine.data.storage import Held, dtypes, hold
 from engine.recipe.spec import DataSpec
 
 # What polars' reader takes exactly; a datetime it would guess at, so that is read as text.
-_READ: dict[Storage, pl.DataType] = {
-    "float64": pl.Float64(),
-    "int64": pl.Int64(),
-    "boolean": pl.Boolean(),
-}
+_READ: tuple[Storage, ...] = ("float64", "int64", "boolean")
 
 
 def null_texts(data: DataSpec) -> tuple[str, ...]:
@@ -42,15 +38,15 @@ def typed_blocks(text: Delimited, columns: tuple[Column, ...], data: DataSpec) -
     """
     nulls = list(null_texts(data))
     # A null value that reads as a number or boolean must never reach the first way.
-    ways = ["typed"] if not any(map(_reads_as_value, data.null_values)) else []
+    ways = ["typed"] if not any(_reads_as_value(value, data) for value in data.null_values) else []
     ways += ["typed, nulls known", "text"]
     for block in text.blocks():
         frame = None
         while frame is None:
-            frame = _parse(block.content, text.columns, columns, data.delimiter, nulls, ways[0])
+            frame = _parse(block.content, text.columns, columns, data, ways[0])
             if frame is None:
                 ways.pop(0)
-        yield hold(_with_nulls(frame, nulls), columns, from_text=True)
+        yield hold(_with_nulls(frame, nulls), columns, decimal=data.decimal)
         if ways == ["text"]:
             ways = ["typed, nulls known", "text"]
 
@@ -59,27 +55,34 @@ def _parse(
     content: bytes,
     header: tuple[str, ...],
     columns: tuple[Column, ...],
-    delimiter: str,
-    nulls: list[str],
+    data: DataSpec,
     way: str,
 ) -> pl.DataFrame | None:
     """Return the columns, those that are not numbers or booleans as text; None if this way can't."""
     storages = {column.name: column.storage for column in columns}
+    places = {name: str(at) for at, name in enumerate(header)}
+    # With a decimal comma polars' reader also takes a decimal point, where 1.234 may mean 1234.
+    by_hand = "float64" if data.decimal == "," and b"." in content else ""
     # Numbered names, because polars reads `*` and `^…$` in a name as patterns.
-    dtypes: dict[str, pl.DataType] = {str(at): pl.String() for at in range(len(header))}
+    read_as: dict[str, pl.DataType] = {str(at): pl.String() for at in range(len(header))}
     if way != "text":
-        dtypes.update(
-            {str(at): _READ[storages[name]] for at, name in enumerate(header) if storages.get(name) in _READ}
+        read_as.update(
+            {
+                places[name]: dtypes()[storage]
+                for name, storage in storages.items()
+                if storage in _READ and storage != by_hand
+            }
         )
     scan = pl.scan_csv(
         content,
         has_header=False,
-        schema=dtypes,
-        separator=delimiter,
-        null_values=nulls if way == "typed, nulls known" else None,
+        schema=read_as,
+        separator=data.delimiter,
+        decimal_comma=data.decimal == ",",
+        null_values=list(null_texts(data)) if way == "typed, nulls known" else None,
     )
     try:
-        frame = scan.select(str(header.index(column.name)) for column in columns).collect()
+        frame = scan.select(places[column.name] for column in columns).collect()
     except pl.exceptions.ComputeError:
         if way == "text":
             raise
@@ -99,7 +102,8 @@ def _with_nulls(frame: pl.DataFrame, nulls: list[str]) -> pl.DataFrame:
     return pl.DataFrame(columns)
 
 
-def _reads_as_value(text: str) -> bool:
+def _reads_as_value(text: str, data: DataSpec) -> bool:
     if text.lower() in {"true", "false"}:
         return True
-    return pl.Series([text]).str.strip_chars().cast(pl.Float64, strict=False).null_count() == 0
+    number = text.replace(data.decimal, ".")
+    return pl.Series([number]).str.strip_chars().cast(pl.Float64, strict=False).null_count() == 0

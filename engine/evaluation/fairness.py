@@ -23,12 +23,13 @@ DEMOGRAPHIC_PARITY_RATIO = "demographic_parity_ratio"
 DEMOGRAPHIC_PARITY_DIFFERENCE = "demographic_parity_difference"
 EQUALIZED_ODDS_RATIO = "equalized_odds_ratio"
 EQUALIZED_ODDS_DIFFERENCE = "equalized_odds_difference"
-MEASURES = (
-    DEMOGRAPHIC_PARITY_RATIO,
-    DEMOGRAPHIC_PARITY_DIFFERENCE,
-    EQUALIZED_ODDS_RATIO,
-    EQUALIZED_ODDS_DIFFERENCE,
-)
+MEANINGS = {
+    DEMOGRAPHIC_PARITY_RATIO: "lowest over highest share of a group that is decided positive",
+    DEMOGRAPHIC_PARITY_DIFFERENCE: "highest less lowest share of a group that is decided positive",
+    EQUALIZED_ODDS_RATIO: "lowest over highest true or false positive rate of a group, the worse",
+    EQUALIZED_ODDS_DIFFERENCE: "highest less lowest true or false positive rate of a group, the worse",
+}
+MEASURES = tuple(MEANINGS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,29 @@ from engine.evaluation.score import finite
 from engine.recipe.spec import Gate, Spec
 from engine.tasks.confusion import F1
 
-MEASURED_ON_BUNDLE = ("latency_p50_ms", "latency_p95_ms", "bundle_mib")
+BUNDLE_MEANINGS = {
+    "latency_p50_ms": "milliseconds that half of the rows take at most, one by one",
+    "latency_p95_ms": "milliseconds that 95 of 100 rows take at most, one by one",
+    "bundle_mib": "size of the bundle in MiB",
+}
+MEASURED_ON_BUNDLE = tuple(BUNDLE_MEANINGS)
 GROUPING_TYPES = ("category", "boolean", "integer")
+PROFIT = "profit"
+_LISTED = "engine options goal.gates"
+_PERCENT = 100
+_SHARE = (0.0, 1.0)
+# The least and the largest value that a metric can have, by its definition; without a line any number is one.
+_REACH: Mapping[str, tuple[float, float]] = {
+    **dict.fromkeys(
+        ("roc_auc", "average_precision", "accuracy", "balanced_accuracy", "f1", "precision", "recall"), _SHARE
+    ),
+    **dict.fromkeys(("f1_macro", "expected_calibration_error", *MEASURES), _SHARE),
+    **dict.fromkeys(("log_loss", "rmse", "mae", "median_absolute_error", "max_error"), (0.0, math.inf)),
+    **dict.fromkeys(("mape", "poisson_deviance", *MEASURED_ON_BUNDLE), (0.0, math.inf)),
+    "brier_score": (0.0, 2.0),
+    "matthews_corrcoef": (-1.0, 1.0),
+    "r2": (-math.inf, 1.0),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,18 +120,29 @@ def check_gates(spec: Spec, metric_names: Sequence[str]) -> list[Message]:
         key = f"goal.gates.{metric}"
         if metric not in known:
             what = f"'{metric}' is not a metric of this recipe that a gate can bound"
-            messages.append(Message(what, key=key, suggestion=nearest(metric, known), allowed=known))
+            near = nearest(metric, known)
+            if metric == PROFIT and F1.name in metric_names:
+                what, near = "'profit' needs goal.value, which says what each outcome is worth", ""
+            messages.append(Message(what, key, suggestion=near, allowed=known, try_=_LISTED))
             continue
-        messages += _check_bounds(gate, key=key)
+        messages += _check_bounds(metric, gate, key=key)
         messages += _check_by(gate, metric=metric, spec=spec)
     return messages
 
 
-def _check_bounds(gate: Gate, *, key: str) -> Iterator[Message]:
+def _check_bounds(metric: str, gate: Gate, *, key: str) -> Iterator[Message]:
+    low, high = _REACH.get(metric, (-math.inf, math.inf))
     if gate.min is None and gate.max is None:
         yield Message("a gate needs a bound", key=key, allowed=("min", "max"))
     elif gate.min is not None and gate.max is not None and gate.min > gate.max:
         yield Message(f"no value is at least {gate.min:g} and at most {gate.max:g}", key=key)
+    elif gate.min is not None and gate.min > high:
+        near = f"{gate.min / _PERCENT:g}" if high == 1 and gate.min <= _PERCENT else ""
+        yield Message(
+            f"{metric} is {high:g} at most, so no run reaches {gate.min:g}", f"{key}.min", suggestion=near
+        )
+    elif gate.max is not None and gate.max < low:
+        yield Message(f"{metric} is {low:g} at least, so no run is below {gate.max:g}", f"{key}.max")
 
 
 def _check_by(gate: Gate, *, metric: str, spec: Spec) -> Iterator[Message]:
@@ -129,8 +161,10 @@ def _check_by(gate: Gate, *, metric: str, spec: Spec) -> Iterator[Message]:
         yield Message(
             f"'{metric}' needs 'by', the column whose groups are compared", key=key, allowed=grouping
         )
-    for name in gate.by:
-        if name not in schema.columns:
+    for index, name in enumerate(gate.by):
+        if name in gate.by[:index]:
+            yield Message(f"'{name}' stands twice", key=key)
+        elif name not in schema.columns:
             yield Message(
                 f"'{name}' is not a declared column",
                 key=key,

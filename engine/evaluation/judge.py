@@ -1,4 +1,4 @@
-"""Judges a model as it is deployed: the graph scores every part, is timed, and is held against the gates."""
+"""Judges a model as it is deployed: the graph is timed, scores every part, and is held against the gates."""
 
 from __future__ import annotations
 
@@ -27,7 +27,14 @@ class Judgement:
 
 
 def judge_model(
-    parts: Mapping[str, PartData], *, scorer: Scorer, n_bytes: int, spec: Spec, task: Task, target: Target
+    parts: Mapping[str, PartData],
+    *,
+    scorer: Scorer,
+    timed: Latency,
+    n_bytes: int,
+    spec: Spec,
+    task: Task,
+    target: Target,
 ) -> Judgement:
     """Score each part with the graph and hold the result against the recipe's gates.
 
@@ -36,6 +43,8 @@ def judge_model(
     parts
         `train`, `validation` and `test`; empty parts are left out. Of the training rows at most
         `evaluation.train_rows` are scored, drawn at random.
+    timed
+        How long one row takes, from `time_one_row`.
     n_bytes
         Size of the model, for the gate `bundle_mib`.
     """
@@ -51,13 +60,12 @@ def judge_model(
         for name, part in sampled.items()
     }
     evaluation = evaluate(judged, spec=spec, task=task, target=target, seed=spec.seed)
-    timed = _latency(parts["test"], scorer=scorer, n=spec.evaluation.latency_rows)
     measured = evaluation.measured() | timed.measured() | {"bundle_mib": n_bytes / 2**20}
     return Judgement(evaluation, timed, judge(spec.goal.gates, measured=measured), scores["test"])
 
 
-def _latency(test: PartData, *, scorer: Scorer, n: int) -> Latency:
-    """Time one row at a time, over rows spread evenly through the test part."""
+def time_one_row(test: PartData, *, scorer: Scorer, n: int) -> Latency:
+    """Time one row at a time, `n` times, over rows spread evenly through the test part."""
     rows = np.linspace(0, test.n_rows - 1, num=min(n, test.n_rows)).astype(np.int64)
     records = test.frame[rows].to_dicts()
     turn = 0

@@ -7,17 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeAlias
 
 import numpy as np
 
 from engine.errors import Message
 from engine.features.needs import Needs
 from engine.graph import Graph
+from engine.models.params import Parameter
 from engine.recipe.spec import ModelSpec
 from engine.tasks.task import TargetKind
 
-Array = np.ndarray
+Array: TypeAlias = "np.ndarray"
 ParamValue = bool | int | float | str | None | tuple["ParamValue", ...] | dict[str, "ParamValue"]
 # done, total, and the validation score so far if there is one
 Progress = Callable[[int, int, float | None], None]
@@ -90,6 +91,15 @@ class Family(Protocol):
 
         Keys in messages are relative to the recipe, such as `model.params.n_estimator`.
         """
+
+    def parameters(self, *, estimator: str | None, task: str) -> Mapping[str, Parameter]:
+        """Return what `model.params` may name for a task, aliases with them, without importing the library.
+
+        Empty where the family does not do the task, or needs an estimator and does not know this one.
+        """
+
+    def named_estimators(self, task: str) -> tuple[str, ...]:
+        """Return the names that `model.estimator` may have; none where the family takes no such name."""
 
     def deployed_as(self, model: ModelSpec) -> Literal["graph", "converter", "skops"]:
         """Say how this model is written: our own writer, skl2onnx, or skops."""

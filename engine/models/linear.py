@@ -13,6 +13,7 @@ from engine.errors import EngineError, Message
 from engine.features.needs import Needs
 from engine.graph import Graph
 from engine.models.family import Array, ParamValue, Problem, Progress
+from engine.models.params import Parameter, check_params, settable
 from engine.recipe.spec import ModelSpec
 from engine.tasks.task import TargetKind
 
@@ -56,16 +57,20 @@ class Linear:
 
     def check(self, model: ModelSpec, task: str) -> Sequence[Message]:
         """Check the task, then the parameters against the constructor's."""
-        from engine.models.params import check_params
-
         messages = []
         if task != self.task:
             messages.append(Message(f"{self.name} does not do {task}", key="model.family"))
-        if model.estimator is not None:
-            messages.append(Message(f"{self.name} is one estimator: name none", key="model.estimator"))
         return messages + check_params(
             model, library="sklearn", estimator=self.estimator, family=self.name, managed=self.managed
         )
+
+    def parameters(self, *, estimator: str | None, task: str) -> Mapping[str, Parameter]:
+        """Return what the constructor takes and the engine does not set."""
+        return settable("sklearn", self.estimator, self.managed) if task == self.task else {}
+
+    def named_estimators(self, task: str) -> tuple[str, ...]:
+        """Return none: the family is one estimator."""
+        return ()
 
     def deployed_as(self, model: ModelSpec) -> Literal["graph"]:
         """Say that we write it ourselves."""

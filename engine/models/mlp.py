@@ -17,7 +17,7 @@ from engine.errors import DataError, Message, nearest
 from engine.features.needs import Needs
 from engine.graph import Graph
 from engine.models.family import Array, Problem, Progress
-from engine.models.params import DeployedAs
+from engine.models.params import Accepted, AcceptedType, DeployedAs, Parameter
 from engine.models.tree_family import classes_of
 from engine.recipe.spec import ModelSpec
 from engine.tasks.task import TargetKind
@@ -123,6 +123,15 @@ class MlpFamily:
         except ValidationError as exc:
             return [_message(error["type"], error["loc"], error["msg"], model) for error in exc.errors()]
         return []
+
+    def parameters(self, *, estimator: str | None, task: str) -> Mapping[str, Parameter]:
+        """Return the fields of `MlpParams`."""
+        described = MlpParams.model_json_schema()["properties"]
+        return {name: Parameter(accepts=(_accepted(field),)) for name, field in described.items()}
+
+    def named_estimators(self, task: str) -> tuple[str, ...]:
+        """Return none: the family is one network."""
+        return ()
 
     def deployed_as(self, model: ModelSpec) -> DeployedAs:
         """Say that the family writes its own graph."""
@@ -252,6 +261,22 @@ def _folded(graph: Graph, weights: Mapping[str, Array], layer: int) -> list[str]
         shift = weights[f"norms.{layer}.bias"] - weights[f"norms.{layer}.running_mean"] * scale
         weight, bias = weight * scale[:, None], bias * scale + shift
     return [graph.constant(weight.astype(np.float32)), graph.constant(bias.astype(np.float32))]
+
+
+def _accepted(field: Mapping[str, object]) -> Accepted:
+    """Turn pydantic's description of a field into ours."""
+    types: dict[object, AcceptedType] = {"array": "list", "boolean": "boolean", "integer": "integer"}
+    low, high = (
+        next((bound for key in keys if isinstance(bound := field.get(key), int | float)), None)
+        for keys in (("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum"))
+    )
+    return Accepted(
+        type=types.get(field["type"], "number"),
+        low=low,
+        high=high,
+        low_open="exclusiveMinimum" in field,
+        high_open="exclusiveMaximum" in field,
+    )
 
 
 def _message(kind: str, place: Sequence[int | str], text: str, model: ModelSpec) -> Message:

@@ -6,7 +6,7 @@ from the installed libraries. An estimator that is not in it can't be named by a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Literal
@@ -18,6 +18,7 @@ from engine.recipe.spec import ModelSpec, Scalar
 
 SIGNATURES = Path(__file__).with_name("signatures.json")
 DeployedAs = Literal["graph", "converter", "skops"]
+AcceptedType = Literal["boolean", "integer", "number", "fraction", "string", "null", "list", "mapping"]
 Given = Scalar | tuple[Scalar, ...] | dict[str, Scalar] | None
 
 _TYPES: dict[str, type | tuple[type, ...]] = {
@@ -38,7 +39,7 @@ class Accepted(msgspec.Struct, frozen=True, omit_defaults=True):
     An `integer` is never a boolean; a `number` may be written as an integer, a `fraction` may not.
     """
 
-    type: Literal["boolean", "integer", "number", "fraction", "string", "null", "list", "mapping"]
+    type: AcceptedType
     low: float | None = None
     high: float | None = None
     low_open: bool = False
@@ -95,6 +96,20 @@ def estimators(library: str) -> Mapping[str, Signature]:
 def known_params(library: str, estimator: str) -> tuple[str, ...]:
     """Return the names of the parameters that `estimator` takes, sorted, aliases with them."""
     return tuple(sorted(estimators(library)[estimator].parameters))
+
+
+def settable(library: str, estimator: str, managed: Collection[str]) -> dict[str, Parameter]:
+    """Return the parameters that a recipe may set: none that is managed or takes an object of the library.
+
+    An alias takes what the parameter that it stands for takes.
+    """
+    known = estimators(library)[estimator].parameters
+    kept = {}
+    for name, parameter in known.items():
+        stands_for = parameter.same_as or name
+        if name not in managed and stands_for not in managed and known[stands_for].accepts != ():
+            kept[name] = parameter
+    return kept
 
 
 def check_params(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 import numpy as np
 
 from engine.graph import Graph
 
-Array = np.ndarray
+Array: TypeAlias = "np.ndarray"
 
 
 def write_two_classes(graph: Graph, positive: str) -> str:

@@ -15,7 +15,7 @@ from engine.errors import EngineError, Message, RecipeError, nearest
 from engine.features.needs import Needs
 from engine.graph import Graph
 from engine.models.family import Array, ParamValue, Problem, Progress
-from engine.models.params import DeployedAs, Signature, check_params, estimators
+from engine.models.params import DeployedAs, Parameter, Signature, check_params, estimators, settable
 from engine.models.tree_family import LIBRARY_FAULTS, classes_of, not_fitted
 from engine.recipe.spec import ModelSpec
 from engine.tasks.task import TargetKind
@@ -50,12 +50,7 @@ class SklearnFamily:
         """Check the estimator against the index and the task, then the parameters against its constructor."""
         index = estimators("sklearn")
         kind = "classifier" if task == "classification" else "regressor"
-        usable = {
-            name: signature
-            for name, signature in index.items()
-            if signature.kind == kind
-            and (kind == "regressor" or signature.probabilities or signature.probabilities_with)
-        }
+        usable = _usable(task)
         key, allowed = "model.estimator", tuple(usable)
         if model.estimator is None or model.estimator == _NOT_GIVEN:
             what = "the sklearn family needs the class name of an estimator"
@@ -76,6 +71,15 @@ class SklearnFamily:
             model, library="sklearn", estimator=model.estimator, family=model.estimator, managed=managed
         )
         return [*_probabilities(model, signature, kind=kind), *messages]
+
+    def parameters(self, *, estimator: str | None, task: str) -> Mapping[str, Parameter]:
+        """Return what an estimator's constructor takes and the engine does not set."""
+        known = estimator is not None and estimator in _usable(task)
+        return settable("sklearn", str(estimator), _MANAGED) if known else {}
+
+    def named_estimators(self, task: str) -> tuple[str, ...]:
+        """Return the estimators that do the task, by class name."""
+        return tuple(_usable(task))
 
     def deployed_as(self, model: ModelSpec) -> DeployedAs:
         """Say how this estimator was seen to be written when the index was made."""
@@ -159,6 +163,17 @@ class FittedSklearn:
         from engine.models.sklearn_graph import choose_writer
 
         return choose_writer(self.estimator, n_classes=self.n_classes, sample=self.sample)
+
+
+def _usable(task: str) -> dict[str, Signature]:
+    """Return the estimators of a task's kind; of classifiers those that have probabilities."""
+    kind = "classifier" if task == "classification" else "regressor"
+    return {
+        name: signature
+        for name, signature in estimators("sklearn").items()
+        if signature.kind == kind
+        and (kind == "regressor" or signature.probabilities or signature.probabilities_with)
+    }
 
 
 def _made(problem: Problem, signature: Signature) -> object:

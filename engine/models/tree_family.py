@@ -17,7 +17,7 @@ from engine.errors import DataError, Message, RecipeError, nearest
 from engine.features.needs import Needs
 from engine.graph import Graph
 from engine.models.family import Array, ParamValue, Problem, Progress, Rows
-from engine.models.params import check_params, estimators
+from engine.models.params import Accepted, Parameter, check_params, estimators, settable
 from engine.models.probabilities import write_widened
 from engine.recipe.spec import ModelSpec
 from engine.tasks.task import TargetKind
@@ -123,6 +123,21 @@ class TreeFamily:
         )
         return [*messages, *self._check_choices(model, task)]
 
+    def parameters(self, *, estimator: str | None, task: str) -> Mapping[str, Parameter]:
+        """Return what the constructor takes and the engine does not set; of options, those with a graph."""
+        if task not in self.estimators:
+            return {}
+        known = settable(self.library, self.estimators[task], self.managed)
+        for name, options in self.choices.get(task, {}).items():
+            others = [one for one in known[name].accepts or () if one.type != "string"]
+            accepts = (Accepted(type="string", options=tuple(options)), *others)
+            known[name] = Parameter(known[name].default, accepts)
+        return known
+
+    def named_estimators(self, task: str) -> tuple[str, ...]:
+        """Return none: the task says which class it is."""
+        return ()
+
     def deployed_as(self, model: ModelSpec) -> Literal["graph", "converter", "skops"]:
         """Say that the trees are written by our own writer, whatever the parameters."""
         del model
@@ -177,7 +192,12 @@ def not_fitted(name: str, exc: Exception) -> RecipeError:
 
 
 def classes_of(problem: Problem) -> Array:
-    """Return the classes that the training rows hold, sorted, shape (k,); none for a continuous target.
+    """Return the classes that the training rows hold, as `trained_classes` does."""
+    return trained_classes(problem.train.y, kind=problem.kind)
+
+
+def trained_classes(y: Array, *, kind: TargetKind) -> Array:
+    """Return the classes that training rows hold, sorted, shape (k,); none for a continuous target.
 
     A split by group or time may leave out some; the libraries then know fewer classes than the task.
 
@@ -186,13 +206,11 @@ def classes_of(problem: Problem) -> Array:
     DataError
         If all training rows are of one class: there is nothing to learn.
     """
-    if problem.kind == "continuous":
+    if kind == "continuous":
         return np.empty(0, np.int64)
-    classes = np.unique(problem.train.y).astype(np.int64)
+    classes = np.unique(y).astype(np.int64)
     if len(classes) < 2:  # noqa: PLR2004 - to tell apart takes two
-        raise DataError.of(
-            f"the {len(problem.train.y)} training rows are all of one class", key="schema.target"
-        )
+        raise DataError.of(f"the {len(y)} training rows are all of one class", key="schema.target")
     return classes
 
 

@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from engine.graph import ML, Graph
 from engine.models.probabilities import write_sigmoid, write_two_classes, write_widened
 
-Array = np.ndarray
+Array: TypeAlias = "np.ndarray"
 
 # How a node asks its question, numbered as TreeEnsemble numbers its modes; LEAF is ours.
 LEQ, LT, MEMBER, LEAF = 0, 1, 6, 255
@@ -76,7 +76,7 @@ def leaf(value: float) -> Tree:
     return Tree(zero, np.zeros(1), mode, zero, zero, np.zeros(1, bool), np.array([value]))
 
 
-def write(graph: Graph, x: str, trees: Trees, *, dtype: type[np.floating] = np.float64) -> str:
+def write(graph: Graph, x: str, trees: Trees, *, dtype: type[np.floating] | None = None) -> str:
     """Write a sum of trees and return the tensor of shape (rows, n_targets).
 
     Parameters
@@ -87,7 +87,7 @@ def write(graph: Graph, x: str, trees: Trees, *, dtype: type[np.floating] = np.f
         Values of shape (n,). The sum of a row runs in the order of trees, `base` first, as long as the
         runtime has one thread or many rows; else the last bits may differ.
     dtype
-        The type of comparisons, sums and result: double, or float for a library that sums in float.
+        The type of comparisons, sums and result: double (None), or float for a library that sums in float.
 
     Notes
     -----
@@ -100,7 +100,7 @@ def write(graph: Graph, x: str, trees: Trees, *, dtype: type[np.floating] = np.f
         [*base, *trees.trees],
         targets=[*range(len(base)), *trees.targets],
         n_targets=len(base),
-        dtype=dtype,
+        dtype=dtype or np.float64,
     )
 
 

@@ -18,7 +18,7 @@ from engine.models.trees import LEAF, LEQ, MEMBER, Array, Tree, Trees, write
 _CATEGORICAL_BIT, _DEFAULT_LEFT_BIT, _MISSING_SHIFT, _MISSING_MASK = 1, 2, 2, 3
 _MISSING_NONE, _MISSING_ZERO = 0, 1
 # include/LightGBM/meta.h: kZeroThreshold is the float nearest to 1e-35, as a double.
-_ZERO = float(np.float32(1e-35))
+_ZERO = float.fromhex("0x1.a95a5cp-117")
 _IDENTITIES = frozenset({"regression", "regression_l1", "huber", "fair", "quantile", "mape"})
 _LOGS = frozenset({"poisson", "gamma", "tweedie"})
 _VERSION = "v4"

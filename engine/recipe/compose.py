@@ -10,26 +10,29 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-from engine.errors import Message, RecipeError, nearest
+from engine.errors import Message, RecipeError
 from engine.recipe import text
+from engine.recipe.choices import check_choices, drop_old_family, known_groups, places_of_choices
 from engine.recipe.defaults import base_groups, defaults_list, explain_cycle, read_choices
+from engine.recipe.expected import clashes
 from engine.recipe.find import conf_folders, find_base, find_recipe, shipped
-from engine.recipe.mistakes import model_keys
-from engine.recipe.overrides import Choice, Overrides, Setting, expand, is_open, read_overrides
-from engine.recipe.places import COMMAND_LINE, Layer, Place, Places
+from engine.recipe.links import refuse_linked_folders
+from engine.recipe.mistakes import model_keys, options_of, without
+from engine.recipe.overrides import Overrides, Setting, is_open, read_overrides
+from engine.recipe.places import Layer, Places
+from engine.recipe.references import Veil
 from engine.recipe.resolve import resolve
 from engine.recipe.safe import refuse_code
 from engine.recipe.spec import Spec
+from engine.recipe.sweep import expand
 from engine.recipe.text import KeyPath, Plain
+from engine.recipe.version import CURRENT, check_composed, written_version
 
 if TYPE_CHECKING:
-    from hydra._internal.hydra import Hydra
+    from hydra._internal.config_loader_impl import ConfigLoaderImpl
     from omegaconf import DictConfig
-
-# What belongs to a family and means nothing to another one.
-_FAMILY_KEYS = ("params", "space", "estimator")
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,9 @@ class Composition:
 
     `plain` has every interpolation resolved, and no key without a value; `stored` is the same with each
     `${oc.env:…}` left standing, which is what may be kept; `from_environment` are the keys of those.
-    `choices` says which option each group took.
+    `choices` says which option each group took. What is wrong is in `mistakes`, and the rest is composed as
+    it was most likely meant; `unknown` are keys of which the value is not known, `referring`
+    those that take something of another key's.
     """
 
     path: Path
@@ -48,131 +53,113 @@ class Composition:
     choices: dict[str, str]
     places: Places
     notes: tuple[str, ...]
+    mistakes: tuple[Message, ...] = ()
+    unknown: frozenset[KeyPath] = frozenset()
+    referring: frozenset[KeyPath] = frozenset()
 
 
-def compose(recipe: str | Path, overrides: Sequence[str] = ()) -> Composition:
+def compose(recipe: str | Path, overrides: Sequence[str] = (), *, current: int = CURRENT) -> Composition:
     """Compose a recipe with command-line overrides in Hydra's grammar.
+
+    `current` is the newest version of the recipe language that is read.
 
     Raises
     ------
     RecipeError
-        If the recipe is not found, is not sound YAML, names code, or does not compose.
+        If the recipe is not found, is not sound YAML, names code, or does not compose at all. What does not
+        stand in the way of the rest is in the composition's mistakes.
     """
+    from omegaconf import OmegaConf
+
     from engine.recipe.sources import PRIMARY, CheckedSource
 
     path = find_recipe(recipe)
     document = text.read(path)
     refuse_code(document)
-    body = dict(document.mapping())
-    folders = conf_folders(path)
-    with _hydra(folders) as hydra:
-        given = read_overrides(overrides, hydra.config_loader)
-        choices, closed = read_choices(body.pop("defaults", None), document)
-        body, notes = _drop_old_family(body, choices, given.choices, closed=closed)
+    if document.value is None:
+        raise RecipeError.of("the file is empty", file=document.file, try_="engine init DATA --target COL")
+    body, clashing = _without_clashes(document.mapping())
+    version = written_version(document, current=current)
+    folders = conf_folders(path, version=version, current=current)
+    refuse_linked_folders(folders, recipe=path)
+    with _loader(folders) as loader:
+        repository = loader.repository
+        given, mistakes = read_overrides(overrides, loader)
+        choices, closed, wrong = read_choices(
+            body.pop("defaults", None), document, groups=known_groups(repository)
+        )
+        mistakes += wrong
+        body, notes = drop_old_family(body, choices, given.choices, closed=closed)
         choices |= {choice.group: choice.option for choice in given.choices}
-        chosen_at = _chosen_at(choices, given.choices, document)
-        _check_choices(choices, chosen_at, hydra)
+        chosen_at = places_of_choices(choices, given.choices, document)
+        choices, wrong = check_choices(choices, chosen_at, known_groups(repository))
+        mistakes += wrong
         based = frozenset() if closed else base_groups(folders)
         CheckedSource.primary = {"defaults": defaults_list(choices, based, closed=closed), **body}
-        config = _compose(PRIMARY, given, hydra)
-        layers = _layers(given, document, CheckedSource.documents, choices)
-        places = Places(layers, chosen_at)
-        resolved = resolve(config, places)
-        places = replace(places, asked_for=resolved.asked_for)
+        config, given, wrong = _compose(PRIMARY, given, loader)
+        mistakes += wrong
+        places = Places(_layers(given, document, CheckedSource.documents, choices), chosen_at)
+        composed = CheckedSource.veil.reveal(cast("dict[str, Plain]", OmegaConf.to_container(config)))
+        resolved = resolve(composed, places)
+        mistakes += (*resolved.mistakes, *map(places.locate, clashing))
+        written = {path: text for path, text in _texts(composed) if path in resolved.referring}
+        places = replace(places, asked_for=resolved.asked_for, references=written)
+    mistakes += map(places.locate, check_composed(resolved.plain.get("recipe_version"), written=version))
     if not closed:
         _check_base(resolved.plain, given, folders)
     return Composition(
-        path, resolved.plain, resolved.stored, resolved.from_environment, choices, places, notes
+        path,
+        resolved.plain,
+        resolved.stored,
+        resolved.from_environment,
+        choices,
+        places,
+        notes,
+        tuple(mistakes),
+        resolved.unknown | {places.path_of(message.key) for message in clashing},
+        resolved.referring,
     )
 
 
 @contextmanager
-def _hydra(folders: Sequence[Path]) -> Iterator[Hydra]:
+def _loader(folders: Sequence[Path]) -> Iterator[ConfigLoaderImpl]:
+    """Give Hydra's loader of configs over some folders; the first that has an option wins."""
+    from hydra._internal.config_loader_impl import ConfigLoaderImpl
     from hydra._internal.config_search_path_impl import ConfigSearchPathImpl
-    from hydra._internal.hydra import Hydra
-    from hydra.core.global_hydra import GlobalHydra
 
     from engine.recipe.sources import SCHEME, CheckedSource
 
     search_path = ConfigSearchPathImpl()
-    # Hydra's own settings: needed to compose, dropped from the result.
-    search_path.append(provider="hydra", path="pkg://hydra.conf")
     for folder in folders:
         search_path.append(provider=str(folder), path=f"{SCHEME}://{folder}")
+    # Hydra asks for it to be there, and last.
     search_path.append(provider="schema", path="structured://")
-    GlobalHydra.instance().clear()
     CheckedSource.documents = {}
     CheckedSource.primary = {}
+    CheckedSource.veil = Veil()
     try:
-        yield Hydra.create_main_hydra2(task_name="engine", config_search_path=search_path)
+        yield ConfigLoaderImpl(config_search_path=search_path)
     finally:
-        GlobalHydra.instance().clear()
         CheckedSource.primary = None
 
 
-def _drop_old_family(
-    body: dict[str, Plain], choices: dict[str, str], given: Sequence[Choice], *, closed: bool
-) -> tuple[dict[str, Plain], tuple[str, ...]]:
-    """Leave out what the recipe says about a family that the command line replaces.
-
-    A closed recipe (one that was composed before) holds whole groups in its body, so the whole group goes.
-    """
-    body, notes = dict(body), []
-    for choice in given:
-        section = body.get(choice.group)
-        if not isinstance(section, dict) or choices.get(choice.group) == choice.option:
-            continue
-        if closed:
-            del body[choice.group]
-        elif choice.group == "model":
-            dropped = [key for key in _FAMILY_KEYS if key in section]
-            body["model"] = {key: value for key, value in section.items() if key not in dropped}
-            if dropped:
-                names = ", ".join(f"model.{key}" for key in dropped)
-                notes.append(
-                    f"model={choice.option}: the recipe's {names} belong to the old family, left out"
-                )
-    return body, tuple(notes)
+def _texts(value: Plain, path: KeyPath = ()) -> Iterator[tuple[KeyPath, str]]:
+    if isinstance(value, str):
+        yield path, value
+    for key, inner in value.items() if isinstance(value, dict) else ():
+        yield from _texts(inner, (*path, key))
+    for index, inner in enumerate(value) if isinstance(value, list) else ():
+        yield from _texts(inner, (*path, str(index)))
 
 
-def _check_choices(choices: Mapping[str, str], places: Mapping[str, Place], hydra: Hydra) -> None:
-    repository = hydra.config_loader.repository
-    keys = model_keys(Spec)
-    groups = tuple(name for name in repository.get_group_options("", None) if name in keys)
+def _without_clashes(body: dict[str, Plain]) -> tuple[dict[str, Plain], list[Message]]:
+    """Leave out a list that stands for a mapping, or the reverse, which nothing can be merged with."""
+    found = dict(clashes(Spec, body))
     mistakes = []
-    for group, option in choices.items():
-        options = tuple(repository.get_group_options(group)) if repository.group_exists(group) else ()
-        is_key = group.partition("/")[0] in keys
-        if option in options and is_key:
-            continue
-        if options and is_key:
-            what, key, try_ = f"'{option}' is not an option of {group}", group, f"engine options {group}"
-            word, known = option, options
-        elif options:
-            what, key, try_ = f"'{group}' is a group, and not a key of a recipe", group, "engine options"
-            word, known = group, groups
-        else:
-            what, key, try_ = f"'{group}' is not a group", "defaults", "engine options"
-            word, known = group, groups
-        mistakes.append(Message(what, key, *places[group], nearest(word, known), tuple(sorted(known)), try_))
-    if mistakes:
-        raise RecipeError(mistakes)
-
-
-def _chosen_at(
-    choices: Mapping[str, str], given: Sequence[Choice], document: text.Document
-) -> dict[str, Place]:
-    places: dict[str, Place] = {group: (document.file, _default_line(document, group)) for group in choices}
-    return places | {choice.group: (COMMAND_LINE, None) for choice in given}
-
-
-def _default_line(document: text.Document, group: str) -> int | None:
-    lines = (
-        line
-        for path, line in document.lines.items()
-        if path[0] == "defaults" and path[-1].removeprefix("override ") == group
-    )
-    return next(lines, None)
+    for path, what in found.items():
+        body = without(body, path)
+        mistakes.append(Message(what, ".".join(path), try_=options_of(path, Spec)))
+    return body, mistakes
 
 
 def _check_base(plain: Mapping[str, Plain], given: Overrides, folders: Sequence[Path]) -> None:
@@ -187,31 +174,69 @@ def _check_base(plain: Mapping[str, Plain], given: Overrides, folders: Sequence[
         )
 
 
-def _compose(name: str, given: Overrides, hydra: Hydra) -> DictConfig:
+def _compose(
+    name: str, given: Overrides, loader: ConfigLoaderImpl
+) -> tuple[DictConfig, Overrides, list[Message]]:
+    """Compose with Hydra; what overrides set that is not there is said, and set where it was meant."""
     from hydra.errors import HydraException
-    from hydra.types import RunMode
-    from omegaconf import open_dict
+    from omegaconf import OmegaConf, open_dict
 
-    from engine.recipe.mistakes import explain_hydra
     from engine.recipe.sources import CheckedSource
+    from engine.recipe.unknown import mend, unexplained
 
     def attempt(overrides: Sequence[str]) -> DictConfig:
-        config: DictConfig = hydra.compose_config(
-            config_name=name, overrides=list(overrides), run_mode=RunMode.RUN, from_shell=False
-        )
-        return config
+        try:
+            return _merge(name, overrides, loader)
+        except RecursionError:
+            raise explain_cycle(CheckedSource.documents) from None
 
+    mistakes: list[Message] = []
     try:
         config = attempt(given.values)
     except HydraException as error:
-        raise explain_hydra(error, given, lambda: attempt([])) from None
-    except RecursionError:
-        raise explain_cycle(CheckedSource.documents) from None
+        try:
+            bare = attempt(())
+        except HydraException:
+            raise unexplained(error, given, CheckedSource.documents) from None
+        plain = cast("dict[str, Plain]", OmegaConf.to_container(bare))
+        given, mistakes = mend(given, plain)
+        if not mistakes:
+            raise unexplained(error, given, CheckedSource.documents) from None
+        try:
+            config = attempt(given.values)
+        except HydraException:
+            config = bare
     with open_dict(config):
-        del config["hydra"]
-        mistakes = [wrong for setting in given.settings if (wrong := _set(config, setting)) is not None]
-    if mistakes:
-        raise RecipeError(mistakes)
+        mistakes += [wrong for setting in given.settings if (wrong := _set(config, setting)) is not None]
+    return config, given, mistakes
+
+
+def _merge(name: str, overrides: Sequence[str], loader: ConfigLoaderImpl) -> DictConfig:
+    """Merge the files of a defaults list and the overrides, as Hydra does, without Hydra's own settings.
+
+    Those would be half of the work, and nothing of a recipe is among them.
+    """
+    from hydra._internal.defaults_list import create_defaults_list
+    from hydra.errors import ConfigCompositionException
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    try:
+        parsed, repository = loader._parse_overrides_and_create_caching_repo(name, list(overrides))  # noqa: SLF001
+        chosen = create_defaults_list(
+            repo=repository,
+            config_name=name,
+            overrides_list=parsed,
+            prepend_hydra=False,
+            skip_missing=False,
+        )
+        config: DictConfig = loader._compose_config_from_defaults_list(  # noqa: SLF001
+            defaults=chosen.defaults, repo=repository
+        )
+        OmegaConf.set_struct(config, value=True)
+        loader._apply_overrides_to_config(chosen.config_overrides, config)  # noqa: SLF001
+    except OmegaConfBaseException as error:
+        raise ConfigCompositionException(str(error)) from error
     return config
 
 
@@ -219,7 +244,7 @@ def _set(config: DictConfig, setting: Setting) -> Message | None:
     """Set or take out one quoted key."""
     from omegaconf import DictConfig, OmegaConf
 
-    from engine.recipe.mistakes import unknown_key
+    from engine.recipe.unknown import unknown_key
 
     *above, last = setting.path
     node = config
@@ -227,14 +252,14 @@ def _set(config: DictConfig, setting: Setting) -> Message | None:
         if part not in node and is_open(setting.path) and not setting.is_delete:
             node[part] = {}
         if part not in node or not isinstance(node[part], DictConfig):
-            return unknown_key(setting.path, OmegaConf.to_container(config))
+            return unknown_key(setting.path, OmegaConf.to_container(config))[0]
         node = node[part]
     if not setting.is_delete:
         node[last] = _merged(node.get(last), setting.value)
     elif last in node:
         del node[last]
     else:
-        return unknown_key(setting.path, OmegaConf.to_container(config))
+        return unknown_key(setting.path, OmegaConf.to_container(config))[0]
     return None
 
 
@@ -256,11 +281,12 @@ def _layers(
         for name, file in read.items()
         if all(file is not other for _, other in chosen)
     ]
+    ours = f"{text.show(shipped('conf'))}/"
     return (
         Layer.of_command_line(given.paths()),
         Layer(document.file, document.lines, ()),
         *(
-            Layer(file.file, file.lines, tuple(group.split("/")) if group else ())
+            Layer(file.file, file.lines, tuple(group.split("/")) if group else (), file.file.startswith(ours))
             for group, file in chosen + rest
         ),
     )
@@ -274,5 +300,6 @@ def expand_overrides(recipe: str | Path, overrides: Sequence[str]) -> tuple[tupl
     RecipeError
         If the recipe is not found or an override can't be multiplied out.
     """
-    with _hydra(conf_folders(find_recipe(recipe))) as hydra:
-        return expand(overrides, hydra.config_loader)
+    path = find_recipe(recipe)
+    with _loader(conf_folders(path, version=written_version(text.read(path)))) as loader:
+        return expand(overrides, loader)

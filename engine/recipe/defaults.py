@@ -2,58 +2,92 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from engine.errors import Message, RecipeError, nearest
 from engine.recipe import text
 from engine.recipe.find import find_base
+from engine.recipe.plainly import in_yaml
 from engine.recipe.text import Plain
 
 _EXAMPLE = "defaults: [base, model: lightgbm, _self_]"
 _OVERRIDE = "override "
+_MAX_FILES = 60
 
 
-def read_choices(defaults: Plain, document: text.Document) -> tuple[dict[str, str], bool]:
+def read_choices(
+    defaults: Plain, document: text.Document, *, groups: Mapping[str, Collection[str]]
+) -> tuple[dict[str, str], bool, list[Message]]:
     """Return the option that a recipe's list chooses for each group, and whether the recipe is closed.
 
     `base` and `_self_` are understood, `group: option` is a choice. Without a list a recipe stands on `base`;
-    with an empty one, or `[_self_]`, it is closed: all of it stands in the file.
-
-    Raises
-    ------
-    RecipeError
-        If it is no list, holds something else, says something twice, or has `_self_` before `base`.
+    with an empty one, or `[_self_]`, it is closed: all of it stands in the file. What is wrong with the list
+    is returned beside, and the rest is read: an entry that is something else, or says something twice, or
+    `_self_` before `base`.
     """
     if defaults is None:
-        return {}, False
+        return {}, False, []
     if not isinstance(defaults, list):
-        what = "'defaults' is a list such as [base, model: lightgbm, _self_]"
-        line = document.lines.get(("defaults",))
-        raise RecipeError.of(what, key="defaults", file=document.file, line=line)
+        return _not_a_list(defaults, document)
     choices: dict[str, str] = {}
     seen: list[str] = []
     mistakes = []
     for index, entry in enumerate(defaults):
-        name, option = _entry(entry)
-        wrong = ""
-        suggestion = ""
-        if name in seen:
-            wrong = f"'{name}' stands twice"
-        elif option is None and name not in ("base", "_self_"):
-            wrong = f"'{name}' is not 'base', '_self_' or 'group: option'"
-            suggestion = nearest(name, ["base"])
-        elif name == "base" and "_self_" in seen:
-            wrong = "'_self_' stands before 'base': the defaults would win over the recipe"
+        wrong, name, option = _read_entry(entry, seen, groups)
         seen.append(name)
-        if wrong:
+        if wrong is not None:
             line = document.lines.get(("defaults", str(index)))
-            mistakes.append(Message(wrong, "defaults", document.file, line, suggestion, (), _EXAMPLE))
-        elif option is not None:
-            choices[name] = option
-    if mistakes:
-        raise RecipeError(mistakes)
-    return choices, defaults in ([], ["_self_"])
+            mistakes.append(replace(wrong, key="defaults", file=document.file, line=line, try_=_EXAMPLE))
+        if option is not None:
+            choices.setdefault(name, option)
+    return choices, defaults in ([], ["_self_"]), mistakes
+
+
+def _not_a_list(defaults: Plain, document: text.Document) -> tuple[dict[str, str], bool, list[Message]]:
+    choices, meant = {}, ""
+    if isinstance(defaults, dict):
+        choices = {group: option for group, option in defaults.items() if isinstance(option, str)}
+        meant = in_yaml([{group: option} for group, option in choices.items()])
+    what = "'defaults' is a list such as [base, model: lightgbm, _self_]"
+    line = document.lines.get(("defaults",))
+    return choices, False, [Message(what, "defaults", document.file, line, meant)]
+
+
+def _read_entry(
+    entry: Plain, seen: Collection[str], groups: Mapping[str, Collection[str]]
+) -> tuple[Message | None, str, str | None]:
+    """Return what is wrong with an entry, and its name and option, as meant where that is near."""
+    if isinstance(entry, dict) and len(entry) == 1 and isinstance(next(iter(entry.values())), list | dict):
+        group, options = next(iter(entry.items()))
+        what = f"'{in_yaml(entry)}': a group takes one option"
+        several = ",".join(map(str, options if isinstance(options, list) else ()))
+        return Message(f"{what}; engine run RECIPE -m {group}={several} makes a run of each"), group, None
+    if not isinstance(entry, str) and not (isinstance(entry, dict) and len(entry) == 1):
+        return Message(f"'{in_yaml(entry)}' is not 'base', '_self_' or 'group: option'"), "", None
+    name, option = _entry(entry)
+    if name in seen:
+        return Message(f"'{name}' stands twice"), name, None
+    if option is not None or name == "_self_":
+        return None, name, option
+    if name == "base":
+        is_late = "_self_" in seen
+        what = "'_self_' stands before 'base': the defaults would win over the recipe"
+        return (Message(what) if is_late else None), name, None
+    group, option = _meant(name, groups)
+    meant = f"{group}: {option}" if option else nearest(name, ["base", "_self_"])
+    return Message(f"'{name}' is not 'base', '_self_' or 'group: option'", suggestion=meant), group, option
+
+
+def _meant(name: str, groups: Mapping[str, Collection[str]]) -> tuple[str, str | None]:
+    """Return the group and option that were meant by `group=option`, `group/option` or an option alone."""
+    group, _, option = name.replace("=", "/").partition("/")
+    if option:
+        return group, option
+    owners = [group for group, options in groups.items() if name in options]
+    return (owners[0], name) if len(owners) == 1 else (name, None)
 
 
 def _entry(entry: Plain) -> tuple[str, str | None]:
@@ -85,9 +119,50 @@ def base_groups(folders: Sequence[Path]) -> frozenset[str]:
     RecipeError
         If the base is no YAML mapping.
     """
-    defaults = text.read(find_base(folders)).mapping().get("defaults")
+    return frozenset(base_choices(text.read(find_base(folders)).mapping()))
+
+
+def base_choices(base: Mapping[str, Plain]) -> dict[str, str]:
+    """Return the option that a base chooses for each group."""
+    defaults = base.get("defaults")
     entries = defaults if isinstance(defaults, list) else ()
-    return frozenset(_entry(entry)[0] for entry in entries if isinstance(entry, dict) and len(entry) == 1)
+    named = (_entry(entry) for entry in entries if isinstance(entry, dict) and len(entry) == 1)
+    return {group: option for group, option in named if option is not None}
+
+
+def refuse_too_much(documents: dict[str, text.Document]) -> None:
+    """Refuse options that include each other without end, before what they include is multiplied out.
+
+    Raises
+    ------
+    RecipeError
+        If an option is included twice, or the files read so far are too many or hold too much.
+    """
+    document = next(reversed(documents.values()))
+    if len(documents) > _MAX_FILES:
+        raise RecipeError.of(f"more than {_MAX_FILES} files include each other", file=document.file)
+    if sum(len(other.lines) for other in documents.values()) > text.MAX_NODES:
+        raise RecipeError.of(f"all files together hold more than {text.MAX_NODES} values", file=document.file)
+    included = Counter(path for name, other in documents.items() for path in _includes(name, other))
+    twice = [path for path, count in included.items() if count > 1]
+    if twice:
+        line = document.lines.get(("defaults",))
+        raise RecipeError.of(f"'{twice[0]}' is included twice", key="defaults", file=document.file, line=line)
+
+
+def _includes(name: str, document: text.Document) -> list[str]:
+    """Return the names that an option's defaults include, each as often as it is included."""
+    defaults = document.mapping().get("defaults")
+    group = name.rpartition("/")[0]
+    if not group or not isinstance(defaults, list):
+        return []
+    added = [entry for entry in defaults if isinstance(entry, str) and entry != "_self_"]
+    choices = [entry for entry in defaults if isinstance(entry, dict) and len(entry) == 1]
+    for choice in choices:
+        ((inner, option),) = choice.items()
+        if not inner.startswith(_OVERRIDE):
+            added += [f"{inner}/{one}" for one in (option if isinstance(option, list) else [option])]
+    return [f"{group}/{path}" for path in added]
 
 
 def explain_cycle(documents: Mapping[str, text.Document]) -> RecipeError:

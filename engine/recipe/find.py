@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from engine.errors import RecipeError, nearest
+from engine.recipe.version import CURRENT
 
 _PACKAGE = Path(__file__).resolve().parent.parent
 
@@ -16,10 +17,30 @@ def shipped(name: str) -> Path:
     return inside if inside.is_dir() else _PACKAGE.parent / name
 
 
-def conf_folders(recipe: Path) -> tuple[Path, ...]:
-    """Return the folders in which groups are looked up, the first that has an option wins."""
-    folders = (Path.cwd() / "conf", recipe.parent / "conf", shipped("conf"))
+def conf_folders(recipe: Path, *, version: int = CURRENT, current: int = CURRENT) -> tuple[Path, ...]:
+    """Return the folders in which groups are looked up, the first that has an option wins.
+
+    Parameters
+    ----------
+    version, current
+        The version of the recipe, and the engine's: what is kept in `v<N>/` for recipes of version N and
+        before comes ahead of what counts today.
+    """
+    roots = (Path.cwd() / "conf", recipe.parent / "conf", shipped("conf"))
+    kept = [f"v{older}" for older in range(version, current)]
+    folders = (folder for root in roots for folder in (*(root / name for name in kept), root))
     return tuple(dict.fromkeys(folder.resolve() for folder in folders if folder.is_dir()))
+
+
+def groups(folders: Sequence[Path]) -> dict[str, dict[str, Path]]:
+    """Return the file of each option of each group, groups and options sorted."""
+    names = {entry.name for folder in folders for entry in folder.iterdir() if entry.is_dir()}
+    return {name: options for name in sorted(names) if (options := _options(folders, name))}
+
+
+def _options(folders: Sequence[Path], group: str) -> dict[str, Path]:
+    files = (file for folder in reversed(folders) for file in (folder / group).glob("*.yaml"))
+    return dict(sorted({file.stem: file for file in files}.items()))
 
 
 def find_base(folders: Sequence[Path]) -> Path:
@@ -58,18 +79,25 @@ def _named(name: Path) -> Iterator[Path]:
 
 
 def _not_found(given: Path) -> RecipeError:
+    init = f"engine init {given} --target COLUMN"
     if given.is_dir():
-        return RecipeError.of(f"{given} is a folder, not a recipe", try_="engine run FOLDER/recipe.yaml")
+        return _folder(given)
+    if given.is_file():
+        return RecipeError.of(f"{given} is not a recipe: a recipe is a file that ends in .yaml", try_=init)
     is_path = _is_yaml(given)
     near = [given.parent] if is_path else [Path("recipes"), shipped("recipes")]
     files = [file for folder in near if folder.is_dir() for file in folder.iterdir() if _is_yaml(file)]
     names = sorted({file.name if is_path else file.stem for file in files})
     suggestion = nearest(given.name, names)
-    if suggestion and is_path:
-        suggestion = str(given.with_name(suggestion))
+    if suggestion:
+        suggestion = str(given.with_name(suggestion)) if is_path else suggestion
+        return RecipeError.of(f"no recipe at '{given}'", suggestion=suggestion)
     return RecipeError.of(
-        f"no recipe at '{given}'",
-        suggestion=suggestion,
-        allowed=names,
-        try_="engine options",
+        f"no recipe at '{given}'", allowed=names, try_="engine init DATA --target COLUMN writes one"
     )
+
+
+def _folder(given: Path) -> RecipeError:
+    recipes = sorted(str(file) for file in given.iterdir() if _is_yaml(file))
+    what = f"{given} is a folder, not a recipe"
+    return RecipeError.of(what, allowed=recipes, try_="engine run RECIPE")

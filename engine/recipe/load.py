@@ -3,75 +3,80 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from pydantic import ValidationError
-
-from engine.errors import EngineError, Message, RecipeError
-from engine.names import FAMILIES
+from engine.errors import Message, RecipeError
 from engine.recipe.compose import Composition, compose
+from engine.recipe.draft import Draft, draft
 from engine.recipe.find import shipped
-from engine.recipe.mistakes import explain_pydantic
+from engine.recipe.roots import check_data, check_runs, find_roots, located
 from engine.recipe.spec import ModelSpec, Spec
-from engine.recipe.text import Plain, read
+from engine.recipe.text import read
 
 
-def load_spec(recipe: str | Path, overrides: Sequence[str] = ()) -> Spec:
-    """Compose a recipe and check its keys and types.
+def load_spec(recipe: str | Path, overrides: Sequence[str] = (), *, roots: Sequence[str | Path] = ()) -> Spec:
+    """Compose a recipe and check its keys and types, and the places that it names.
 
     Raises
     ------
     RecipeError
         With every mistake found, each at its place.
     """
-    return to_spec(compose(recipe, overrides))
+    return to_spec(compose(recipe, overrides), roots=roots)
 
 
-def to_spec(composition: Composition) -> Spec:
-    """Check a composed recipe into a spec whose data path is absolute."""
-    plain = composition.plain
-    try:
-        # JSON is the way in because a strict model takes lists and numbers as JSON has them.
-        spec = Spec.model_validate_json(json.dumps(plain))
-    except ValidationError as error:
-        places = composition.places
-        details = error.errors(include_url=False)
-        secret = composition.from_environment
-        mistakes = explain_pydantic(details, model=Spec, plain=plain, places=places, from_environment=secret)
-        mistakes += _params_mistakes(plain, {message.key for message in mistakes}, composition)
-        raise RecipeError(places.in_order(mistakes)) from None
-    data = spec.data.model_copy(update={"path": str(_resolve(spec.data.path, composition.path))})
-    spec = spec.model_copy(update={"data": data})
+def to_spec(composition: Composition, *, roots: Sequence[str | Path] = ()) -> Spec:
+    """Check a composed recipe into a spec whose data path is absolute.
+
+    Raises
+    ------
+    RecipeError
+        With every mistake of keys, types and places.
+    """
+    read = to_draft(composition, roots=roots)
+    if read.mistakes:
+        raise RecipeError(composition.places.in_order(read.mistakes))
+    return read.spec
+
+
+def to_draft(
+    composition: Composition, *, roots: Sequence[str | Path] = (), runs: str | Path | None = None
+) -> Draft:
+    """Read a composed recipe as far as it can be read; a data path that is known is absolute.
+
+    Parameters
+    ----------
+    roots
+        Folders besides the recipe's own and the working directory below which its table may lie.
+    runs
+        Where the user has the run written, whatever the recipe says.
+
+    Raises
+    ------
+    RecipeError
+        If a root is no folder, or the project's own settings of them can't be read.
+    """
+    read = draft(composition)
+    spec = read.spec
+    allowed = find_roots(composition.path, roots)
+    mistakes: list[Message] = []
+    if read.knows("data"):
+        spec = spec.model_copy(update={"data": located(spec.data, composition)})
+        mistakes += check_data(spec.data, composition, roots=allowed)
+    if runs is not None:
+        spec = spec.model_copy(update={"runs": str(runs)})
+    elif read.knows("runs", "name"):
+        mistakes += check_runs(spec, composition)
     spec.remember(
         stored=composition.stored,
         from_environment=composition.from_environment,
         places=composition.places,
         path=composition.path,
     )
-    return spec
-
-
-def _resolve(path: str, recipe: Path) -> Path:
-    """Resolve a data path under the recipe's folder, else under the working directory."""
-    given = Path(path).expanduser()
-    beside = recipe.parent / given
-    return (beside if beside.exists() or not given.exists() else given).resolve()
-
-
-def _params_mistakes(plain: Mapping[str, Plain], known: set[str], composition: Composition) -> list[Message]:
-    """Check the family's params even when another section is wrong, so that one report has it all."""
-    if any(key.startswith(("model", "task.kind")) for key in known):
-        return []
-    try:
-        model = ModelSpec.model_validate_json(json.dumps(plain.get("model")))
-        task = plain.get("task")
-        kind = task.get("kind") if isinstance(task, dict) else None
-        family = FAMILIES.load(model.family)
-    except (ValidationError, EngineError):
-        return []
-    messages = family.check(model, str(kind))  # type: ignore[attr-defined]
-    return [composition.places.locate(message) for message in messages]
+    found = [composition.places.locate(message) for message in mistakes]
+    return replace(read, spec=spec, mistakes=(*read.mistakes, *found))
 
 
 def load_model(name: str) -> ModelSpec:

@@ -1,88 +1,56 @@
-"""Turns what Hydra, OmegaConf and pydantic say into our messages: place, cure, what is allowed."""
+"""Turns what pydantic says of a composed recipe into our messages, each with what was most likely meant."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import replace
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, get_args, get_origin
 
 from pydantic import BaseModel
 
-from engine.errors import Message, RecipeError, nearest
-from engine.recipe.overrides import Overrides
+from engine.errors import Message
+from engine.recipe.expected import expected_at, keys_elsewhere, meant_at, nearest_word
 from engine.recipe.places import COMMAND_LINE, Places
+from engine.recipe.plainly import in_yaml
 from engine.recipe.text import KeyPath, Plain
 
 if TYPE_CHECKING:
-    from omegaconf import DictConfig
-    from omegaconf.errors import OmegaConfBaseException
     from pydantic_core import ErrorDetails
 
-_EXPECTED = {
-    "int_type": "a whole number",
-    "int_from_float": "a whole number",
-    "float_type": "a number",
-    "bool_type": "true or false",
-    "string_type": "a text",
-    "tuple_type": "a list",
-    "dict_type": "a mapping of keys to values",
-    "model_type": "a mapping of keys to values",
-    "model_attributes_type": "a mapping of keys to values",
-    "finite_number": "a finite number",
-}
+_COLUMNS = ("schema", "columns")
+# Keys of sections that other tools have at the top.
+_ELSEWHERE = ("model.params", "split.test")
+_MAX_SHOWN = 60
+# Sections of which no option can be chosen.
+_NO_GROUPS = ("goal", "schema", "name", "runs", "seed", "recipe_version")
+_OPTION = re.compile(r"[a-z][a-z0-9_]*")
+# A name that a shell and a dotted key take as it is.
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
+# Where one word is a key of more sections than these, none of them was more likely meant.
+_MAX_SECTIONS = 2
 
 
-def explain_hydra(error: Exception, given: Overrides, compose_bare: Callable[[], DictConfig]) -> RecipeError:
-    """Say which overrides do not fit the recipe, each with the nearest key."""
-    from omegaconf import OmegaConf
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """A message, the key that it is about, and what was most likely meant.
 
-    plain: object
-    try:
-        plain = OmegaConf.to_container(compose_bare())
-    except Exception:  # noqa: BLE001 (the recipe itself does not compose: Hydra's own words say why)
-        plain = None
-    mistakes = []
-    for key, line in zip(given.keys, given.values, strict=True):
-        if isinstance(plain, dict) and not line.startswith("+"):
-            wrong = unknown_key(tuple(key.split(".")), plain)
-            mistakes += [wrong] if wrong is not None else []
-    if not mistakes:
-        words = str(error).strip() or type(error).__name__
-        return RecipeError.of(words.splitlines()[0][:500], file=COMMAND_LINE if given.values else "")
-    return RecipeError(mistakes)
+    Attributes
+    ----------
+    renamed
+        The key that was meant instead; empty if none is near.
+    meant
+        The value that was meant instead; None if none is near.
+    with_
+        Other keys that were meant as a part of that value.
+    """
 
-
-def unknown_key(path: KeyPath, plain: object) -> Message | None:
-    """Say which part of a key on the command line the recipe does not have."""
-    node, key = plain, ".".join(path)
-    for index, part in enumerate(path):
-        if not isinstance(node, Mapping):
-            above = ".".join(path[:index])
-            return Message(f"'{above}' holds one value, so '{key}' can't be set", key, COMMAND_LINE)
-        if part not in node:
-            known = tuple(sorted(str(name) for name in node if name != "hydra"))
-            parent = ".".join(path[:index])
-            of = f"a key of {parent}" if parent else "a key of a recipe"
-            suggestion = nearest(part, known)
-            if suggestion:
-                suggestion = ".".join([*path[:index], suggestion, *path[index + 1 :]])
-            try_ = f"engine options {path[0]}" if index else "engine options"
-            return Message(f"'{part}' is not {of}", key, COMMAND_LINE, None, suggestion, known, try_)
-        node = node[part]
-    return None
-
-
-def explain_omegaconf(error: OmegaConfBaseException, places: Places) -> RecipeError:
-    """Say which value can't be resolved, and where it stands."""
-    key = str(error.full_key or "")
-    words = str(error.msg or error).splitlines()[0][:300]
-    missing = re.search(r"Environment variable '([^']*)' not found", words)
-    if missing:
-        words = f"the environment variable {missing[1]} is not set"
-    elif isinstance(error, RecursionError) or "recurs" in words.lower():
-        words = "the interpolation refers to itself"
-    return RecipeError([places.locate(Message(words, key))])
+    message: Message
+    path: KeyPath
+    kind: Literal["unknown", "missing", "value"]
+    renamed: KeyPath = ()
+    meant: Plain = None
+    with_: tuple[KeyPath, ...] = ()
 
 
 def explain_pydantic(
@@ -92,50 +60,55 @@ def explain_pydantic(
     plain: Mapping[str, Plain],
     places: Places,
     from_environment: Collection[KeyPath],
-) -> list[Message]:
-    """Turn pydantic's list into messages, one a key; no value of the environment is in them."""
-    by_path: dict[KeyPath, list[ErrorDetails]] = {}
+) -> list[Mistake]:
+    """Turn pydantic's list into mistakes, one a key; no value of the environment is in them."""
+    by_path: dict[KeyPath, ErrorDetails] = {}
     for detail in details:
-        is_missing = detail["type"] == "missing"
-        by_path.setdefault(_real_path(detail["loc"], plain, is_missing=is_missing), []).append(detail)
-    messages = []
-    for path, found in by_path.items():
-        message = _one(found, path, model, is_secret=path in from_environment)
-        if found[0]["type"] == "missing":
-            file, line = places.find_missing(path)
-            message = replace(message, file=file, line=line)
-        messages.append(places.locate(message, path))
-    return messages
+        by_path.setdefault(_real_path(detail["loc"], plain, is_missing=detail["type"] == "missing"), detail)
+    mistakes = []
+    for path, detail in by_path.items():
+        # Of a union both are told: that it is none of the others, and what is wrong with it as what it is.
+        if any(other[: len(path)] == path and len(other) > len(path) for other in by_path):
+            continue
+        if detail["type"] == "extra_forbidden":
+            mistakes.append(_unknown(path, model, places))
+        elif detail["type"] == "missing":
+            mistakes.append(_missing(path, model, plain, places))
+        else:
+            mistakes.append(_value(detail, path, model, is_secret=path in from_environment))
+    return list(_told_once(list(_joined_lists(mistakes, plain))))
 
 
-def _one(found: list[ErrorDetails], path: KeyPath, model: type[BaseModel], *, is_secret: bool) -> Message:
-    """Explain what is wrong with one key; a union reports once for each of its members."""
-    detail = found[0]
-    key, name = ".".join(path), path[-1] if path else ""
-    kind, given = detail["type"], detail["input"]
-    shown = "a text from the environment" if is_secret else _shown(given)
-    try_ = f"engine options {path[0]}" if path and path[0] in model_keys(model) else "engine options"
-    if kind == "extra_forbidden":
-        known = model_keys(_model_at(model, path[:-1]))
-        parent = ".".join(path[:-1])
-        of = f"a key of {parent}" if parent else "a key of a recipe"
-        return Message(
-            f"'{name}' is not {of}", key, suggestion=nearest(name, known), allowed=known, try_=try_
-        )
-    if kind == "missing":
-        return Message(f"'{name}' is missing: it has no default", key, try_=try_)
-    if kind == "literal_error":
-        expected = str(detail.get("ctx", {}).get("expected", "")).replace(" or ", ", ")
-        allowed = tuple(word.strip("'") for word in expected.split(", ") if word)
-        suggestion = "" if is_secret else nearest(str(given), allowed)
-        return Message(f"{shown} is not allowed", key, suggestion=suggestion, allowed=allowed, try_=try_)
-    if kind in _EXPECTED:
-        kinds = dict.fromkeys(_EXPECTED[other["type"]] for other in found if other["type"] in _EXPECTED)
-        *most, last = kinds
-        expected = f"{', '.join(most)} or {last}" if most else last
-        return Message(f"expected {expected}, got {shown}", key, try_=try_)
-    words = detail["msg"][0].lower() + detail["msg"][1:]
-    return Message(f"{shown}: {words.removeprefix('input ')}", key, try_=try_)
+def meant_key(path: KeyPath, *, model: type[BaseModel], known: Collection[str]) -> KeyPath:
+    """Return the key that was most likely meant by one that is not known; empty if none is near.
+
+    `known` are the keys that may stand beside it, and do not yet.
+    """
+    *above, name = path
+    by_case = next((key for key in known if key.casefold() == name.casefold()), "")
+    if by_case:
+        return (*above, by_case)
+    elsewhere = keys_elsewhere(model, name) if len(path) <= 2 else ()  # noqa: PLR2004 (a section's own key)
+    if 0 < len(elsewhere) <= _MAX_SECTIONS:
+        return tuple(elsewhere[0].split("."))
+    top = _ELSEWHERE if len(path) == 1 else ()
+    if near := nearest_word(name, (*known, *top)):
+        return tuple(near.split(".")) if near in top else (*above, near)
+    return ("model", "params", name) if above == ["model"] else ()
+
+
+def unknown_words(path: KeyPath) -> str:
+    """Say that a key is none of those that may stand where it stands."""
+    parent = ".".join(path[:-1])
+    return f"'{path[-1]}' is not a key of {parent or 'a recipe'}"
+
+
+def options_of(path: KeyPath, model: type[BaseModel]) -> str:
+    """Return the command that says what a key takes; of a key with an odd name, what its section does."""
+    if not path or path[0] not in model_keys(model):
+        return "engine options"
+    odd = next((index for index, part in enumerate(path) if not _PLAIN_NAME.fullmatch(part)), len(path))
+    return f"engine options {'.'.join(path[: max(odd, 1)])}"
 
 
 def model_keys(model: type[BaseModel] | None) -> tuple[str, ...]:
@@ -143,6 +116,130 @@ def model_keys(model: type[BaseModel] | None) -> tuple[str, ...]:
     if model is None:
         return ()
     return tuple(sorted(info.alias or name for name, info in model.model_fields.items()))
+
+
+def _told_once(mistakes: list[Mistake]) -> Iterator[Mistake]:
+    """Leave out that a key is missing where another one stands in its place."""
+    renamed = {mistake.renamed for mistake in mistakes}
+    return (mistake for mistake in mistakes if mistake.kind != "missing" or mistake.path not in renamed)
+
+
+def _joined_lists(mistakes: list[Mistake], plain: Mapping[str, Plain]) -> Iterator[Mistake]:
+    """Read `{values: a, b}` as the list that was meant: to YAML, `b` is a key that has no value."""
+    by_mapping: dict[KeyPath, list[Mistake]] = {}
+    for mistake in mistakes:
+        if mistake.kind == "unknown" and _at(plain, mistake.path) is None:
+            by_mapping.setdefault(mistake.path[:-1], []).append(mistake)
+    joined: list[Mistake] = []
+    for mistake in mistakes:
+        others = by_mapping.get(mistake.path[:-1], [])
+        if others and isinstance(mistake.meant, list):
+            meant = [*mistake.meant, *(other.path[-1] for other in others)]
+            yield replace(
+                mistake,
+                meant=meant,
+                message=replace(mistake.message, suggestion=in_yaml(meant)),
+                with_=tuple(other.path for other in others),
+            )
+            joined += others
+        elif mistake not in joined:
+            yield mistake
+
+
+def _unknown(path: KeyPath, model: type[BaseModel], places: Places) -> Mistake:
+    known = model_keys(_model_at(model, path[:-1]))
+    written = places.written_beside(path)
+    free = tuple(key for key in known if key not in written)
+    if len(path) == 1:
+        known = tuple(sorted((*known, "defaults")))
+        free = tuple(key for key in known if key not in written)
+    meant = meant_key(path, model=model, known=free)
+    shown = ".".join(meant if meant[:-1] != path[:-1] else meant[-1:])
+    message = Message(
+        unknown_words(path),
+        ".".join(path),
+        suggestion=shown,
+        allowed=known,
+        try_=options_of(path[:-1], model),
+    )
+    return Mistake(message, path, "unknown", renamed=meant)
+
+
+def _missing(path: KeyPath, model: type[BaseModel], plain: Mapping[str, Plain], places: Places) -> Mistake:
+    key, name = ".".join(path), path[-1]
+    file, line = places.find_missing(path)
+    message = Message(
+        f"'{name}' is missing: it has no default", key, file, line, try_=options_of(path, model)
+    )
+    if file == COMMAND_LINE and path[:2] == _COLUMNS:
+        column = path[2]
+        others = tuple(other for other in _keys(_at(plain, _COLUMNS)) if other != column)
+        message = replace(
+            message,
+            what=f"'{column}' is not a column of the recipe, and a new one needs its type",
+            key=".".join(path[:-1]),
+            suggestion=nearest_word(column, others),
+            allowed=others,
+            try_=f"schema.columns.{column}={{type: …}}",
+        )
+        return Mistake(message, path[:-1], "unknown")
+    if file == COMMAND_LINE:
+        message = replace(message, what=f"'{name}' is taken out, and a recipe needs it")
+    return Mistake(message, path, "missing")
+
+
+def _value(detail: ErrorDetails, path: KeyPath, model: type[BaseModel], *, is_secret: bool) -> Mistake:
+    key, given, try_ = ".".join(path), detail["input"], options_of(path, model)
+    shown = "a text from the environment" if is_secret else shown_value(given)
+    if detail["type"] == "literal_error":
+        expected = str(detail.get("ctx", {}).get("expected", "")).replace(" or ", ", ")
+        words = tuple(word.strip("'") for word in expected.split("', '") if word)
+        near = "" if is_secret else nearest_word(str(given), words)
+        allowed = tuple(word if word[:1].isalnum() else f"'{word}'" for word in words)
+        message = Message(f"{shown} is not allowed", key, suggestion=near, allowed=allowed, try_=try_)
+        return Mistake(message, path, "value", meant=near or None)
+    meant, remark = (None, "") if is_secret else meant_at(model, path, given)
+    suggestion = "" if meant is None or remark else in_yaml(meant)
+    expected = expected_at(model, path, given)
+    if len(path) == 1 and path[0] not in _NO_GROUPS and isinstance(given, str) and _OPTION.fullmatch(given):
+        # What a defaults list says, written where it reads as the section itself.
+        try_ = f"defaults: [base, {path[0]}: {given}, _self_]"
+    if not expected:
+        return Mistake(Message(f"{shown}: {detail['msg'].lower()}", key, try_=try_), path, "value")
+    message = Message(f"expected {expected}, got {shown}{remark}", key, suggestion=suggestion, try_=try_)
+    return Mistake(message, path, "value", meant=meant)
+
+
+def shown_value(value: object) -> str:
+    """Return a value as a recipe writes it, texts in quotes; of a list or mapping only that it is one."""
+    if isinstance(value, list | tuple):
+        return "a list"
+    if isinstance(value, dict):
+        return "a mapping"
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    words = f"'{value}'" if isinstance(value, str) else str(value)
+    return words if len(words) <= _MAX_SHOWN else f"{words[: _MAX_SHOWN - 3]}…"
+
+
+def without(tree: dict[str, Plain], path: KeyPath) -> dict[str, Plain]:
+    """Return a mapping without one of its keys; the one that is given stays as it is."""
+    name, *below = path
+    inner = tree.get(name)
+    if below and isinstance(inner, dict):
+        return {**tree, name: without(inner, tuple(below))}
+    return {key: value for key, value in tree.items() if key != name}
+
+
+def _at(plain: Mapping[str, Plain], path: KeyPath) -> Plain:
+    node: Plain = dict(plain)
+    for part in path:
+        node = node.get(part) if isinstance(node, dict) else None
+    return node
+
+
+def _keys(node: Plain) -> tuple[str, ...]:
+    return tuple(node) if isinstance(node, dict) else ()
 
 
 def _model_at(model: type[BaseModel] | None, path: KeyPath) -> type[BaseModel] | None:
@@ -185,15 +282,4 @@ def _real_path(loc: tuple[int | str, ...], plain: Mapping[str, Plain], *, is_mis
         elif isinstance(node, list) and isinstance(part, int) and part < len(node):
             path.append(str(part))
             node = node[part]
-        else:
-            break
     return tuple(path)
-
-
-def _shown(value: object) -> str:
-    words = f"'{value}'" if isinstance(value, str) else str(value)
-    if isinstance(value, bool):
-        words = words.lower()
-    if value is None:
-        words = "null"
-    return words if len(words) <= 60 else words[:57] + "…"  # noqa: PLR2004 (a line's worth)

@@ -1,4 +1,4 @@
-"""Command-line overrides in Hydra's grammar: read, told apart, and multiplied out for a multirun.
+"""Command-line overrides in Hydra's grammar: read, and told apart.
 
 One thing is added to the grammar: a part of a key that holds dots, blanks or letters that Hydra does not know
 is written in quotes, as in `schema.columns."body mass".min=0`.
@@ -6,17 +6,21 @@ is written in quotes, as in `schema.columns."body mass".min=0`.
 
 from __future__ import annotations
 
-import itertools
 import math
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from engine.errors import Message, RecipeError
+from engine.recipe.expected import clashes
+from engine.recipe.mistakes import meant_key, model_keys, options_of, unknown_words
+from engine.recipe.override_text import refuse_text
 from engine.recipe.places import COMMAND_LINE
 from engine.recipe.safe import forbidden_in_override
+from engine.recipe.spec import Spec
 from engine.recipe.text import KeyPath, Plain
+from engine.recipe.unreadable import Unreadable, explain, join_blanks
 
 if TYPE_CHECKING:
     from hydra.core.config_loader import ConfigLoader
@@ -66,7 +70,7 @@ class Overrides:
 
 
 @dataclass(frozen=True)
-class _Line:
+class Line:
     """One override: as it was given, its key as it was given, and what Hydra read of it."""
 
     given: str
@@ -75,22 +79,21 @@ class _Line:
     override: Override
 
     def dotted(self) -> str:
+        """Return the key with dots, whether or not parts of it were quoted."""
         return ".".join(self.quoted) or str(self.override.key_or_group)
 
 
-def read_overrides(given: Sequence[str], loader: ConfigLoader) -> Overrides:
-    """Parse overrides and tell group choices from values.
+def read_overrides(given: Sequence[str], loader: ConfigLoader) -> tuple[Overrides, list[Message]]:
+    """Parse overrides and tell group choices from values; what is wrong with any is returned beside.
 
-    Raises
-    ------
-    RecipeError
-        If one is not in Hydra's grammar, sweeps without `-m`, is not finite, or names code.
+    A wrong one is left out, or is read as the nearest right one, so that the rest can be checked: one is not
+    in Hydra's grammar, sweeps without `-m`, is not finite, names code, or sets no key of a recipe.
     """
-    choices, values, keys, settings, mistakes = [], [], [], [], []
-    for line in _parse(given, loader):
+    choices, values, keys, settings = [], [], [], []
+    lines, mistakes = _lines(given, loader)
+    for line in lines:
         key, override = line.dotted(), line.override
-        wrong = _mistake(line)
-        if wrong is not None:
+        if (wrong := _mistake(line, is_choice=_is_choice(override, loader))) is not None:
             mistakes.append(wrong)
         elif line.quoted:
             settings.append(Setting(line.quoted, cast("Plain", override.value()), bool(override.is_delete())))
@@ -101,32 +104,35 @@ def read_overrides(given: Sequence[str], loader: ConfigLoader) -> Overrides:
             opened = is_open and not line.given.startswith("++")
             values.append(f"++{line.given}" if opened else line.given)
             keys.append(key)
-    if mistakes:
-        raise RecipeError(mistakes)
-    return Overrides(tuple(choices), tuple(values), tuple(keys), tuple(settings))
+    return Overrides(tuple(choices), tuple(values), tuple(keys), tuple(settings)), mistakes
 
 
-def expand(given: Sequence[str], loader: ConfigLoader) -> tuple[tuple[str, ...], ...]:
-    """Multiply a multirun out: one tuple of overrides for each run, in the order Hydra would take.
+def _lines(given: Sequence[str], loader: ConfigLoader) -> tuple[list[Line], list[Message]]:
+    """Read each override, or the one that was meant by it, and say what is wrong."""
+    rest, split_up = join_blanks(given)
+    read, unreadable = read_lines(rest, loader)
+    wrong = [*split_up, *unreadable]
+    read += read_lines([one.meant for one in wrong if one.meant], loader)[0]
+    unknown = {line.given: found for line in read if (found := _unknown_section(line, loader)) is not None}
+    wrong += unknown.values()
+    lines = [line for line in read if line.given not in unknown]
+    lines += read_lines([one.meant for one in unknown.values() if one.meant], loader)[0]
+    return lines, [one.message for one in wrong]
 
-    Raises
-    ------
-    RecipeError
-        If one is not in Hydra's grammar, is a range without steps, which only a search can take, or is a
-        glob that no option of a group matches.
-    """
-    axes = []
-    for line in _parse(given, loader):
-        override = line.override
-        if not override.is_sweep_override():
-            axes.append([line.given])
-        elif not override.is_discrete_sweep():
-            what = f"'{line.given}' is a continuous range, and a multirun needs a list of values"
-            try_ = f"{line.key}=choice(…) or range(start,stop,step)"
-            raise RecipeError.of(what, key=line.dotted(), file=COMMAND_LINE, try_=try_)
-        else:
-            axes.append([f"{line.key}={value}" for value in _values(line, loader)])
-    return tuple(itertools.product(*axes))
+
+def _unknown_section(line: Line, loader: ConfigLoader) -> Unreadable | None:
+    """Say that an override's first part is no key of a recipe, and which override was meant."""
+    path = line.quoted or tuple(line.dotted().split("."))
+    known = model_keys(Spec)
+    is_safe = not forbidden_in_override(line.key.lstrip("+~"), None, path=line.quoted)
+    if path[0] in known or not is_safe or is_group(path[0].partition("/")[0], loader):
+        return None
+    meant = meant_key(path[:1], model=Spec, known=known)
+    suggestion = ".".join((*meant, *path[1:])) if meant else ""
+    what = unknown_words(path[:1])
+    message = Message(what, line.dotted(), COMMAND_LINE, None, suggestion, known, "engine options")
+    value = line.given.removeprefix(line.key)
+    return Unreadable(message, f"{suggestion}{value}" if suggestion and not line.quoted else "")
 
 
 def is_open(path: KeyPath) -> bool:
@@ -134,25 +140,7 @@ def is_open(path: KeyPath) -> bool:
     return ".".join(path).startswith(_OPEN)
 
 
-def _values(line: _Line, loader: ConfigLoader) -> Iterable[str]:
-    from hydra.core.override_parser.types import Glob
-
-    override, key = line.override, line.dotted()
-    if not isinstance(override.value(), Glob):
-        return cast("Iterable[str]", override.sweep_string_iterator())
-    if not _is_group(key, loader):
-        what = f"'{line.given}': a glob chooses among the options of a group, and '{key}' is not a group"
-        raise RecipeError.of(what, key=key, file=COMMAND_LINE, try_=f"{line.key}=choice(…)")
-    override.config_loader = loader
-    found = sorted(override.sweep_string_iterator())
-    if not found:
-        what = f"'{line.given}' matches no option of {key}"
-        options = sorted(loader.get_group_options(key))
-        raise RecipeError.of(what, key=key, file=COMMAND_LINE, allowed=options, try_=f"engine options {key}")
-    return found
-
-
-def _mistake(line: _Line) -> Message | None:
+def _mistake(line: Line, *, is_choice: bool) -> Message | None:
     """Say what is wrong with an override that can be read."""
     key, override = line.dotted(), line.override
     # A sweep has no value that could be read as one.
@@ -167,6 +155,10 @@ def _mistake(line: _Line) -> Message | None:
     number = next((number for number in _numbers(value) if not math.isfinite(number)), None)
     if number is not None:
         return Message(f"expected a finite number, got {number}", key, COMMAND_LINE)
+    clash = next(clashes(Spec, value, line.quoted or tuple(key.split("."))), None)
+    if clash is not None and not (is_choice or override.is_delete()):
+        path, what = clash
+        return Message(what, ".".join(path), COMMAND_LINE, try_=options_of(path, Spec))
     *column, last = key.removeprefix(_COLUMNS).split(".")
     if not line.quoted and key.startswith(_COLUMNS) and len(column) > 1:
         what = f"'{key}' has more parts than a column's key: a name that holds dots is written in quotes"
@@ -186,10 +178,11 @@ def _numbers(value: Plain) -> Iterator[float]:
 
 
 def _is_choice(override: Override, loader: ConfigLoader) -> bool:
-    return not override.is_delete() and _is_group(str(override.key_or_group), loader)
+    return not override.is_delete() and is_group(str(override.key_or_group), loader)
 
 
-def _is_group(key: str, loader: ConfigLoader) -> bool:
+def is_group(key: str, loader: ConfigLoader) -> bool:
+    """Tell whether a key is a group, of which an override chooses an option."""
     return "." not in key and bool(loader.repository.group_exists(key))
 
 
@@ -199,32 +192,44 @@ def _option(override: Override) -> str:
     return value if isinstance(value, str) else str(override.get_value_string())
 
 
-def _parse(given: Sequence[str], loader: ConfigLoader) -> list[_Line]:
+def parse(given: Sequence[str], loader: ConfigLoader) -> list[Line]:
+    """Read every override, or say of every one that can't be read why.
+
+    Raises
+    ------
+    RecipeError
+        If one is not in Hydra's grammar.
+    """
+    rest, wrong = join_blanks(given)
+    lines, more = read_lines(rest, loader)
+    if wrong or more:
+        raise RecipeError([one.message for one in (*wrong, *more)])
+    return lines
+
+
+def read_lines(given: Sequence[str], loader: ConfigLoader) -> tuple[list[Line], list[Unreadable]]:
+    """Read every override that can be read, and explain the others."""
     from hydra.core.override_parser.overrides_parser import OverridesParser
     from hydra.errors import HydraException
 
     parser = OverridesParser.create(config_loader=loader)
-    parsed, mistakes = [], []
+    lines, wrong = [], []
     for line in given:
+        if (refused := refuse_text(line)) is not None:
+            wrong.append(Unreadable(refused))
+            continue
         quoted = _QUOTED_KEY.fullmatch(line)
         try:
-            if quoted:
+            if line.startswith("="):
+                wrong.append(explain(line, ""))
+            elif quoted:
                 prefix, key, rest = quoted.groups()
                 path = tuple(part[1:-1] if part[0] in "\"'" else part for part in re.findall(_PART, key))
                 override = parser.parse_override(f"{prefix}{_STAND_IN}{rest}")
-                parsed.append(_Line(line, f"{prefix}{key}", path, override))
+                lines.append(Line(line, f"{prefix}{key}", path, override))
             else:
                 override = parser.parse_override(line)
-                parsed.append(_Line(line, override.get_key_element(), (), override))
+                lines.append(Line(line, override.get_key_element(), (), override))
         except HydraException as error:
-            what = f"'{line}' is not an override: {str(error).splitlines()[0]}"
-            mistakes.append(Message(what, "", COMMAND_LINE, try_=_cure(line)))
-    if mistakes:
-        raise RecipeError(mistakes)
-    return parsed
-
-
-def _cure(line: str) -> str:
-    forms = "key=value, +key=value or ~key"
-    is_column = line.lstrip("+~").startswith(_COLUMNS)
-    return f'{forms}; a column\'s name in quotes: {_COLUMNS}"a name".min=0' if is_column else forms
+            wrong.append(explain(line, str(error).splitlines()[0]))
+    return lines, wrong

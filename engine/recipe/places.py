@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from engine.errors import Message
+from engine.errors import EngineError, Message
 from engine.recipe.text import KeyPath
 
 COMMAND_LINE = "command line"
@@ -15,11 +16,15 @@ Place = tuple[str, int | None]
 
 @dataclass(frozen=True)
 class Layer:
-    """One document that contributed keys; `package` is where its keys stand in the whole."""
+    """One document that contributed keys; `package` is where its keys stand in the whole.
+
+    `is_ours` says that it is the engine's own file, in which nobody mends anything.
+    """
 
     file: str
     lines: Mapping[KeyPath, int]
     package: KeyPath
+    is_ours: bool = False
 
     @classmethod
     def of_command_line(cls, paths: Iterable[KeyPath]) -> Layer:
@@ -31,18 +36,28 @@ class Layer:
         n = len(self.package)
         return self.lines.get(path[n:]) if path[:n] == self.package else None
 
+    def beside(self, path: KeyPath) -> frozenset[str]:
+        """Return the keys that this layer sets in the mapping of a key."""
+        above = path[len(self.package) : -1]
+        keys = (key for key in self.lines if len(key) == len(above) + 1 and key[:-1] == above)
+        return (
+            frozenset(key[-1] for key in keys) if path[: len(self.package)] == self.package else frozenset()
+        )
+
 
 @dataclass(frozen=True)
 class Places:
     """The layers of a composed recipe, the winning one first, and where its options were chosen.
 
     The command line and the recipe are the first two layers; `choices` holds the groups that they chose, and
-    `asked_for` the keys that a file leaves to the recipe.
+    `asked_for` the keys that a file leaves to the recipe. `references` are the texts that refer to
+    other keys, as they were written.
     """
 
     layers: tuple[Layer, ...]
     choices: Mapping[str, Place] = field(default_factory=dict)
     asked_for: frozenset[KeyPath] = frozenset()
+    references: Mapping[KeyPath, str] = field(default_factory=dict)
 
     def find(self, path: KeyPath) -> Place:
         """Return file and line of a key, or of the nearest key above it that was written."""
@@ -64,7 +79,8 @@ class Places:
     def locate(self, message: Message, path: KeyPath | None = None) -> Message:
         """Return the message with file and line filled in from its key.
 
-        What is wrong with an option itself stands where the option was chosen, not in the option's file.
+        What is wrong with one of our options stands where the option was chosen, and what is wrong with one
+        of our values where it was taken: in no file of ours is there anything to mend.
         """
         if message.file or not message.key:
             return message
@@ -73,12 +89,35 @@ class Places:
             file, line = self.find_missing(path)
             return replace(message, file=file, line=line)
         winner = next((layer for layer in self.layers if layer.line(path) is not None), None)
-        names_option = path[1:] in (("kind",), ("family",))
-        if names_option and winner is not None and winner.package and path[0] in self.choices:
+        if winner is None or not winner.is_ours:
+            file, line = self.find(path)
+            return replace(message, file=file, line=line)
+        if path[0] in self.choices:
             file, line = self.choices[path[0]]
-            return replace(message, key=path[0], file=file, line=line)
-        file, line = self.find(path)
-        return replace(message, file=file, line=line)
+            key = path[0] if path[1:] in (("kind",), ("family",)) else message.key
+        else:
+            (file, line), key = (self._recipe(), None), message.key
+        what = message.what if key == path[0] else f"{message.what} (by default)"
+        return replace(message, what=what, key=key, file=file, line=line)
+
+    @contextmanager
+    def placing(self) -> Iterator[None]:
+        """Give an error's messages about keys of the recipe the places of those keys."""
+        try:
+            yield
+        except EngineError as error:
+            is_key = [self.path_of(message.key) in self._known for message in error.messages]
+            if not any(is_key):
+                raise
+            located = zip(error.messages, is_key, strict=True)
+            raise type(error)([self.locate(message) if key else message for message, key in located]) from (
+                error.__cause__
+            )
+
+    def written_beside(self, path: KeyPath) -> frozenset[str]:
+        """Return the keys that were written in the mapping of a key, by whoever wrote that one."""
+        layer = next((layer for layer in self.layers if layer.line(path) is not None), None)
+        return layer.beside(path) - {path[-1]} if layer is not None else frozenset()
 
     def path_of(self, key: str) -> KeyPath:
         """Split a dotted key into a path: a name that holds dots itself is known by having been written."""
@@ -98,7 +137,10 @@ class Places:
             # A key that only the command line put there has no line of its own.
             if any(key[:end] == path[:end] for layer in layers[:1] for key in layer.lines):
                 return COMMAND_LINE, None
-        return (self.layers[1].file if len(self.layers) > 1 else ""), None
+        return self._recipe(), None
+
+    def _recipe(self) -> str:
+        return self.layers[1].file if len(self.layers) > 1 else ""
 
     def _split(self, above: KeyPath, parts: list[str]) -> tuple[int, KeyPath]:
         """Return the split of which the most parts are known, and how many."""

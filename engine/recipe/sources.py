@@ -15,6 +15,9 @@ from hydra.plugins.config_source import ConfigLoadError, ConfigResult, ConfigSou
 from omegaconf import OmegaConf
 
 from engine.recipe import text
+from engine.recipe.defaults import refuse_too_much
+from engine.recipe.links import refuse_linked_file
+from engine.recipe.references import Veil
 from engine.recipe.safe import refuse_code
 
 SCHEME = "checked"
@@ -26,6 +29,7 @@ class CheckedSource(ConfigSource):  # type: ignore[misc]  # Hydra is not typed
     """A folder of YAML files, each read bounded and checked before OmegaConf sees it."""
 
     primary: dict[str, text.Plain] | None = None
+    veil = Veil()
     documents: dict[str, text.Document] = {}  # noqa: RUF012 (Hydra makes the instances; one composition at a time)
 
     def __init__(self, provider: str, path: str) -> None:
@@ -43,11 +47,13 @@ class CheckedSource(ConfigSource):  # type: ignore[misc]  # Hydra is not typed
         file = self._file(config_path)
         if not file.is_file():
             raise ConfigLoadError(f"Config not found : {file}")
+        refuse_linked_file(file, folder=Path(self.path))
         document = text.read(file)
-        refuse_code(document)
+        group = os.path.dirname(config_path)
+        refuse_code(document, group=group)
         self.documents.setdefault(config_path.removesuffix(".yaml"), document)
-        group = os.path.dirname(config_path).replace("/", ".")
-        return self._result(document.mapping(), package=group or "_global_")
+        refuse_too_much(self.documents)
+        return self._result(document.mapping(), package=group.replace("/", ".") or "_global_")
 
     def available(self) -> bool:
         """Tell whether the folder exists."""
@@ -81,7 +87,8 @@ class CheckedSource(ConfigSource):  # type: ignore[misc]  # Hydra is not typed
         return ConfigResult(
             provider=self.provider,
             path=f"{SCHEME}://{self.path}",
-            config=OmegaConf.create(value),
+            # References are followed once all is composed, within bounds, and not by OmegaConf.
+            config=OmegaConf.create(self.veil.hide(value)),
             header={"package": package},
         )
 

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr
-from pydantic_core import PydanticCustomError
 
 from engine.recipe.places import Places
 from engine.recipe.text import KeyPath, Plain
@@ -23,13 +22,6 @@ ColumnType = Literal["integer", "number", "boolean", "category", "text", "dateti
 Role = Literal["feature", "target", "ignore", "id", "group", "time", "weight"]
 SplitKind = Literal["random", "stratified", "group", "time", "kfold"]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
-
-
-def _as_version(value: object) -> object:
-    """Refuse what equals 1 without being the number 1."""
-    if isinstance(value, bool | float):
-        raise PydanticCustomError("literal_error", "Input should be 1", {"expected": "1"})
-    return value
 
 
 def _as_tuple(value: object) -> object:
@@ -46,28 +38,44 @@ class _Strict(BaseModel):
 class Gate(_Strict):
     """A bound on one metric; `by` names the columns whose groups are compared."""
 
-    min: float | None = None
-    max: float | None = None
-    by: Annotated[tuple[str, ...], BeforeValidator(_as_tuple)] = ()
+    min: float | None = Field(None, description="the least value that passes", examples=[0.92])
+    max: float | None = Field(None, description="the largest value that passes", examples=[5])
+    by: Annotated[
+        tuple[str, ...], BeforeValidator(_as_tuple, json_schema_input_type=str | tuple[str, ...])
+    ] = Field(
+        (), description="columns whose groups are compared, for the metrics of fairness", examples=["sex"]
+    )
 
 
 class Value(_Strict):
     """What each outcome of a binary decision is worth, in `currency` a case."""
 
-    true_positive: float = 0.0
-    false_positive: float = 0.0
-    true_negative: float = 0.0
-    false_negative: float = 0.0
-    currency: str
+    true_positive: float = Field(0.0, description="worth of a positive case decided positive", examples=[50])
+    false_positive: float = Field(0.0, description="worth of a negative case decided positive", examples=[-9])
+    true_negative: float = Field(0.0, description="worth of a negative case decided negative", examples=[0])
+    false_negative: float = Field(0.0, description="worth of a positive case decided negative", examples=[-5])
+    currency: str = Field(description="what the values are counted in", examples=["EUR"])
 
 
 class Goal(_Strict):
     """What the model is for and what it must reach."""
 
-    statement: str
-    metric: str
-    gates: dict[str, Gate] | None
-    value: Value | None
+    statement: str = Field(
+        description="what the model is for, in one sentence; it stands in the report and the card",
+        examples=["Offer the premium plan to people who can afford it"],
+    )
+    metric: str = Field(
+        description="what tuning and selection optimise; whether high or low is better is the metric's own",
+        examples=["roc_auc"],
+    )
+    gates: dict[str, Gate] | None = Field(
+        description="bounds on metrics of the test rows; a run that misses one can't be packaged",
+        examples=[{"roc_auc": {"min": 0.92}, "latency_p95_ms": {"max": 5}}],
+    )
+    value: Value | None = Field(
+        description="what each outcome of a yes-or-no decision is worth; gives the metric 'profit'",
+        examples=[{"true_positive": 50, "false_positive": -10, "currency": "EUR"}],
+    )
 
 
 class TaskSpec(_Strict):
@@ -75,129 +83,259 @@ class TaskSpec(_Strict):
 
     model_config = ConfigDict(extra="allow")
 
-    kind: str
-    metric: str
+    kind: str = Field(
+        description="what is predicted; `task: NAME` in defaults sets it", examples=["regression"]
+    )
+    metric: str = Field(
+        description="the metric that goal.metric takes when it says none", examples=["log_loss"]
+    )
 
 
 class DataSpec(_Strict):
     """Where the table is and how its text is read; all but `path` and `format` matters for CSV only."""
 
-    path: str
-    format: Literal["auto", "csv", "parquet"]
-    delimiter: Annotated[str, Field(min_length=1, max_length=1)]
-    decimal: Literal[".", ","]
-    encoding: Literal["utf-8", "utf-16", "latin-1", "cp1252"]
-    null_values: tuple[str, ...]
+    path: str = Field(
+        description="the table, relative to the recipe or the working directory", examples=["data/adult.csv"]
+    )
+    format: Literal["auto", "csv", "parquet"] = Field(
+        description="how the file is read; auto: by its suffix", examples=["csv"]
+    )
+    delimiter: str = Field(
+        min_length=1, max_length=1, description="csv: the character between two fields", examples=[";"]
+    )
+    decimal: Literal[".", ","] = Field(
+        description="csv: what stands before the fraction of a number", examples=[","]
+    )
+    encoding: Literal["utf-8", "utf-16", "latin-1", "cp1252"] = Field(
+        description="csv: how its bytes stand for characters", examples=["latin-1"]
+    )
+    null_values: tuple[str, ...] = Field(
+        description="csv: texts that mean a missing value, besides an empty field", examples=[["?", "NA"]]
+    )
+
+    _reference: tuple[str, str] | None = PrivateAttr(default=None)
+
+    def at(self, path: Path, *, reference: str | None) -> DataSpec:
+        """Return the same with its path absolute; `reference` stands for a path that the environment gave."""
+        data = self.model_copy(update={"path": str(path)})
+        data._reference = (data.path, reference) if reference is not None else None  # noqa: SLF001 (its own)
+        return data
+
+    @property
+    def reference(self) -> str | None:
+        """What messages and files show in the place of a path that the environment gave; else None."""
+        return self._reference[1] if self._reference is not None and self._reference[0] == self.path else None
+
+    @property
+    def shown(self) -> str:
+        """The path as it may be shown."""
+        return self.path if self.reference is None else self.reference
 
 
 class ColumnSpec(_Strict):
     """One column of the table: its type, its role, and what its values may be."""
 
-    type: ColumnType
-    role: Role | None = None
-    nullable: bool = False
-    min: float | str | None = None
-    max: float | str | None = None
-    values: tuple[Scalar, ...] | None = None
-    pattern: str | None = None
-    unique: bool = False
-    max_length: int | None = None
-    sensitive: bool = False
-    pii: bool = False
-    units: str = ""
-    description: str = ""
+    type: ColumnType = Field(
+        description="integer: whole numbers; number; boolean: true or false; category: one of some values; "
+        "text: free text; datetime: ISO 8601 dates or times; image: paths of pictures. "
+        "Text and images are not features yet",
+        examples=["number"],
+    )
+    role: Role | None = Field(
+        None,
+        description="feature (the default): the model sees it; target: predicted, as schema.target says; "
+        "ignore: not used; id: names the row, and stands beside its prediction; group: its rows stay in one "
+        "part; time: says which rows are the past; weight: how much a row counts",
+        examples=["id"],
+    )
+    nullable: bool = Field(False, description="whether a value may be missing", examples=[True])
+    min: float | str | None = Field(
+        None, description="the least value, of an integer, number or datetime", examples=[0]
+    )
+    max: float | str | None = Field(
+        None, description="the largest value, of an integer, number or datetime", examples=["2030-12-31"]
+    )
+    values: tuple[Scalar, ...] | None = Field(
+        None, description="all the values there may be", examples=[["Female", "Male"]]
+    )
+    pattern: str | None = Field(
+        None,
+        description="a regular expression that a whole text or category matches",
+        examples=["[A-Z]{2}[0-9]+"],
+    )
+    unique: bool = Field(False, description="whether no value may stand twice", examples=[True])
+    max_length: int | None = Field(
+        None, description="the most characters of a text or category", examples=[200]
+    )
+    sensitive: bool = Field(
+        False,
+        description="whether it describes what people may not be judged by: its values stay out of messages, "
+        "and the report compares its groups",
+        examples=[True],
+    )
+    pii: bool = Field(
+        False,
+        description="whether it tells who a person is: its values stay out of messages",
+        examples=[True],
+    )
+    units: str = Field("", description="what a number counts, for people", examples=["years"])
+    description: str = Field("", description="what the column holds, for people", examples=["age at entry"])
 
 
 class SchemaSpec(_Strict):
     """The table's contract: its target and all its columns."""
 
-    target: str
-    positive: Scalar | None
-    missing_target: Literal["error", "drop"]
-    extra: Literal["error", "ignore"]
-    columns: dict[str, ColumnSpec]
+    target: str = Field(description="the column to predict", examples=["income"])
+    positive: Scalar | None = Field(
+        description="of two classes the one that counts as positive, written as the data has it",
+        examples=[">50K"],
+    )
+    missing_target: Literal["error", "drop"] = Field(
+        description="rows whose target is missing: error stops the run, drop leaves them out and counts them",
+        examples=["drop"],
+    )
+    extra: Literal["error", "ignore"] = Field(
+        description="a column that is in the data or in the schema, and not in both: error stops the run",
+        examples=["ignore"],
+    )
+    columns: dict[str, ColumnSpec] = Field(
+        description="every column of the table, by its name in the data",
+        examples=[{"age": {"type": "integer", "min": 17, "units": "years"}}],
+    )
 
 
 class SplitSpec(_Strict):
     """How rows become train, validation and test; fractions are of all rows."""
 
-    kind: SplitKind
-    test: Fraction
-    validation: Fraction
-    folds: Annotated[int, Field(ge=2)] | None
-    ignore_structure: bool
+    kind: SplitKind = Field(
+        description="random; stratified: each part has the same mix of the target; group: no group is in two "
+        "parts; time: the past trains, the future tests; kfold: a test part, and folds of the rest",
+        examples=["time"],
+    )
+    test: Fraction = Field(description="fraction of all rows that judges the model", examples=[0.2])
+    validation: Fraction = Field(
+        description="fraction of all rows that stops a fit early and sets the threshold; kfold: of a fold",
+        examples=[0.1],
+    )
+    folds: Annotated[int, Field(ge=2)] | None = Field(
+        description="number of folds, for kfold alone", examples=[5]
+    )
+    ignore_structure: bool = Field(
+        description="whether rows may be split at random although a time or group column is declared",
+        examples=[True],
+    )
 
 
 class ModelSpec(_Strict):
     """A family and its parameters, named as the library names them."""
 
-    family: str
-    estimator: str | None = None
-    params: dict[str, Scalar | tuple[Scalar, ...] | dict[str, Scalar] | None]
-    space: dict[str, str]
+    family: str = Field(
+        description="the kind of model; `model: NAME` in defaults sets it and its params",
+        examples=["lightgbm"],
+    )
+    estimator: str | None = Field(
+        None,
+        description="for the family sklearn alone: the class of scikit-learn, by its name",
+        examples=["ExtraTreesClassifier"],
+    )
+    params: dict[str, Scalar | tuple[Scalar, ...] | dict[str, Scalar] | None] = Field(
+        description="the family's own parameters, by the names of its library", examples=[{"num_leaves": 63}]
+    )
+    space: dict[str, str] = Field(
+        description="what tuning may try for each parameter, as sweeps of Hydra's grammar",
+        examples=[{"learning_rate": "tag(log, interval(0.01, 0.3))"}],
+    )
 
 
 class TuneSpec(_Strict):
     """How parameters are searched."""
 
-    kind: Literal["none"]
+    kind: Literal["none"] = Field(description="none: the params are taken as they are", examples=["none"])
 
 
 class EvaluationSpec(_Strict):
     """How deep the judgement goes."""
 
-    depth: str
-    baselines: bool
-    bootstrap: Annotated[int, Field(ge=0)]
-    confidence: Annotated[float, Field(gt=0, lt=1)]
-    pictures: bool
-    latency_rows: Annotated[int, Field(ge=1)]
-    train_rows: Annotated[int, Field(ge=1)]
+    depth: str = Field(description="what this judgement is called in the report", examples=["standard"])
+    baselines: bool = Field(
+        description="whether a constant and a linear model are fitted, to compare with", examples=[False]
+    )
+    bootstrap: int = Field(
+        ge=0, description="resamples of the test rows behind each interval; 0: no intervals", examples=[1000]
+    )
+    confidence: float = Field(gt=0, lt=1, description="the confidence of the intervals", examples=[0.9])
+    pictures: bool = Field(description="whether figures are drawn", examples=[False])
+    latency_rows: int = Field(
+        ge=1, description="test rows asked one by one to measure latency", examples=[1000]
+    )
+    train_rows: int = Field(
+        ge=1, description="the most training rows that are scored, drawn at random", examples=[10000]
+    )
 
 
 class DeploySpec(_Strict):
     """Where a bundle goes."""
 
-    kind: str
-    golden_rows: Annotated[int, Field(ge=1)]
-    max_records: Annotated[int, Field(ge=1)]
-    max_body_mib: Annotated[float, Field(gt=0)]
-    timeout_s: Annotated[float, Field(gt=0)]
+    kind: str = Field(description="how it is served; `deploy: NAME` in defaults sets it", examples=["bento"])
+    golden_rows: int = Field(
+        ge=1, description="rows kept with the answers that they must give wherever it goes", examples=[128]
+    )
+    max_records: int = Field(ge=1, description="the most records in one request", examples=[1000])
+    max_body_mib: float = Field(gt=0, description="the largest body of a request, in MiB", examples=[4])
+    timeout_s: float = Field(gt=0, description="seconds to send a body, and to answer it", examples=[2.5])
 
 
 class ComputeSpec(_Strict):
     """What the run may use; `max_iterations` caps trees and epochs, for a fast look."""
 
-    device: Literal["cpu", "cuda"]
-    threads: Annotated[int, Field(ge=1)] | None
-    max_iterations: Annotated[int, Field(ge=1)] | None
-    parallel_runs: Annotated[int, Field(ge=1)] | None
+    device: Literal["cpu", "cuda"] = Field(
+        description="what trains the families that can use more than the processor", examples=["cuda"]
+    )
+    threads: Annotated[int, Field(ge=1)] | None = Field(
+        description="threads of one fit; null: as many as there are cores", examples=[4]
+    )
+    max_iterations: Annotated[int, Field(ge=1)] | None = Field(
+        description="the most trees or epochs, for a fast look; null: as the model says", examples=[20]
+    )
+    parallel_runs: Annotated[int, Field(ge=1)] | None = Field(
+        description="runs of a multirun side by side; null: as many as there are cores", examples=[2]
+    )
 
 
 class TrackingSpec(_Strict):
     """Where metrics are reported besides the run folder."""
 
-    kind: Literal["none"]
+    kind: Literal["none"] = Field(description="none: nowhere but in the run folder", examples=["none"])
 
 
 class Spec(_Strict):
     """A whole recipe, typed and frozen."""
 
-    recipe_version: Annotated[Literal[1], BeforeValidator(_as_version)]
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
-    goal: Goal
-    task: TaskSpec
-    data: DataSpec
-    schema_: SchemaSpec = Field(alias="schema")
-    split: SplitSpec
-    model: ModelSpec
-    tune: TuneSpec
-    evaluation: EvaluationSpec
-    deploy: DeploySpec
-    compute: ComputeSpec
-    tracking: TrackingSpec
-    seed: Annotated[int, Field(ge=0, lt=2**32)]
-    runs: str
+    recipe_version: int = Field(
+        ge=1, description="the version of the recipe language in which it is written", examples=[1]
+    )
+    name: str = Field(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$",
+        description="the recipe's name, and the folder of its runs: letters, digits, dot, dash, underscore",
+        examples=["churn"],
+    )
+    goal: Goal = Field(description="what the model is for and what it must reach")
+    task: TaskSpec = Field(description="what kind of thing is predicted")
+    data: DataSpec = Field(description="where the table is and how it is read")
+    schema_: SchemaSpec = Field(
+        alias="schema", description="the table's contract: its columns and the one to predict"
+    )
+    split: SplitSpec = Field(description="which rows train, validate and test")
+    model: ModelSpec = Field(description="the kind of model and its parameters")
+    tune: TuneSpec = Field(description="how parameters are searched")
+    evaluation: EvaluationSpec = Field(description="how deep the judgement goes")
+    deploy: DeploySpec = Field(description="how the model is served, and within which limits")
+    compute: ComputeSpec = Field(description="what a run may use of the machine")
+    tracking: TrackingSpec = Field(description="where metrics are reported besides the run folder")
+    seed: int = Field(ge=0, lt=2**32, description="decides every random choice", examples=[7])
+    runs: str = Field(
+        description="where run folders are written, relative to the working directory", examples=["runs"]
+    )
 
     _stored: dict[str, Plain] | None = PrivateAttr(default=None)
     _from_environment: frozenset[KeyPath] = PrivateAttr(default=frozenset())

@@ -77,6 +77,7 @@ def _use() -> str:
 
 def _data(record: Record) -> str:
     node = record.data
+    n_dropped = number(node, "n_rows_dropped", "missing_target")
     sizes = members(node, "split", "sizes")
     parts = ", ".join(f"{prose(part)} {quantity(number(sizes, part), absent=MISSING)}" for part in sizes)
     columns = elements(node, "columns")
@@ -88,6 +89,7 @@ def _data(record: Record) -> str:
     ]
     entries = [
         ("Rows", _whole(node, "n_rows")),
+        *([("Rows left out, their target missing", quantity(n_dropped))] if n_dropped else []),
         ("Split", f"{_code(text(node, 'split', 'kind')) or MISSING}: {parts}" if parts else None),
         ("SHA-256 of the source", _code(text(node, "source", "sha256"))),
         ("Columns used", _codes(features) if features else None),

@@ -35,7 +35,8 @@ def data(record: Record) -> Html:
             ("Format", known(text(source, "format"))),
             ("Rows", known(None if n_rows is None else quantity(n_rows))),
             ("Columns", known(_count(record.data, "columns"))),
-            ("Rows equal to an earlier one", known(_whole(record.data, "n_duplicate_rows"))),
+            *_left_out(record),
+            ("Rows equal to an earlier one", known(_duplicates(record))),
             ("Size", words(size(number(source, "n_bytes")))),
             ("SHA-256", _code(text(source, "sha256"))),
         ]
@@ -46,6 +47,20 @@ def data(record: Record) -> Html:
         ("Column", "Type", "Role", "Nulls", "Distinct", "Values"), column_rows(record), numbers=range(3, 5)
     )
     return section("data", "Data", facts, heard, columns)
+
+
+def _left_out(record: Record) -> list[tuple[str, Html]]:
+    n_rows = number(record.data, "n_rows_dropped", "missing_target")
+    return [("Rows left out, their target missing", words(quantity(n_rows)))] if n_rows else []
+
+
+def _duplicates(record: Record) -> str | None:
+    """Return how many rows repeat another, and which columns were not compared."""
+    n_rows = _whole(record.data, "n_duplicate_rows")
+    declared = members(record.recipe, "schema", "columns")
+    roles = {text(declared, name, "role") for name in declared}
+    apart = [said for role, said in (("id", "ids"), ("ignore", "ignored columns")) if role in roles]
+    return f"{n_rows}, {' and '.join(apart)} aside" if n_rows and apart else n_rows
 
 
 def _count(node: Json, key: str) -> str | None:

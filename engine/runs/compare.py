@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -33,6 +33,44 @@ def compare(first: Run, second: Run) -> list[Difference]:
         for about, left, right in _sections(first, second)
         for path, one, other in _walk(left, right, ())
     ]
+
+
+def set_apart(recipes: Sequence[Json]) -> list[dict[str, str]]:
+    """Return the keys that set each of several recipes apart from the others, with its values.
+
+    What belongs to a model family (`model.params.C`) is held against recipes of that family only, and the
+    family itself is left out: who lists runs names it anyway.
+    """
+    flat = [{".".join(path): value for path, value in _leaves(recipe, ())} for recipe in recipes]
+    families = [str(leaves.pop("model.family", "")) for leaves in flat]
+    everywhere = _varying(flat)
+    within = {
+        family: _varying([leaves for leaves, its in zip(flat, families, strict=True) if its == family])
+        for family in families
+    }
+    return [
+        {
+            key: _written(value)
+            for key, value in leaves.items()
+            if key in (within[family] if key.startswith("model.") else everywhere)
+        }
+        for leaves, family in zip(flat, families, strict=True)
+    ]
+
+
+def _varying(flat: Sequence[Mapping[str, object]]) -> set[str]:
+    """Return the keys that not all have with one value."""
+    first = flat[0] if flat else {}
+    keys = dict.fromkeys(key for leaves in flat for key in leaves)
+    return {key for key in keys for leaves in flat if leaves.get(key, _ABSENT) != first.get(key, _ABSENT)}
+
+
+def _leaves(value: object, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], object]]:
+    if isinstance(value, dict) and value:
+        for key, inner in value.items():
+            yield from _leaves(inner, (*path, str(key)))
+    else:
+        yield path, value
 
 
 def _sections(first: Run, second: Run) -> Iterator[tuple[str, object, object]]:

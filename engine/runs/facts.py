@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import platform
 import subprocess
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+
+from engine.machine import memory_mib, usable_cores
 
 # What decides numbers; a run on other versions of these is another run.
 _DECIDING = (
@@ -59,12 +60,11 @@ def git_state() -> dict[str, object] | None:
 
 def hardware() -> dict[str, object]:
     """Return what this machine is: processor, cores that may be used, memory in MiB."""
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return {
         "machine": platform.machine(),
         "processor": _processor(),
-        "cores": len(os.sched_getaffinity(0)),
-        "memory_mib": memory // 2**20,
+        "cores": usable_cores(),
+        "memory_mib": memory_mib(),
         "system": platform.platform(),
     }
 

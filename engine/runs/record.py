@@ -13,10 +13,10 @@ import polars as pl
 
 from engine import durable
 from engine.data.profile import Profile, profile
-from engine.data.schema import Schema
 from engine.data.source import Table
 from engine.evaluation.judge import Judgement
-from engine.recipe import text
+from engine.machine import n_threads
+from engine.recipe import references, text
 from engine.recipe.spec import Spec
 from engine.runs import facts
 from engine.runs.bundle import reference, write_bundle
@@ -24,7 +24,7 @@ from engine.runs.folder import Draft
 from engine.runs.golden import without_pii
 from engine.runs.steps import Steps
 from engine.tasks.task import Task
-from engine.training.fit import Model, importances, n_threads
+from engine.training.fit import Model, importances
 from engine.training.parts import Divided
 
 _HEADER = "# The recipe of run {run}, composed: every key, no default left out.\n# run: engine run {name}\n"
@@ -37,7 +37,7 @@ def write_recipe(made: Draft, spec: Spec) -> None:
     assert isinstance(data, dict)
     # A path that came from the environment keeps its name; any other must be found from this folder too.
     if ("data", "path") not in spec.from_environment:
-        data["path"] = spec.data.path
+        data["path"] = references.write([spec.data.path])
     header = _HEADER.format(run=made.run, name="recipe.yaml")
     durable.write_text(made.folder / "recipe.yaml", header + text.write({"defaults": ["_self_"], **plain}))
     durable.write_json(made.folder / "recipe.json", json.loads(spec.canonical()))
@@ -53,10 +53,12 @@ def write_data(folder: Path, *, table: Table, divided: Divided, spec: Spec) -> P
         # As the recipe says it: a path may come from the environment, whose values are never written out.
         "source": {**table.source.to_json(), "path": data["path"]},
         "n_rows": table.n_rows,
+        "n_rows_read": table.n_rows_read,
+        "n_rows_dropped": {"missing_target": table.n_missing_target},
         "split": {
             "kind": spec.split.kind,
             "sizes": parts.sizes,
-            "sha256": parts.sha256(),
+            "sha256": parts.sha256(places=table.kept),
             "n_folds": len(parts.folds),
         },
         **found.to_json(),
@@ -66,11 +68,12 @@ def write_data(folder: Path, *, table: Table, divided: Divided, spec: Spec) -> P
 
 
 def write_predictions(
-    folder: Path, *, divided: Divided, judgement: Judgement, schema: Schema, task: Task
+    folder: Path, *, divided: Divided, judgement: Judgement, table: Table, task: Task
 ) -> None:
     """Write `predictions.parquet`: of each test row its place in the data, ids, target and prediction."""
-    kept = [*(column.name for column in schema.ids), schema.target.name]
-    rows = pl.Series("row_number" if "row" in kept else "row", divided.parts.test, dtype=pl.Int64)
+    kept = [*(column.name for column in table.schema.ids), table.schema.target.name]
+    places = table.places(divided.parts.test)
+    rows = pl.Series("row_number" if "row" in kept else "row", places, dtype=pl.Int64)
     frame = pl.concat(
         [rows.to_frame(), divided.test.frame.select(kept), task.to_frame(judgement.test, divided.target)],
         how="horizontal",
@@ -106,12 +109,12 @@ def write_run_bundle(
     model: Model,
     divided: Divided,
     judgement: Judgement,
-    schema: Schema,
+    table: Table,
     task: Task,
     spec: Spec,
 ) -> None:
     """Write the bundle; its golden rows are test rows spread evenly, with the graph's own answers."""
-    test = divided.test
+    test, schema = divided.test, table.schema
     rows = np.unique(np.linspace(0, test.n_rows - 1, num=spec.deploy.golden_rows).astype(np.int64))
     raw = without_pii(test.frame[rows], schema.features)
     answers = task.to_frame(model.scorer.score(raw), divided.target)
@@ -130,7 +133,8 @@ def write_run_bundle(
         missed=[gate.name for gate in verdict.gates if not gate.passed],
         golden=pl.concat([raw, answers], how="horizontal"),
         reference=reference(divided.train.frame, schema),
-        data=spec.data,
+        # The format that was read: whether an empty text is a missing value depends on it.
+        data=spec.data.model_copy(update={"format": table.source.format}),
         deploy=spec.deploy,
         tolerance=max(1e-9, model.candidate.family.tolerance),
     )

@@ -151,21 +151,41 @@ def list_runs(root: Path, *, name: str | None = None) -> list[Path]:
 
 
 def find_interrupted(given: str, *, root: Path) -> Path:
-    """Return the folder of an interrupted run, given as an id or a folder.
+    """Return the folder of an interrupted run, given as an id, a folder or `NAME@latest`.
 
     Raises
     ------
     RecipeError
-        If there is none.
+        If there is none: it may be finished, or still at work.
     """
+    name, at, word = given.partition("@")
+    if at and word == "latest":
+        return _latest_interrupted(name, root=root)
     run = Path(given).name.removesuffix(PARTIAL)
-    candidates = [Path(given), *sorted(root.glob(f"*/{run}{PARTIAL}"))]
-    for folder in candidates:
+    for folder in [Path(given), *sorted(root.glob(f"*/{run}{PARTIAL}"))]:
         if folder.name.endswith(PARTIAL) and (folder / RECIPE).is_file():
+            if not is_interrupted(folder):
+                raise RecipeError.of(f"run {run} is still at work", try_="engine runs")
             return folder.resolve()
-    finished = sorted(root.glob(f"*/{run}"))
-    what = f"run {run} is finished" if finished else f"there is no interrupted run '{run}' in {root}"
-    raise RecipeError.of(what, try_="engine runs")
+    if Path(given).is_dir() or sorted(root.glob(f"*/{run}")):
+        what = f"run {run} is finished: there is nothing to resume"
+        raise RecipeError.of(what, try_=f"engine show {given}")
+    raise RecipeError.of(f"there is no interrupted run '{run}' in {root}", try_="engine runs")
+
+
+def _latest_interrupted(name: str, *, root: Path) -> Path:
+    runs = list_runs(root, name=name)
+    partial = [run for run in runs if run.name.endswith(PARTIAL) and (run / RECIPE).is_file()]
+    interrupted = [run for run in partial if is_interrupted(run)]
+    if interrupted:
+        return interrupted[-1].resolve()
+    if not runs:
+        names = [folder.name for folder in root.iterdir() if folder.is_dir()] if root.is_dir() else []
+        what = f"there is no run of '{name}' in {root}"
+        raise RecipeError.of(what, suggestion=nearest(name, names), try_="engine runs")
+    state = "one is at work" if partial else "all are finished"
+    what = f"no run of '{name}' was interrupted: {state}, and there is nothing to resume"
+    raise RecipeError.of(what, try_=f"engine runs {name}")
 
 
 def _is_run(folder: Path) -> bool:

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+# The step whose own clock a gate may bound: who has other work going on beside it keeps that still meanwhile.
+TIMED = "time one row"
 _CLEAR_REFS = Path("/proc/self/clear_refs")
 _STATUS = Path("/proc/self/status")
 

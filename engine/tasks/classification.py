@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
+from typing import Annotated
 
 import numpy as np
 import polars as pl
+from pydantic import BaseModel, Field
 
 from engine.data.schema import Column, Schema
 from engine.errors import DataError, Message, nearest
@@ -61,10 +63,25 @@ _THRESHOLD_METRICS = _by_name(
 )
 
 
+class ClassificationKeys(BaseModel):
+    """What a recipe says of classification alone."""
+
+    threshold: (
+        Annotated[str, Field(json_schema_extra={"enum": [AUTO, *_THRESHOLD_METRICS, PROFIT]})]
+        | Annotated[float, Field(gt=0, lt=1)]
+    ) = Field(
+        description="the probability from which the positive of two classes is decided, or the metric by "
+        "which validation rows choose it; auto: profit where goal.value is declared, else f1",
+        examples=["balanced_accuracy"],
+    )
+
+
 class Classification:
     """The task of deciding for a class; see `engine.tasks.task.Task` for what each method promises."""
 
     name = "classification"
+    kinds: tuple[TargetKind, ...] = ("binary", "multiclass")
+    keys = ClassificationKeys
 
     def metrics(self, kind: TargetKind) -> Mapping[str, Metric]:
         """Return the metrics by name; some are for two classes only."""
@@ -80,7 +97,7 @@ class Classification:
     def check(self, spec: Spec) -> Sequence[Message]:
         """Return what is wrong with the recipe as far as the task knows."""
         return [
-            *rules.task_keys(spec, task=self.name, extra=("threshold",)),
+            *rules.task_keys(spec, task=self.name, extra=self.keys.model_fields),
             *rules.metrics_named(spec, names=self.metric_names(spec), why_not=_why_not(spec)),
             *rules.target_typed(spec, types=("category", "boolean", "integer")),
             *_check_classes(spec),
@@ -220,7 +237,7 @@ def _check_classes(spec: Spec) -> Iterator[Message]:
         yield Message(what, key=f"schema.columns.{name}.values")
         return
     if n_classes is not None and n_classes < BINARY:
-        what = f"'{name}' declares {n_classes} values, and a class needs another to differ from"
+        what = f"'{name}' declares {n_classes} value, and a class needs another to differ from"
         yield Message(what, key=f"schema.columns.{name}.values")
     if n_classes is not None and n_classes > BINARY:
         if positive is not None:
@@ -236,7 +253,8 @@ def _check_classes(spec: Spec) -> Iterator[Message]:
     allowed = tuple(rules.written(value) for value in values)
     # Same text and still not the same: the other type was written.
     alike = rules.written(positive) in allowed
-    what = f"'{rules.written(positive)}' is not a declared value of '{name}'"
+    shown = f"'{positive}'" if isinstance(positive, str) else rules.written(positive)
+    what = f"{shown} is not a declared value of '{name}'"
     if alike:
         what += ": it is written as another type there"
     suggestion = "" if alike else nearest(rules.written(positive), allowed)

@@ -14,7 +14,7 @@ from engine.graph import Graph
 from engine.recipe.spec import Spec
 from engine.tasks import error, rules
 from engine.tasks.refusals import refuse_rows
-from engine.tasks.task import Array, Metric, Scores, Target, TargetKind
+from engine.tasks.task import Array, Metric, NoKeys, Scores, Target, TargetKind
 
 _METRICS = MappingProxyType(
     {
@@ -36,6 +36,8 @@ class Regression:
     """The task of predicting a number; see `engine.tasks.task.Task` for what each method promises."""
 
     name = "regression"
+    kinds: tuple[TargetKind, ...] = ("continuous",)
+    keys = NoKeys
 
     def metrics(self, kind: TargetKind) -> Mapping[str, Metric]:
         """Return the metrics by name; `kind` is always continuous."""
@@ -50,7 +52,7 @@ class Regression:
     def check(self, spec: Spec) -> Sequence[Message]:
         """Return what is wrong with the recipe as far as the task knows."""
         messages = [
-            *rules.task_keys(spec, task=self.name, extra=()),
+            *rules.task_keys(spec, task=self.name, extra=self.keys.model_fields),
             *rules.metrics_named(spec, names=self.metric_names(spec), why_not={}),
             *rules.target_typed(spec, types=("number", "integer")),
         ]

@@ -50,7 +50,7 @@ def metrics_named(spec: Spec, *, names: Sequence[str], why_not: Mapping[str, str
                 key=key,
                 suggestion=suggestion,
                 allowed=tuple(names),
-                try_=f"engine options task/{spec.task.kind}",
+                try_="engine options goal.metric",
             )
 
 

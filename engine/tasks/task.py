@@ -5,12 +5,14 @@ A new task is one module with a `TASK` of this protocol, one YAML, and one line 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeAlias
 
 import numpy as np
 import polars as pl
+from pydantic import BaseModel
 
 from engine.data.schema import Schema
 from engine.errors import Message
@@ -18,7 +20,7 @@ from engine.graph import Graph
 from engine.recipe.spec import Scalar, Spec
 
 TargetKind = Literal["binary", "multiclass", "continuous"]
-Array = np.ndarray
+Array: TypeAlias = "np.ndarray"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,7 @@ class Scores:
 # What several metrics are made of, so that a resample of rows pays for it once. Given (y, scores, weights) it
 # does what resamples share, such as sorting, and returns `at(w)`: the statistic of the rows when row i
 # counts w[i], w of shape (n,) float64, as a float64 array whose shape does not depend on w.
-Statistic = Callable[[Array, Scores, Array | None], Callable[[Array], Array]]
+Statistic = Callable[[Array, Scores, "Array | None"], Callable[[Array], Array]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,7 @@ def metric_from(
     return Metric(name, greater_is_better, compute, title, statistic, summary)
 
 
-def ratio(over: Array | float, under: Array | float, *, undefined: float = np.nan) -> Array:
+def ratio(over: Array | float, under: Array | float, *, undefined: float = math.nan) -> Array:
     """Return over / under elementwise, float64, and `undefined` where under is zero."""
     over, under = np.broadcast_arrays(np.asarray(over, dtype=np.float64), np.asarray(under, dtype=np.float64))
     out = np.full(under.shape, undefined)
@@ -101,10 +103,24 @@ def ratio(over: Array | float, under: Array | float, *, undefined: float = np.na
     return out
 
 
+class NoKeys(BaseModel):
+    """The keys of a task that has none of its own."""
+
+
 class Task(Protocol):
-    """The contract of a task module."""
+    """The contract of a task module.
+
+    Attributes
+    ----------
+    kinds
+        The kinds of target that it predicts.
+    keys
+        What a recipe may say under `task` besides `kind` and `metric`: each field a key, with its meaning.
+    """
 
     name: str
+    kinds: tuple[TargetKind, ...]
+    keys: type[BaseModel]
 
     def metrics(self, kind: TargetKind) -> Mapping[str, Metric]:
         """Return the metrics of this task by name, in the order to show them."""

@@ -5,7 +5,6 @@ The test rows are not passed in here, so nothing can be fitted on them.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import cast
@@ -16,11 +15,12 @@ from engine.data.parts import PartData
 from engine.data.schema import Schema
 from engine.errors import EngineError
 from engine.features.prepare import Preparation, prepare
+from engine.machine import n_threads
 from engine.models.assemble import Artifact, assemble
 from engine.models.family import Array, Family, Fitted, ParamValue, Problem, Progress, Rows
 from engine.models.scorer import Parity, Scorer, parity
 from engine.names import FAMILIES
-from engine.recipe.spec import ComputeSpec, ModelSpec, Spec
+from engine.recipe.spec import ModelSpec, Spec
 from engine.tasks.task import Target, Task
 
 # Enough rows to meet a tree's every leaf; more would only repeat what is seen.
@@ -49,16 +49,6 @@ class Model:
     scorer: Scorer
     threshold: float | None
     parity: Parity
-
-
-def usable_cores() -> int:
-    """Return how many cores this process may run on."""
-    return len(os.sched_getaffinity(0))
-
-
-def n_threads(compute: ComputeSpec) -> int:
-    """Return how many threads a run uses: as declared, else as many cores as it may run on."""
-    return compute.threads or usable_cores()
 
 
 def fit_candidate(

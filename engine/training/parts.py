@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,7 @@ from engine.errors import DataError
 from engine.recipe.spec import Spec
 from engine.recipe.text import show
 from engine.tasks.task import Target, Task
+from engine.training.learnable import check_learnable
 
 
 @dataclass(frozen=True)
@@ -47,13 +48,26 @@ def divide(table: Table, *, task: Task, spec: Spec) -> Divided:
     ------
     DataError
         If the target can't be learnt from, or the rows do not suffice for the split.
+    RecipeError
+        As `check_learnable`.
     """
     column = table.frame[table.schema.target.name]
     try:
         target = task.target(column, table.schema)
         parts = split(table, spec=spec.split, seed=spec.seed)
+        y = task.encode(column, target)
+        check_learnable(target, y[parts.train], spec=spec, task=task)
     except DataError as error:
-        raise error.at(show(Path(table.source.path))) from None
+        raise _after_drop(error, table).at(show(Path(table.source.path))) from None
     weight_columns = table.schema.of_role("weight")
     weights = table.frame[weight_columns[0].name].to_numpy().astype(np.float64) if weight_columns else None
-    return Divided(target, parts, PartData(table.frame, task.encode(column, target), weights))
+    return Divided(target, parts, PartData(table.frame, y, weights))
+
+
+def _after_drop(error: DataError, table: Table) -> DataError:
+    """Say that rows were left out before: what is wrong may be of that, and it shifts the rows' numbers."""
+    if not table.left_out:
+        return error
+    first, *others = error.messages
+    what = f"{first.what}; rows are counted after those that were {table.left_out}"
+    return DataError([replace(first, what=what), *others])

@@ -67,7 +67,7 @@ def test_progress_that_nobody_reads_does_not_stop_a_run(recipe: Path) -> None:
     [
         (["runs", "--json"], 1, "stdout can't be written: No space left on device\n"),
         (["options"], 1, "stdout can't be written: No space left on device\n"),
-        (["run", "no.yaml", "--json"], 2, "no recipe at 'no.yaml'\n  allowed: mixed.yaml\n  try: engine options\n"),
+        (["run", "no.yaml", "--json"], 2, "no recipe at 'no.yaml'\n  allowed: mixed.yaml\n  try: engine init DATA --target COLUMN writes one\n"),
     ],
 )  # fmt: skip
 @pytest.mark.usefixtures("recipe")
@@ -164,12 +164,12 @@ def test_options_of_files_that_are_broken(capsys: pytest.CaptureFixture[str]) ->
     (folder / "open.yaml").write_text("# mine\nfamily: [\n")
     (folder / "sound.yaml").write_text("# mine\nfamily: ridge\n")
     assert main(["options", "model", "--json"]) == 0
-    told = {option["name"]: option["summary"] for option in json.loads(capsys.readouterr().out)}
-    assert told["latin"] == "can't be used: byte 8 is not UTF-8"
-    assert told["open"] == "can't be used: not valid YAML: did not find expected node content"
+    told = {option["name"]: option["summary"] for option in json.loads(capsys.readouterr().out)["options"]}
+    assert told["latin"] == "can't be used: byte 8 is not UTF-8 after 'family:': save the file as UTF-8"
+    assert told["open"] == "can't be used: not valid YAML: the [ that opens here is not closed, or a ',' is missing after it"
     assert told["sound"] == "mine"
     assert told["ridge"].startswith("Ridge: linear regression")
     assert main(["options", "model/latin"]) == 2
-    assert capsys.readouterr().err == "conf/model/latin.yaml\n  byte 8 is not UTF-8\n"
+    assert capsys.readouterr().err == "conf/model/latin.yaml:1\n  byte 8 is not UTF-8 after 'family:': save the file as UTF-8\n"
     assert main(["options", "model"]) == 0
     assert "model: written as `model: NAME` in defaults, or model=NAME\n" in capsys.readouterr().out

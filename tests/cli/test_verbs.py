@@ -132,7 +132,7 @@ def test_options_lists_groups_options_and_files(capsys: pytest.CaptureFixture[st
     """`options` tells the groups, a group's options, and one option's file; a wrong name gets the nearest."""
     groups = told(capsys, "options")
     assert isinstance(groups, dict)
-    assert {"model", "task", "split"} <= set(groups)
+    assert {"model", "task", "split"} <= set(groups["groups"])
     assert main(["options", "model/lightgbm"]) == 0
     assert "family: lightgbm" in capsys.readouterr().out
     assert main(["options", "modle"]) == 2

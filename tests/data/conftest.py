@@ -108,17 +108,17 @@ def schema_of() -> SchemaOf:
 
 @pytest.fixture(scope="session")
 def data_of() -> DataOf:
-    """Give a function from a path to how its text is read."""
+    """Give a function from a path, and keys of `data`, to how its text is read."""
 
-    def build(path: object, *, delimiter: str = ",", null_values: tuple[str, ...] = ()) -> DataSpec:
-        return DataSpec(
-            path=str(path),
-            format="auto",
-            delimiter=delimiter,
-            decimal=".",
-            encoding="utf-8",
-            null_values=null_values,
-        )
+    def build(path: object, **keys: object) -> DataSpec:
+        usual = {
+            "format": "auto",
+            "delimiter": ",",
+            "decimal": ".",
+            "encoding": "utf-8",
+            "null_values": (),
+        }
+        return DataSpec(path=str(path), **{**usual, **keys})
 
     return build
 

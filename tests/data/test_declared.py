@@ -20,7 +20,8 @@ _AS_TEXT = "max_length is a rule on text, and the values of this category are no
         (
             {**_GOOD, "y": {"type": "number", "nullable": True}},
             "schema.columns.y.nullable",
-            "a target can't be nullable: a row without it teaches nothing",
+            "a target can't be nullable: a row without it teaches nothing; "
+            "schema.missing_target: drop leaves such rows out",
         ),
         (
             {**_GOOD, "y": {"type": "number", "role": "id"}},
@@ -70,17 +71,17 @@ _AS_TEXT = "max_length is a rule on text, and the values of this category are no
         (
             {**_GOOD, "x": {"type": "number", "min": 2.0, "max": 1.0}},
             "schema.columns.x.min",
-            "min 2.0 is above max 1.0",
+            "min 2 is above max 1",
         ),
         (
             {**_GOOD, "x": {"type": "category", "values": ()}},
             "schema.columns.x.values",
-            "no value is allowed: name at least one",
+            "the list is empty, so that no value is allowed: name at least one",
         ),
         (
             {**_GOOD, "x": {"type": "integer", "values": (1, "b")}},
             "schema.columns.x.values",
-            "'b' is not a value of the type integer (int)",
+            "'b' is not a whole number, which the type integer asks for",
         ),
         (
             {**_GOOD, "x": {"type": "category", "values": (1, "b")}},
@@ -90,7 +91,7 @@ _AS_TEXT = "max_length is a rule on text, and the values of this category are no
         (
             {**_GOOD, "x": {"type": "category", "values": ("b", "b")}},
             "schema.columns.x.values",
-            "a value stands twice",
+            "'b' stands twice",
         ),
         (
             {**_GOOD, "x": {"type": "text", "pattern": "["}},

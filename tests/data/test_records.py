@@ -54,6 +54,8 @@ HELD = {**GOOD, "pay": 1.0, "born": datetime(2020, 1, 31, 8, tzinfo=UTC).replace
         ({"age": 20.0}, {"age": 20}),
         ({"pay": None, "city": None}, {"pay": None, "city": None}),
         ({"k": "ab"}, {"k": "ab"}),
+        ({"glad": 1}, {"glad": True}),
+        ({"glad": 0.0}, {"glad": False}),
         ({"y": 3, "w": []}, {}),
     ],
 )
@@ -62,6 +64,7 @@ def test_a_good_record_is_held(decoder: Decoder, change: dict[str, object], held
     found = decoder.decode({**GOOD, **change}, index=0)
     assert found == {**HELD, **held}
     assert {type(value) for value in (found["age"], found["zip"])} == {int}
+    assert type(found["glad"]) is bool
 
 
 @pytest.mark.parametrize(
@@ -80,8 +83,9 @@ def test_a_good_record_is_held(decoder: Decoder, change: dict[str, object], held
         ("pay", float("-inf"), "finite: -inf is not"),
         ("pay", 10**400, "type number: an integer beyond 64 bits is not"),
         ("pay", [1], "type number: a list is not"),
-        ("glad", 1, "type boolean: 1 is not"),
-        ("glad", "true", "type boolean: 'true' is not"),
+        ("glad", 2, "type boolean: 2 is not; true, false, 1 and 0 are booleans"),
+        ("glad", 0.5, "type boolean: 0.5 is not; true, false, 1 and 0 are booleans"),
+        ("glad", "true", "type boolean: 'true' is not; true, false, 1 and 0 are booleans"),
         ("city", 1, "type category of texts: 1 is not"),
         ("city", "oslo", "values: oslo is none of them\n  did you mean 'Oslo'?\n  allowed: Oslo, Rome"),
         ("zip", "1", "type category of integers: '1' is not"),

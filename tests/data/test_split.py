@@ -288,16 +288,17 @@ _GROUPED = {**_PLAIN, "g": {"type": "text", "role": "group"}}
             _TIMED,
             {"kind": "random"},
             [
-                "split.kind\n  a random split would put the future into training: 't' has the role time; "
-                "split.ignore_structure: true says that this is meant\n  did you mean 'time'?"
+                "schema.columns.t.role\n  't' has the role time, and a random split would put the future into "
+                "training\n  try: split: time in defaults; split.ignore_structure: true says that this is meant"
             ],
         ),
         (
             _GROUPED,
             {"kind": "stratified"},
             [
-                "split.kind\n  a stratified split would put rows of one group into several parts: 'g' has the "
-                "role group; split.ignore_structure: true says that this is meant\n  did you mean 'group'?"
+                "schema.columns.g.role\n  'g' has the role group, and a stratified split would put rows of one "
+                "group into several parts\n  try: split: group in defaults; split.ignore_structure: true says "
+                "that this is meant"
             ],
         ),
         (
@@ -312,7 +313,14 @@ _GROUPED = {**_PLAIN, "g": {"type": "text", "role": "group"}}
                 "split.kind\n  a group split needs a column with role: group, and none is declared\n  allowed: u"
             ],
         ),
-        (_PLAIN, {"kind": "kfold"}, ["split.folds\n  kfold needs a number of folds, such as 5"]),
+        (
+            _PLAIN,
+            {"kind": "kfold"},
+            [
+                "split.kind\n  kfold needs a number of folds; the option kfold has one, and kind alone has none\n"
+                "  try: split: kfold in defaults, or split.folds: 5"
+            ],
+        ),
         (_PLAIN, {"test": 0.0}, ["split.test\n  test is 0: without test rows nothing can be judged"]),
         (
             _PLAIN,

@@ -257,9 +257,7 @@ def test_an_unknown_estimator_is_told_in_five_facts() -> None:
         "model.estimator\n"
         "  'ExtraTreeClasifier' is not an estimator of the sklearn family\n"
         "  did you mean 'ExtraTreeClassifier'?\n"
-        "  allowed: AdaBoostClassifier, BaggingClassifier, BernoulliNB, CalibratedClassifierCV, ComplementNB, "
-        "DecisionTreeClassifier, DummyClassifier, ExtraTreeClassifier, ExtraTreesClassifier, GaussianNB "
-        "and 15 more\n"
+        "  allowed: 25 names\n"
         "  try: engine options model/sklearn"
     )
 

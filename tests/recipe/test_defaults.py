@@ -124,9 +124,9 @@ def test_an_option_may_extend_another(conf: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"family: \xff\n", "conf/model/mine.yaml\n  byte 8 is not UTF-8"),
-        (b"family: [\n", "conf/model/mine.yaml:2\n  not valid YAML: did not find expected node content"),
-        (b"- a\n", "conf/model/mine.yaml:1\n  a recipe is a mapping of keys to values"),
+        (b"family: \xff\n", "conf/model/mine.yaml:1\n  byte 8 is not UTF-8 after 'family:': save the file as UTF-8"),
+        (b"family: [\n", "conf/model/mine.yaml:1\n  not valid YAML: the [ that opens here is not closed, or a ',' is missing after it"),
+        (b"- a\n", "conf/model/mine.yaml:1\n  a recipe is a mapping of keys to values, such as 'name: adult', and this is a list"),
         (b"family: ${x\n", "conf/model/mine.yaml:1: family\n  '${' opens what is no sound ${other.key}; as plain text it is written \\${"),
     ],
 )  # fmt: skip

@@ -86,9 +86,9 @@ MISSING = "is missing: it has no default"
         (("logistic", "sklearn"), [], "small.yaml:1: model.estimator\n  the sklearn family needs the class name of an estimator"),
         (("", ""), ["model=sklearn"], "command line: model.estimator\n  the sklearn family needs the class name of an estimator"),
         (("name: small\n", ""), [], f"small.yaml: name\n  'name' {MISSING}\n  try: engine options name"),
-        (("  target: y\n", ""), [], f"small.yaml:4: schema.target\n  'target' {MISSING}\n  try: engine options schema"),
-        (("", ""), ["schema.columns.zz.min=3"], f"command line: schema.columns.zz.type\n  'type' {MISSING}\n  try: engine options schema"),
-        (("", ""), ["~seed"], f"command line: seed\n  'seed' {MISSING}\n  try: engine options seed"),
+        (("  target: y\n", ""), [], f"small.yaml:4: schema.target\n  'target' {MISSING}\n  try: engine options schema.target"),
+        (("", ""), ["schema.columns.zz.min=3"], "command line: schema.columns.zz\n  'zz' is not a column of the recipe, and a new one needs its type\n  allowed: a, a.b, a b.c, y\n"),
+        (("", ""), ["~seed"], "command line: seed\n  'seed' is taken out, and a recipe needs it\n  try: engine options seed"),
     ],
 )  # fmt: skip
 def test_a_mistake_stands_where_it_was_made(
@@ -111,6 +111,6 @@ def test_keys_that_an_option_lacks_are_missing_in_its_file(recipe: Path) -> None
     with pytest.raises(RecipeError) as error:
         load_spec(recipe, ["model=empty"])
     assert str(error.value) == "\n\n".join(
-        f"conf/model/empty.yaml: model.{key}\n  '{key}' {MISSING}\n  try: engine options model"
+        f"conf/model/empty.yaml: model.{key}\n  '{key}' {MISSING}\n  try: engine options model.{key}"
         for key in ("family", "params", "space")
     )

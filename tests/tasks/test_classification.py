@@ -77,21 +77,21 @@ def test_a_right_recipe_has_no_mistakes(make_spec: MakeSpec) -> None:
             "  'roc_aux' is not a metric of task classification\n"
             "  did you mean 'roc_auc'?\n"
             f"  allowed: {', '.join(BINARY_NAMES[:10])} and 2 more\n"
-            "  try: engine options task/classification",
+            "  try: engine options goal.metric",
         ),
         (
             {"goal.metric": "profit"},
             "goal.metric\n"
             "  'profit' needs goal.value, which says what each outcome is worth\n"
             f"  allowed: {', '.join(BINARY_NAMES[:10])} and 2 more\n"
-            "  try: engine options task/classification",
+            "  try: engine options goal.metric",
         ),
         (
             {"task.metric": "rmse"},
             "task.metric\n"
             "  'rmse' is not a metric of task classification\n"
             f"  allowed: {', '.join(BINARY_NAMES[:10])} and 2 more\n"
-            "  try: engine options task/classification",
+            "  try: engine options goal.metric",
         ),
         (
             {"schema.target": "amount", "schema.positive": None},
@@ -123,7 +123,7 @@ def test_a_right_recipe_has_no_mistakes(make_spec: MakeSpec) -> None:
         ),
         (
             {"schema.columns.repaid": {"type": "category", "values": [0, 1]}, "schema.positive": True},
-            "schema.positive\n  'true' is not a declared value of 'repaid'\n  allowed: 0, 1",
+            "schema.positive\n  true is not a declared value of 'repaid'\n  allowed: 0, 1",
         ),
         (
             {"schema.columns.repaid": THREE},
@@ -143,11 +143,11 @@ def test_a_right_recipe_has_no_mistakes(make_spec: MakeSpec) -> None:
             "  'f1' is for two classes, and 'repaid' declares 3\n"
             "  allowed: roc_auc, log_loss, brier_score, accuracy, balanced_accuracy, f1_macro, matthews_corrcoef, "
             "expected_calibration_error\n"
-            "  try: engine options task/classification",
+            "  try: engine options goal.metric",
         ),
         (
             {"schema.columns.repaid": {"type": "category", "values": ["yes"]}},
-            "schema.columns.repaid.values\n  'repaid' declares 1 values, and a class needs another to differ from",
+            "schema.columns.repaid.values\n  'repaid' declares 1 value, and a class needs another to differ from",
         ),
         (
             {"task.threshold": "f2"},

@@ -36,7 +36,7 @@ RIGHT = {
             "  'rsme' is not a metric of task regression\n"
             "  did you mean 'rmse'?\n"
             "  allowed: rmse, mae, r2, median_absolute_error, max_error, mape, poisson_deviance\n"
-            "  try: engine options task/regression",
+            "  try: engine options goal.metric",
         ),
         (
             {"task": {"kind": "regression", "metric": "rmse", "threshold": 0.5}},

@@ -1,0 +1,49 @@
+"""Puts off what a light verb names everywhere and may never use.
+
+`engine plan` imports rooms that compute with numpy and polars only to ask them for their checks, and the two
+take as long to load as all else. While they are put off a stand-in takes a library's place in `sys.modules`,
+and the first use of anything in it loads the library itself.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import importlib.util
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import ModuleType
+
+_PUT_OFF = ("numpy", "polars")
+# Start-up makes many objects and leaves no cycles worth looking for.
+_RARELY = 100_000
+
+
+class _StandIn(ModuleType):
+    """A library that is loaded when something of it is used for the first time."""
+
+    def __getattr__(self, name: str) -> object:
+        """Load the library; from then on whoever holds the stand-in finds everything in it."""
+        if sys.modules.get(self.__name__) is self:
+            del sys.modules[self.__name__]
+        library = importlib.import_module(self.__name__)
+        self.__dict__.update(vars(library))
+        return getattr(library, name)
+
+
+@contextmanager
+def lightly() -> Iterator[None]:
+    """Start quickly: inside, heavy libraries are loaded when used, and garbage is rarely looked for."""
+    for name in _PUT_OFF:
+        found = None if name in sys.modules else importlib.util.find_spec(name)
+        if found is not None:
+            stand_in = _StandIn(name)
+            stand_in.__spec__ = found
+            sys.modules[name] = stand_in
+    before = gc.get_threshold()
+    gc.set_threshold(_RARELY, *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)

@@ -1,0 +1,82 @@
+"""`engine plan -m`: what every combination of a multirun would take, and all of them together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from engine.cli.arguments import Options
+from engine.cli.comparison import labels
+from engine.cli.output import Watcher, print_error, print_json, print_table, print_text
+from engine.cli.plan import memory_of, time_of
+from engine.errors import EngineError
+from engine.plan import Plan, load_checked, make_plan
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """One combination's plan, or what is wrong with it."""
+
+    overrides: tuple[str, ...]
+    label: str
+    plan: Plan | None
+    error: EngineError | None
+
+    def to_json(self) -> dict[str, object]:
+        """Return the documented JSON form."""
+        told = self.plan.to_json() if self.plan is not None else {}
+        wrong = self.error.to_json() if self.error is not None else {}
+        return {"overrides": list(self.overrides), **told, **wrong}
+
+
+def plan_many(options: Options, watcher: Watcher) -> int:
+    """Plan every combination; return the first error's code."""
+    from engine.recipe.compose import expand_overrides
+
+    assert options.recipe is not None
+    given = tuple(dict.fromkeys(expand_overrides(options.recipe, options.overrides)))
+    planned = [
+        _plan(overrides, label, options) for overrides, label in zip(given, labels(given), strict=True)
+    ]
+    del watcher
+    errors = [one.error for one in planned if one.error is not None]
+    if errors and len(errors) == len(planned) and len({error.messages for error in errors}) == 1:
+        raise errors[0]
+    if options.json:
+        print_json([one.to_json() for one in planned])
+    else:
+        for error in errors:
+            print_error(error, json=False)
+        _print(planned)
+    return errors[0].exit_code if errors else 0
+
+
+def _plan(overrides: tuple[str, ...], label: str, options: Options) -> Planned:
+    assert options.recipe is not None
+    try:
+        spec = load_checked(options.recipe, overrides, roots=options.root, runs=options.runs)
+        return Planned(overrides, label, make_plan(spec, check_data=options.check_data), None)
+    except EngineError as error:
+        return Planned(overrides, label, None, error)
+
+
+def _print(planned: list[Planned]) -> None:
+    rows = []
+    for one in planned:
+        if one.plan is None:
+            rows.append([one.label, "", "wrong", "", ""])
+            continue
+        found = one.plan.estimate
+        done = next((run.run for run in one.plan.earlier if run.same_code and run.same_data), "")
+        rows.append(
+            [one.label, str(one.plan.n_fits), time_of(found.seconds), memory_of(found.peak_mib), done]
+        )
+    print_table("what each run would take, about", ["run", "fits", "time", "memory", "already run as"], rows)
+    plans = [one.plan for one in planned if one.plan is not None]
+    seconds = [plan.estimate.seconds for plan in plans]
+    known = sum(taken for taken in seconds if taken is not None)
+    lacking = sum(taken is None for taken in seconds)
+    more = f", and {lacking} of which there is no measure" if lacking else ""
+    fits = sum(plan.n_fits for plan in plans)
+    print_text(f"in all   {len(plans)} runs, {fits} fits, about {time_of(known)} one after another{more}")
+    for basis in dict.fromkeys(plan.estimate.basis for plan in plans):
+        print_text(f"basis    {basis}")

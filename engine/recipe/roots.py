@@ -1,0 +1,172 @@
+"""Where a recipe may read its table and write its runs, links followed.
+
+A table lies under the recipe's folder, the working directory or our own recipes; runs go below the working
+directory. Other places are the user's word: the command line's, or `[tool.engine] roots` of the working
+directory's `pyproject.toml`. A recipe can't allow itself any.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from engine.errors import Message, RecipeError, nearest
+from engine.recipe.compose import Composition
+from engine.recipe.find import shipped
+from engine.recipe.links import is_below
+from engine.recipe.places import COMMAND_LINE
+from engine.recipe.spec import DataSpec, Spec
+from engine.recipe.text import MAX_BYTES, KeyPath, Plain
+from engine.redaction import keep_secret
+
+_DATA: KeyPath = ("data", "path")
+_RUNS: KeyPath = ("runs",)
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):/")
+_SETTINGS = "pyproject.toml"
+_MAX_NAME = 255
+_MAX_PATH = 4095
+_SHOWN = 100
+
+
+def located(data: DataSpec, composition: Composition) -> DataSpec:
+    """Return the same with its path absolute: beside the recipe, else where one works; links followed."""
+    reference = _at(composition.stored, _DATA) if _DATA in composition.from_environment else None
+    found = _find(data.path, beside=composition.path.parent)
+    if reference is not None:
+        keep_secret(data.path, shown=reference)
+        keep_secret(str(found), shown=reference)
+    return data.at(found, reference=reference)
+
+
+def find_roots(recipe: Path, given: Sequence[str | Path] = ()) -> tuple[Path, ...]:
+    """Return the folders below which a table may lie; `given` are those of the command line.
+
+    Raises
+    ------
+    RecipeError
+        If one that is given is no folder, or the project's settings can't be read.
+    """
+    here = Path(os.path.realpath(Path.cwd()))
+    own = [recipe.parent, here, *_project_roots(here / _SETTINGS)]
+    allowed = [Path(os.path.realpath(folder)) for folder in (*own, *map(_given_root, given))]
+    return tuple(dict.fromkeys(allowed))
+
+
+def check_data(data: DataSpec, composition: Composition, *, roots: Sequence[Path]) -> Iterator[Message]:
+    """Say why a table can't be read from where a located path leads; `roots` are those of `find_roots`."""
+    given = _at(composition.plain, _DATA)
+    if what := _no_path(given, data.reference or given):
+        yield Message(what, "data.path", try_="engine options data")
+    elif not _is_typed(_DATA, composition) and not is_below(Path(data.path), (*roots, _ours())):
+        yield _outside(data, given, roots)
+
+
+def check_runs(spec: Spec, composition: Composition) -> Iterator[Message]:
+    """Say why runs can't be written where a recipe has them go."""
+    here = Path(os.path.realpath(Path.cwd()))
+    if "\0" in spec.runs:
+        yield Message("a path holds no NUL character", "runs")
+    elif _is_typed(_RUNS, composition) or is_below(_find(f"{spec.runs}/{spec.name}", beside=here), (here,)):
+        return
+    else:
+        what = f"'{_cut(spec.runs)}' leads out of the working directory: a recipe writes below it only"
+        is_plain = re.fullmatch(r"[\w./-]+", spec.runs) is not None
+        typed = f"runs={spec.runs}" if is_plain else shlex.quote(f'runs="{spec.runs}"')
+        yield Message(what, "runs", allowed=(str(here),), try_=f"the same command with {typed}")
+
+
+def _find(path: str, *, beside: Path) -> Path:
+    """Follow a path and its links, beside a folder, else in the working directory.
+
+    By `os.path`: pathlib raises on odd names, such as too long ones and users that there are not.
+    """
+    if "\0" in path:
+        return Path(path)
+    given = os.path.expanduser(path)
+    near = os.path.join(beside, given)
+    is_near = os.path.exists(near) or not os.path.exists(given)
+    return Path(os.path.realpath(near if is_near else given))
+
+
+def _outside(data: DataSpec, given: str, roots: Sequence[Path]) -> Message:
+    """Say that a table lies outside of every root, and how the user allows it."""
+    shown, folder = data.reference, "DIR"
+    leads = " lies"
+    if shown is None:
+        shown, folder = given, shlex.quote(os.path.dirname(data.path))
+        leads = f" leads to '{_cut(data.path)}'," if not given.startswith(("/", "~")) else leads
+    what = f"'{_cut(shown)}'{leads} outside of the folders that a recipe may read"
+    allowed = tuple(map(str, roots))
+    return Message(what, "data.path", allowed=allowed, try_=f"the same command with --root {folder}")
+
+
+def _no_path(path: str, shown: str) -> str:
+    """Say why a text is no path of a file, or nothing."""
+    if scheme := _SCHEME.match(path):
+        return f"'{scheme[1]}:' is refused: data.path is the path of a file on this machine"
+    if "\0" in path:
+        return "a path holds no NUL character"
+    parts = os.fsencode(path).split(b"/")
+    if max(map(len, parts)) > _MAX_NAME or len(os.fsencode(path)) > _MAX_PATH:
+        return f"'{_cut(shown)}' is too long for a path"
+    return ""
+
+
+def _at(plain: Mapping[str, Plain], path: KeyPath) -> str:
+    node: Plain = dict(plain)
+    for part in path:
+        node = node.get(part) if isinstance(node, dict) else None
+    return str(node)
+
+
+def _is_typed(path: KeyPath, composition: Composition) -> bool:
+    """Tell whether the whole value of a key was typed, so that no word of it is the recipe's."""
+    command_line = composition.places.layers[0]
+    is_there = command_line.file == COMMAND_LINE and command_line.line(path) is not None
+    return is_there and path not in composition.referring
+
+
+def _ours() -> Path:
+    return Path(os.path.realpath(shipped("recipes")))
+
+
+def _given_root(given: str | Path) -> Path:
+    if not os.path.isdir(given):
+        what = f"'{_cut(str(given))}' is not a folder"
+        raise RecipeError.of(what, file=COMMAND_LINE, key="--root", try_="--root DIR")
+    return Path(given)
+
+
+def _project_roots(settings: Path) -> Iterator[Path]:
+    """Return the folders that a project's settings allow; a relative one is relative to the settings."""
+    if not settings.is_file():
+        return
+    import tomllib
+
+    with settings.open("rb") as file:
+        content = file.read(MAX_BYTES + 1)
+    try:
+        tool = tomllib.loads(content.decode()).get("tool", {}) if len(content) <= MAX_BYTES else None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise RecipeError.of(f"not valid TOML: {error}", file=_SETTINGS) from None
+    if tool is None:
+        raise RecipeError.of(f"the file is larger than {MAX_BYTES} bytes", file=_SETTINGS)
+    section = tool.get("engine", {}) if isinstance(tool, dict) else {}
+    roots = section.get("roots", []) if isinstance(section, dict) else None
+    if not isinstance(roots, list) or not all(isinstance(root, str) for root in roots):
+        what = 'it is a list of folders: roots = ["../data"]'
+        raise RecipeError.of(what, key="tool.engine.roots", file=_SETTINGS)
+    for name in sorted(set(section) - {"roots"}):
+        near = nearest(name, ["roots"])
+        what = f"'{name}' is not a setting of the engine"
+        raise RecipeError.of(
+            what, key=f"tool.engine.{name}", file=_SETTINGS, suggestion=near, allowed=["roots"]
+        )
+    yield from (settings.parent / os.path.expanduser(root) for root in roots)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"

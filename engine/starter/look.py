@@ -1,0 +1,194 @@
+"""Looks a table through and drafts its recipe: nothing is fitted here, nothing written."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import polars as pl
+
+from engine.data import parquet
+from engine.data.delimited import open_text
+from engine.data.infer import Guess, infer
+from engine.data.objective import Objective, TaskName, find_objective
+from engine.data.reading import Reading, read_together, see
+from engine.data.sniff import Dialect, sniff
+from engine.data.source import find, format_of
+from engine.data.survey import Facts, survey
+from engine.errors import DataError, RecipeError, nearest
+from engine.recipe.find import shipped
+from engine.recipe.links import is_below
+from engine.recipe.roots import find_roots
+from engine.recipe.spec import DataSpec
+from engine.starter.choices import choose
+from engine.starter.compose import Draft, name_of
+
+_BLOCK_ROWS = 50_000
+_MERGE = "<<"
+_TAKEN, _TAKEN_PREFIX = "prediction", "probability_"
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What a file is: its path, how its text is written (None of Parquet), what stands in each column."""
+
+    path: Path
+    shown: str
+    dialect: Dialect | None
+    facts: tuple[Facts, ...]
+
+
+def look(data: str) -> Looked:
+    """Read a file through once, in bounded memory.
+
+    Raises
+    ------
+    DataError
+        If it is no table of at least two columns and one row.
+    """
+    anyhow = DataSpec(path=data, format="auto", delimiter=",", decimal=".", encoding="utf-8", null_values=())
+    try:
+        path, shown = find(anyhow)
+    except DataError as error:
+        # Here the path stands on the command line and in no recipe.
+        raise RecipeError(
+            [replace(message, key="", file="command line") for message in error.messages]
+        ) from None
+    if format_of(path, anyhow) == "parquet":
+        dialect = None
+        names = list(parquet.columns(path, shown=shown))
+        blocks = parquet.frames(path, names, n_rows=_BLOCK_ROWS, shown=shown)
+    else:
+        dialect = sniff(path, shown=shown)
+        spec = anyhow.model_copy(update={"delimiter": dialect.delimiter, "encoding": dialect.encoding})
+        names = list(dialect.columns)
+        blocks = _texts(path, spec, shown=shown)
+    if len(names) < 2:  # noqa: PLR2004 (the target and one to learn from)
+        raise DataError.of("the table has one column, and a model needs another to learn from", file=shown)
+    facts = survey(names, blocks, from_text=dialect is not None)
+    if not facts[0].n_rows:
+        raise DataError.of("the file has a header and no rows", file=shown)
+    return Looked(path, shown, dialect, facts)
+
+
+def draft(looked: Looked, *, target: str, task: TaskName | None, recipe: Path) -> Draft:
+    """Draft a recipe for a target.
+
+    Parameters
+    ----------
+    recipe
+        Where the recipe will lie: the data's path in it is relative to its folder.
+
+    Raises
+    ------
+    RecipeError
+        If there is no such column, or it can't have the task.
+    DataError
+        If the target can't be learnt, or no column is left to learn from.
+    """
+    names = [fact.name for fact in looked.facts]
+    if target not in names:
+        raise _no_target(target, looked)
+    if _MERGE in names:
+        what = f"a column named '{_MERGE}' can't be written in YAML; give it another name"
+        raise DataError.of(what, file=looked.shown)
+    reading = Reading()
+    if looked.dialect is not None:
+        reading = read_together(looked.facts, delimiter=looked.dialect.delimiter)
+    place = names.index(target)
+    columns = [see(fact, reading) for fact in looked.facts]
+    objective = find_objective(columns.pop(place), task=task, shown=looked.shown)
+    _refuse_target_name(objective, shown=looked.shown)
+    guesses = tuple(_nameable(infer(column), objective) for column in columns)
+    _require_feature(guesses, shown=looked.shown)
+    return Draft(
+        name=name_of(looked.path.name.partition(".")[0] or looked.path.stem),
+        path=_relative(looked.path, recipe),
+        root=_root(looked.path, recipe),
+        data_name=looked.path.name,
+        format="auto"
+        if looked.path.suffix.lower() in {".csv", ".parquet", ".pq", ".tsv", ".txt"}
+        else _format(looked),
+        dialect=looked.dialect,
+        reading=reading,
+        objective=objective,
+        guesses=guesses,
+        n_before=place,
+        choices=choose(objective),
+    )
+
+
+def _format(looked: Looked) -> Literal["csv", "parquet"]:
+    return "parquet" if looked.dialect is None else "csv"
+
+
+def _texts(path: Path, data: DataSpec, *, shown: str) -> Iterator[pl.DataFrame]:
+    """Yield a CSV file's rows in blocks, every column as text."""
+    with path.open("rb") as file:
+        delimited = open_text(file, data, shown=shown)
+        # Numbered names, because polars reads `*` and `^…$` in a name as patterns.
+        names = {str(at): pl.String() for at in range(len(delimited.columns))}
+        for block in delimited.blocks():
+            scan = pl.scan_csv(block.content, has_header=False, schema=names, separator=data.delimiter)
+            yield scan.collect()
+
+
+def _no_target(target: str, looked: Looked) -> RecipeError:
+    names = tuple(fact.name for fact in looked.facts)
+    what = f"'{looked.shown}' has no column '{target}'"
+    if any(name.replace(".", "", 1).isdigit() for name in names):
+        what += " (its first line is taken for the names of the columns; here it looks like data)"
+    near = nearest(target, names)
+    return RecipeError.of(what, key="--target", file="command line", suggestion=near, allowed=names)
+
+
+def _refuse_target_name(objective: Objective, *, shown: str) -> None:
+    name = objective.guess.name
+    if _is_taken(name, objective):
+        what = "the target's name is one that predictions take; give the column another name"
+        raise DataError.of(what, key=name, file=shown)
+
+
+def _nameable(guess: Guess, objective: Objective) -> Guess:
+    """Leave a column out whose name the engine can't take for a feature."""
+    if guess.role == "ignore" or not _is_taken(guess.name, objective):
+        return guess
+    what = "its name is one that predictions take, or reads as a pattern"
+    return replace(
+        guess,
+        role="ignore",
+        nullable=False,
+        values=None,
+        why=what,
+        look=f"{what}; rename it in the data to use it",
+    )
+
+
+def _is_taken(name: str, objective: Objective) -> bool:
+    classes = bool(objective.classes)
+    is_pattern = name == "*" or (name.startswith("^") and name.endswith("$"))
+    return name == _TAKEN or (classes and name.startswith(_TAKEN_PREFIX)) or is_pattern
+
+
+def _require_feature(guesses: tuple[Guess, ...], *, shown: str) -> None:
+    if any(guess.is_feature for guess in guesses):
+        return
+    reasons = "; ".join(f"'{guess.name}': {guess.why}" for guess in guesses[:5])
+    more = f"; and {len(guesses) - 5} more" if len(guesses) > 5 else ""  # noqa: PLR2004 (five told)
+    raise DataError.of(f"no column is left for a model to learn from ({reasons}{more})", file=shown)
+
+
+def _root(data: Path, recipe: Path) -> str:
+    """Return the folder of data that a recipe may not read on its own word, else nothing."""
+    real = Path(os.path.realpath(data))
+    allowed = find_roots(Path(os.path.realpath(recipe)))
+    return "" if is_below(real, (*allowed, shipped("recipes"))) else str(real.parent)
+
+
+def _relative(data: Path, recipe: Path) -> str:
+    """Return the data's path as the recipe writes it: relative to its own folder."""
+    relative = os.path.relpath(data.absolute(), recipe.absolute().parent)
+    return f".{os.sep}{relative}" if relative.startswith("~") else relative

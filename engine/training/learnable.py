@@ -1,0 +1,33 @@
+"""What must hold of a divided table before anything is fitted, so that it is said before and not after."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from engine.errors import RecipeError
+from engine.evaluation.evaluate import metrics_for
+from engine.models.tree_family import trained_classes
+from engine.recipe.spec import Spec
+from engine.tasks.task import Target, Task
+
+
+def check_learnable(target: Target, y: np.ndarray, *, spec: Spec, task: Task) -> None:
+    """Check that training rows can be learnt from, and that the recipe's metrics fit the target.
+
+    Parameters
+    ----------
+    y
+        The training rows' targets as the task encodes them, shape (n_train,).
+
+    Raises
+    ------
+    DataError
+        If all training rows are of one class.
+    RecipeError
+        If the data's number of classes rules out the goal's metric, its value or a gate; at its place.
+    """
+    trained_classes(y, kind=target.kind)
+    try:
+        metrics_for(spec, task=task, target=target)
+    except RecipeError as error:
+        raise RecipeError([spec.places.locate(message) for message in error.messages]) from None

@@ -1,0 +1,96 @@
+"""Everything that a run does before it fits anything: the rows are read, checked and divided."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+from engine.data.schema import Schema
+from engine.names import TASKS
+from engine.recipe.spec import Spec
+from engine.tasks.task import Task
+
+if TYPE_CHECKING:
+    from engine.training.parts import Divided
+
+_MAX_NAMED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsal:
+    """What the rows were found to be.
+
+    Attributes
+    ----------
+    sizes
+        Rows of each part.
+    n_classes
+        Of the target, 0 for a number.
+    levels
+        Distinct values of the features that are categories.
+    notes
+        What does not stop a run, and a person should know, a sentence each.
+    """
+
+    n_rows: int
+    sha256: str
+    sizes: Mapping[str, int]
+    n_classes: int
+    levels: Mapping[str, int]
+    notes: tuple[str, ...]
+
+    def to_json(self) -> dict[str, object]:
+        """Return the documented JSON form."""
+        return {
+            "n_rows": self.n_rows,
+            "sha256": self.sha256,
+            "sizes": dict(self.sizes),
+            "n_classes": self.n_classes,
+            "notes": list(self.notes),
+        }
+
+
+def rehearse(spec: Spec, schema: Schema) -> Rehearsal:
+    """Read, check and divide the rows of a recipe.
+
+    Raises
+    ------
+    DataError
+        With the very messages of a run: values that break the contract, a target that can't be learnt, too
+        few rows for the split, training rows of one class.
+    RecipeError
+        If the data's number of classes rules out the goal's metric, its value or a gate.
+    """
+    from engine.data.source import read
+    from engine.training.parts import divide
+
+    table = read(spec.data, schema)
+    divided = divide(table, task=cast("Task", TASKS.load(spec.task.kind)), spec=spec)
+    categories = [column.name for column in table.schema.features if column.type == "category"]
+    left_out = (table.left_out,) if table.left_out else ()
+    return Rehearsal(
+        n_rows=table.n_rows,
+        sha256=table.source.sha256,
+        sizes=divided.parts.sizes,
+        n_classes=len(divided.target.classes),
+        levels={name: table.frame[name].n_unique() for name in categories},
+        notes=(*left_out, *_missing_classes(divided, schema)),
+    )
+
+
+def _missing_classes(divided: Divided, schema: Schema) -> tuple[str, ...]:
+    """Return a sentence for each part that lacks classes: what is not learnt, or not judged."""
+    hidden = schema.target.sensitive or schema.target.pii
+    parts = {"training": divided.train, "validation": divided.validation, "test": divided.test}
+    notes = []
+    for name, part in parts.items():
+        there = set(part.y.tolist()) if divided.target.classes else set()
+        lacking = [label for code, label in enumerate(divided.target.class_names) if code not in there]
+        if not lacking or not part.n_rows:
+            continue
+        named = ", ".join(f"'{label}'" for label in lacking[:_MAX_NAMED])
+        rest = f" and {len(lacking) - _MAX_NAMED} more" if len(lacking) > _MAX_NAMED else ""
+        which = f"{len(lacking)} of the classes" if hidden else f"class {named}{rest}"
+        notes.append(f"no {name} row is of {which}")
+    return tuple(notes)

@@ -1,0 +1,74 @@
+"""Runs commands while every event of the interpreter is watched; a process of its own, for the attack table.
+
+Reads a list of cases from stdin, each `{"folder", "arguments"}`, does them one after another in their
+folders, and prints for each what it came to. The first is taken for what a good recipe does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import resource
+import sys
+import time
+from pathlib import Path
+
+# https://docs.python.org/3/library/audit_events.html
+HARMFUL = (
+    "os.system", "os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn", "os.startfile", "pty.spawn",
+    "subprocess.Popen", "socket.connect", "socket.bind", "socket.sendto", "socket.getaddrinfo", "urllib.Request",
+    "http.client.connect", "ftplib.connect", "smtplib.connect", "webbrowser.open", "pickle.find_class",
+    "marshal.loads", "os.mkdir", "os.remove", "os.rename", "os.rmdir", "os.link", "os.symlink", "os.truncate",
+    "os.chmod", "os.chown", "os.putenv", "os.unsetenv", "os.kill", "shutil.rmtree", "shutil.copyfile", "shutil.move",
+    "tempfile.mkstemp", "tempfile.mkdtemp", "sqlite3.connect", "code.__new__", "function.__new__",
+)  # fmt: skip
+_WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+_heard: list[str] | None = None
+
+
+def _listen(event: str, arguments: tuple[object, ...]) -> None:
+    if _heard is None:
+        return
+    if event == "import":
+        _heard.append(f"import {arguments[0]}")
+    elif event == "open":
+        path, _, flags = arguments
+        if isinstance(flags, int) and flags & _WRITING and path != os.devnull:
+            _heard.append(f"open for writing {path!r}")
+    elif event in HARMFUL:
+        _heard.append(f"{event} {arguments!r:.200}")
+
+
+def do(folder: str, arguments: list[str]) -> dict[str, object]:
+    """Do one command, or as `-c` some Python of a test's own, and return what it came to."""
+    global _heard  # noqa: PLW0603 (an audit hook can't be taken back, only told to rest)
+    from engine.cli import main
+
+    os.chdir(folder)
+    told, said = io.StringIO(), io.StringIO()
+    before = {str(path) for path in Path().rglob("*")}
+    _heard = heard = []
+    start = time.process_time()
+    with contextlib.redirect_stdout(told), contextlib.redirect_stderr(said):
+        code = main(arguments) if arguments[0] != "-c" else exec(arguments[1])  # noqa: S102 (a test's own words)
+    seconds = time.process_time() - start
+    _heard = None
+    return {
+        "code": code,
+        "out": told.getvalue(),
+        "err": said.getvalue(),
+        "heard": heard,
+        "seconds": seconds,
+        "files": sorted({str(path) for path in Path().rglob("*")} - before),
+        "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    }
+
+
+if __name__ == "__main__":
+    # What goes out of bounds ends here, and takes the machine with it nowhere.
+    resource.setrlimit(resource.RLIMIT_CPU, (300, 300))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2**20, 2**20))
+    sys.addaudithook(_listen)
+    json.dump([do(case["folder"], case["arguments"]) for case in json.load(sys.stdin)], sys.stdout)
