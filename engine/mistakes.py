@@ -19,6 +19,7 @@ from engine.models.family import Family
 from engine.models.space import check_space
 from engine.names import DEPLOYMENTS, FAMILIES, TASKS, Registry
 from engine.recipe.draft import Draft
+from engine.recipe.places import Places
 from engine.recipe.spec import Spec
 from engine.recipe.text import KeyPath
 from engine.tasks.task import Task
@@ -76,18 +77,39 @@ def _named(registry: Registry, name: str, section: str) -> tuple[object | None, 
 def _model_mistakes(spec: Spec, task: Task | None) -> Iterator[Message]:
     named, wrong = _named(FAMILIES, spec.model.family, "model")
     yield from wrong
+    yield from _of_family(spec, named, task, is_named=not wrong)
+
+
+def _of_family(spec: Spec, named: object | None, task: Task | None, *, is_named: bool) -> Iterator[Message]:
     family = cast("Family | None", named)
     if family is None or task is None:
         return
     if spec.model.estimator is not None and not family.named_estimators(task.name):
         yield Message(f"{family.name} is one estimator: name none", "model.estimator", try_="model: sklearn")
     known = family.parameters(estimator=spec.model.estimator, task=task.name)
+    foreign = []
     for message in family.check(spec.model, task.name):
         if message.key == "model.family":
             yield Message(message.what, message.key, allowed=_families_for(task), try_="engine options model")
             return
-        yield message
-    yield from check_space(spec.model, known, family=family.name)
+        if _is_of_another_family(message, spec.places):
+            foreign.append(message)
+        else:
+            yield message
+    for message in check_space(spec.model, known, family=family.name):
+        if not _is_of_another_family(message, spec.places):
+            yield message
+    if foreign and is_named:
+        names = ", ".join(message.key.removeprefix("model.params.") for message in foreign)
+        what = f"{family.name} does not take the params of the option that is chosen: {names}"
+        yield Message(what, "model.family", try_=f"model={family.name}, which has its own")
+
+
+def _is_of_another_family(message: Message, places: Places) -> bool:
+    """Tell whether the family alone was changed, and an option's file still has another one's params."""
+    path = places.path_of(message.key)
+    is_theirs = path[:2] in (("model", "params"), ("model", "space")) and not places.is_given(path)
+    return is_theirs and places.is_given(("model", "family"))
 
 
 def _families_for(task: Task) -> tuple[str, ...]:

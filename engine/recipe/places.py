@@ -114,6 +114,10 @@ class Places:
                 error.__cause__
             )
 
+    def is_given(self, path: KeyPath) -> bool:
+        """Tell whether the recipe itself or the command line sets a key."""
+        return any(layer.line(path) is not None for layer in self.layers[:2])
+
     def written_beside(self, path: KeyPath) -> frozenset[str]:
         """Return the keys that were written in the mapping of a key, by whoever wrote that one."""
         layer = next((layer for layer in self.layers if layer.line(path) is not None), None)

@@ -47,7 +47,7 @@ RECIPE_MISTAKES = [
         ["schema.columns.size.mni=0"],
         "command line: schema.columns.size.mni\n  'mni' is not a key of schema.columns.size\n  did you mean 'min'?\n"
         "  allowed: description, max, max_length, min, nullable, pattern, pii, role, sensitive, type and 3 more\n"
-        "  try: engine options schema\n",
+        "  try: engine options schema.columns.size\n",
     ),
     (
         ["model=lightgmb"],
@@ -81,9 +81,9 @@ RECIPE_MISTAKES = [
     (["seed=soon"], "command line: seed\n  expected a whole number, got 'soon'\n  try: engine options seed\n"),
     (
         ["schema.columns.since.role=time"],
-        "CONF/split/stratified.yaml:4: split.kind\n"
-        "  a stratified split would put the future into training: 'since' has the role time; "
-        "split.ignore_structure: true says that this is meant\n  did you mean 'time'?\n",
+        "command line: schema.columns.since.role\n"
+        "  'since' has the role time, and a stratified split would put the future into training\n"
+        "  try: split: time in defaults; split.ignore_structure: true says that this is meant\n",
     ),
 ]  # fmt: skip
 

@@ -137,17 +137,19 @@ def plan(recipe: Plain, overrides: list[str]) -> tuple[int, str, float]:
     return code, err.getvalue(), time.process_time() - before
 
 
-def test_the_recipe_itself_is_right(home: Path) -> None:
+@pytest.mark.usefixtures("home")
+def test_the_recipe_itself_is_right() -> None:
     """What is edited is a right recipe."""
     assert plan(RECIPE, [])[:2] == (0, "")
 
 
+@pytest.mark.usefixtures("home")
 @settings(
-    derandomize=True, max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    derandomize=True, max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )  # fmt: skip
 @given(edits=EDITS, overrides=st.lists(st.sampled_from(OVERRIDES), max_size=2))
 def test_an_edited_recipe_is_planned_or_refused(
-    home: Path, edits: list[tuple[tuple[str | int, ...], str, Plain, str]], overrides: list[str]
+    edits: list[tuple[tuple[str | int, ...], str, Plain, str]], overrides: list[str]
 ) -> None:
     """Never a fault of our own, never an empty message, never a long wait."""
     recipe = copy.deepcopy(RECIPE)
