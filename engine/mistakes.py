@@ -24,6 +24,7 @@ from engine.recipe.spec import Spec
 from engine.recipe.text import KeyPath
 from engine.tasks.task import Task
 
+_MAX_NAMED = 5
 _MAY_BE_SECRET: tuple[KeyPath, ...] = (("data", "path"),)
 
 
@@ -44,7 +45,7 @@ def find_mistakes(draft: Draft) -> Iterator[Message]:
     if draft.knows("schema", "split"):
         yield from check_split(spec)
     if task is not None and draft.knows("schema", "goal"):
-        yield from task.check(spec)
+        yield from _task_mistakes(spec, task)
         yield from check_gates(spec, task.metric_names(spec))
     if draft.knows("model"):
         yield from _model_mistakes(spec, task)
@@ -74,6 +75,18 @@ def _named(registry: Registry, name: str, section: str) -> tuple[object | None, 
     return registry.load(said.suggestion) if said.suggestion else None, [message]
 
 
+def _task_mistakes(spec: Spec, task: Task) -> Iterator[Message]:
+    left: list[str] = []
+    for message in task.check(spec):
+        if _is_left_by_option(message, spec.places, said=("task", "kind")):
+            left.append(message.key.removeprefix("task."))
+        else:
+            yield message
+    if left:
+        what = f"{task.name} does not fit the keys of the option that is chosen: {_few(left)}"
+        yield Message(what, "task.kind", try_=f"task={task.name}, which has its own")
+
+
 def _model_mistakes(spec: Spec, task: Task | None) -> Iterator[Message]:
     named, wrong = _named(FAMILIES, spec.model.family, "model")
     yield from wrong
@@ -87,29 +100,34 @@ def _of_family(spec: Spec, named: object | None, task: Task | None, *, is_named:
     if spec.model.estimator is not None and not family.named_estimators(task.name):
         yield Message(f"{family.name} is one estimator: name none", "model.estimator", try_="model: sklearn")
     known = family.parameters(estimator=spec.model.estimator, task=task.name)
-    foreign = []
-    for message in family.check(spec.model, task.name):
+    model = spec.model.model_copy(update={"family": family.name})
+    left: list[str] = []
+    for message in family.check(model, task.name):
         if message.key == "model.family":
             yield Message(message.what, message.key, allowed=_families_for(task), try_="engine options model")
             return
-        if _is_of_another_family(message, spec.places):
-            foreign.append(message)
+        if _is_left_by_option(message, spec.places, said=("model", "family")):
+            left.append(message.key.removeprefix("model.params."))
         else:
             yield message
-    for message in check_space(spec.model, known, family=family.name):
-        if not _is_of_another_family(message, spec.places):
+    for message in check_space(model, known, family=family.name):
+        if not _is_left_by_option(message, spec.places, said=("model", "family")):
             yield message
-    if foreign and is_named:
-        names = ", ".join(message.key.removeprefix("model.params.") for message in foreign)
-        what = f"{family.name} does not take the params of the option that is chosen: {names}"
+    if left and is_named:
+        what = f"{family.name} does not fit the params of the option that is chosen: {_few(left)}"
         yield Message(what, "model.family", try_=f"model={family.name}, which has its own")
 
 
-def _is_of_another_family(message: Message, places: Places) -> bool:
-    """Tell whether the family alone was changed, and an option's file still has another one's params."""
+def _is_left_by_option(message: Message, places: Places, *, said: KeyPath) -> bool:
+    """Tell whether a key comes from an option's file, though the recipe says `said` without that option."""
     path = places.path_of(message.key)
-    is_theirs = path[:2] in (("model", "params"), ("model", "space")) and not places.is_given(path)
-    return is_theirs and places.is_given(("model", "family"))
+    is_given = any(places.is_given(path[:end]) for end in range(2, len(path) + 1))
+    return path[:1] == said[:1] and not is_given and places.is_given(said)
+
+
+def _few(names: list[str]) -> str:
+    rest = len(names) - _MAX_NAMED
+    return ", ".join(names[:_MAX_NAMED]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def _families_for(task: Task) -> tuple[str, ...]:

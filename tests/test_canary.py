@@ -107,9 +107,9 @@ def spoil(column: str) -> Callable[[Path], None]:
     return lambda file: pl.read_csv(file, infer_schema=False).drop(column).write_csv(file)
 
 
-def put(value: bytes) -> Callable[[Path], None]:
+def put(value: bytes) -> Callable[[Path], object]:
     """Return what writes other bytes into the table's file."""
-    return lambda file: file.write_bytes(value) and None
+    return lambda file: file.write_bytes(value)
 
 
 def remove(file: Path) -> None:
@@ -145,7 +145,7 @@ def fold(file: Path) -> None:
 )  # fmt: skip
 @pytest.mark.parametrize("verb", ["run", "plan"])
 def test_a_command_that_fails_does_not_say_it(
-    damage: Callable[[Path], None],
+    damage: Callable[[Path], object],
     override: str,
     code: int,
     verb: str,

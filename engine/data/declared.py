@@ -22,6 +22,8 @@ _NO_NULL_TARGET = (
     "a target can't be nullable: a row without it teaches nothing; "
     "schema.missing_target: drop leaves such rows out"
 )
+# A longer one is no rule that anyone reads; Python's reader of patterns nests as deep as they do.
+_MAX_PATTERN = 1000
 _TAKEN, _TAKEN_PREFIX = "prediction", "probability_"
 _VALUE_KINDS: dict[str, tuple[type, ...]] = {
     "integer": (int,),
@@ -148,10 +150,13 @@ def _check_pattern(column: ColumnSpec, key: str) -> Iterator[Message]:
     pattern = column.pattern or ""
     if column.type == "category" and any(not isinstance(value, str) for value in column.values or ()):
         yield Message("pattern is a rule on text, and the values of this category are not", key)
+    if len(pattern) > _MAX_PATTERN:
+        yield Message(f"the pattern is longer than {_MAX_PATTERN} characters", key)
+        return
     try:
         re.compile(pattern)
         pl.select(pl.lit("").str.contains(f"^(?:{pattern})$"))
-    except (re.error, pl.exceptions.ComputeError) as exc:
+    except (re.error, OverflowError, RecursionError, pl.exceptions.ComputeError) as exc:
         lines = str(exc).splitlines()
         cause = next((line for line in lines if line.startswith("error: ")), lines[0]).removeprefix("error: ")
         yield Message(f"not a regular expression that Python and Rust both read: {cause}", key)

@@ -173,7 +173,9 @@ def _identity(column: Seen) -> Guess | None:
 
 
 def _by_type(column: Seen) -> Guess | None:
-    written = f"every value reads as {column.sense}" if column.facts.from_text else "typed so in the file"
+    written = (
+        f"every value reads as {column.sense}" if column.facts.kind == "text" else "typed so in the file"
+    )
     if column.sense == "boolean":
         return Guess(column.name, "boolean", written, "")
     if column.sense == "code" or (column.sense == "integer" and hints.is_code(column.name)):
@@ -210,7 +212,7 @@ def _levels(column: Seen, why: str) -> Guess:
         what = f"{n_levels} values in {counted(n, 'row')}: nearly every row has its own"
         return _ignored(column, what)
     if n_levels > MAX_LEVELS or (n_levels > _FEW_LEVELS and n < _MIN_ROWS_A_LEVEL * n_levels):
-        what = f"{n_levels} values, {n / n_levels:.0f} rows each: a model would learn them by heart"
+        what = f"{n_levels} values, {n / n_levels:.0f} rows each: too many for a first model"
         how = "give it role: feature to use it, or group its values in the data"
         return replace(_ignored(column, what, look=f"{what}; {how}"), type="category")
     return Guess(column.name, "category", why, "")

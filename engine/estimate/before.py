@@ -15,17 +15,18 @@ from engine.estimate.estimate import Took
 from engine.estimate.workload import Size, Workload, workload
 from engine.recipe import text
 from engine.recipe.spec import Spec
+from engine.runs.earlier import MOST_LOOKED_AT
 from engine.runs.folder import PARTIAL, RECIPE
 from engine.runs.run import Json, Run, list_runs
 
 
 def find_took(spec: Spec, *, costs: Costs) -> Took | None:
     """Return what a run took: of this very recipe if there is one, else the latest of its family."""
-    runs = [
-        Run(path) for path in list_runs(Path(spec.runs), name=spec.name) if not path.name.endswith(PARTIAL)
-    ]
-    known = [(run, made_with) for run in reversed(runs) for made_with in _facts(run, spec)]
-    known.sort(key=lambda pair: pair[1].get("recipe_sha256") != spec.sha256())
+    latest = list_runs(Path(spec.runs), name=spec.name)[-MOST_LOOKED_AT:][::-1]
+    runs = [Run(path) for path in latest if not path.name.endswith(PARTIAL)]
+    known = [(run, made_with) for run in runs for made_with in _facts(run, spec)]
+    sha256 = spec.sha256()
+    known.sort(key=lambda pair: pair[1].get("recipe_sha256") != sha256)
     for run, made_with in known:
         took = _took(run, made_with, costs=costs, device=spec.compute.device)
         if took is not None:

@@ -33,28 +33,20 @@ class MeasuredOn(msgspec.Struct, frozen=True):
     engine_version: str
 
 
-class Rounds(msgspec.Struct, frozen=True):
-    """How many rounds a family keeps: `scale * n_train ** power`, see `growth.Typical`."""
-
-    scale: float
-    power: float
-
-
 class Costs(msgspec.Struct, frozen=True):
     """All of `costs.json`: laws by name, each a cost for every unit that it counts."""
 
     measured_on: MeasuredOn
     n_classes: int
     levels: int
-    rounds: dict[str, Rounds]
+    rounds: dict[str, Typical]
     seconds: dict[str, Law]
     parallel: dict[str, float]
     peak_mib: dict[str, Law]
 
     def assumed(self) -> Assumed:
         """Return what is taken to be so where nobody has said."""
-        rounds = {family: Typical(found.scale, found.power) for family, found in self.rounds.items()}
-        return Assumed(n_classes=self.n_classes, levels=self.levels, rounds=rounds)
+        return Assumed(n_classes=self.n_classes, levels=self.levels, rounds=self.rounds)
 
     def seconds_of(self, law: str, counted: Drivers, *, threads: int) -> float | None:
         """Return the wall seconds of a step, or None where its law was never measured."""

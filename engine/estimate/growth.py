@@ -55,14 +55,21 @@ class Typical:
     """How long a family trains until its validation rows stop it: `scale * n_train ** power` rounds.
 
     Rounds of boosting are those at a learning rate of 1: a tenth of the rate takes ten times the rounds.
+
+    Attributes
+    ----------
+    classes, numbers
+        The scale where classes are predicted, and where a number is: those take longer.
     """
 
-    scale: float
+    classes: float
+    numbers: float
     power: float
 
-    def rounds(self, n_train: float, *, rate: float) -> float:
+    def rounds(self, fit: Fit, *, rate: float) -> float:
         """Return the rounds that are kept."""
-        kept: float = self.scale * max(n_train, 1.0) ** self.power / rate
+        scale = self.numbers if fit.is_continuous else self.classes
+        kept: float = scale * max(fit.n_train, 1.0) ** self.power / rate
         return max(kept, 1.0)
 
 
@@ -154,7 +161,7 @@ def _boosted(model: ModelSpec, names: _Boosting, fit: Fit, typical: Typical) -> 
     most = int(min(given.number(names.rounds) or 1, fit.limit or math.inf))
     patience = given.number(names.patience)
     may_stop = fit.may_stop and patience is not None
-    kept = min(typical.rounds(fit.n_train, rate=learning_rate(model)), most) if may_stop else most
+    kept = min(typical.rounds(fit, rate=learning_rate(model)), most) if may_stop else most
     depth = given.number(names.depth)
     by_depth = 2.0**depth if depth is not None and 0 < depth < 32 else math.inf  # noqa: PLR2004 (no bound)
     declared = given.number(names.leaves) or math.inf
@@ -198,7 +205,7 @@ def _looked_at(given: object, n_features: float) -> float:
 def _network(model: ModelSpec, fit: Fit, typical: Typical) -> Growth:
     params = model.params
     most = int(min(_whole(params["max_epochs"]), fit.limit or math.inf))
-    kept = min(typical.rounds(fit.n_train, rate=1.0), most) if fit.may_stop else most
+    kept = min(typical.rounds(fit, rate=1.0), most) if fit.may_stop else most
     sizes = params["hidden_sizes"]
     hidden = [_whole(size) for size in sizes] if isinstance(sizes, tuple) else []
     n_codes = fit.n_features - fit.n_numbers

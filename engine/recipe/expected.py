@@ -93,6 +93,11 @@ def expected_at(model: type[BaseModel], path: KeyPath, given: object) -> str:
     return f"{', '.join(first)} or {last}" if first else last
 
 
+def allows_null(model: type[BaseModel], path: KeyPath) -> bool:
+    """Tell whether a key may say null."""
+    return any(kind.get("type") == "null" for kind in _kinds(_schema(model), _node_at(_schema(model), path)))
+
+
 def meant_at(model: type[BaseModel], path: KeyPath, value: Plain) -> tuple[Plain, str]:
     """Return the value that was most likely meant and a remark on it; both empty where no guess is near."""
     if path[:-1] == _SPACE:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal, get_args, get_origin
 from pydantic import BaseModel
 
 from engine.errors import Message
-from engine.recipe.expected import expected_at, keys_elsewhere, meant_at, nearest_word
+from engine.recipe.expected import allows_null, expected_at, keys_elsewhere, meant_at, nearest_word
 from engine.recipe.places import COMMAND_LINE, Places
 from engine.recipe.plainly import in_yaml
 from engine.recipe.text import KeyPath, Plain
@@ -25,6 +25,8 @@ _MAX_SHOWN = 60
 # Sections of which no option can be chosen.
 _NO_GROUPS = ("goal", "schema", "name", "runs", "seed", "recipe_version")
 _OPTION = re.compile(r"[a-z][a-z0-9_]*")
+# Mappings whose keys are a library's.
+_LIBRARIES = (("model", "params"), ("model", "space"))
 # A name that a shell and a dotted key take as it is.
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
 # Where one word is a key of more sections than these, none of them was more likely meant.
@@ -107,6 +109,7 @@ def options_of(path: KeyPath, model: type[BaseModel]) -> str:
     """Return the command that says what a key takes; of a key with an odd name, what its section does."""
     if not path or path[0] not in model_keys(model):
         return "engine options"
+    path = path[:2] if path[:2] in _LIBRARIES else path
     odd = next((index for index, part in enumerate(path) if not _PLAIN_NAME.fullmatch(part)), len(path))
     return f"engine options {'.'.join(path[: max(odd, 1)])}"
 
@@ -184,7 +187,8 @@ def _missing(path: KeyPath, model: type[BaseModel], plain: Mapping[str, Plain], 
         )
         return Mistake(message, path[:-1], "unknown")
     if file == COMMAND_LINE:
-        message = replace(message, what=f"'{name}' is taken out, and a recipe needs it")
+        near = f"{key}=null" if allows_null(model, path) else ""
+        message = replace(message, what=f"'{name}' is taken out, and a recipe needs it", suggestion=near)
     return Mistake(message, path, "missing")
 
 

@@ -106,18 +106,8 @@ def _forbidden(value: Plain, path: KeyPath) -> Iterator[tuple[KeyPath, str]]:
     if isinstance(value, dict):
         for key, inner in value.items():
             here = (*path, key)
-            # Hydra's grammar reads keys as it reads values; a file's keys are texts.
-            if not isinstance(key, str):
-                written = str(key).lower()
-                yield here, f"the key '{written}' is no text here; write {'.'.join(path)}.\"{written}\"=…"
-            elif here == ("hydra",):
-                yield here, "'hydra' is refused: Hydra's own settings are not part of a recipe"
-            elif key in _CODE_KEYS and here[:-1] == ("schema", "columns") and isinstance(inner, dict):
-                yield here, f"'{key}' can't be a column's name: it names code; give the column another name"
-            elif key in _CODE_KEYS:
-                yield here, f"'{key}' {_NO_CODE}"
-            elif looks_secret(here, inner):
-                yield here, _NO_SECRET
+            if what := _forbidden_as_key(here, inner):
+                yield here, what
             else:
                 yield from _forbidden(inner, here)
     elif isinstance(value, list):
@@ -125,6 +115,22 @@ def _forbidden(value: Plain, path: KeyPath) -> Iterator[tuple[KeyPath, str]]:
             yield from _forbidden(inner, (*path, str(index)))
     elif isinstance(value, str):
         yield from ((path, what) for what in _forbidden_in_text(value))
+
+
+def _forbidden_as_key(path: KeyPath, value: Plain) -> str:
+    """Say why a key may not stand where it does with the value that it has, or nothing."""
+    *above, key = path
+    # Hydra's grammar reads keys as it reads values; a file's keys are texts.
+    if not isinstance(key, str):
+        written = str(key).lower()
+        return f"the key '{written}' is no text here; write {'.'.join(above)}.\"{written}\"=…"
+    if path == ("hydra",):
+        return "'hydra' is refused: Hydra's own settings are not part of a recipe"
+    if key in _CODE_KEYS and above == ["schema", "columns"] and isinstance(value, dict):
+        return f"'{key}' can't be a column's name: it names code; give the column another name"
+    if key in _CODE_KEYS:
+        return f"'{key}' {_NO_CODE}"
+    return _NO_SECRET if looks_secret(path, value) else ""
 
 
 def _forbidden_in_text(value: str) -> Iterator[str]:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import Literal
 
@@ -21,6 +22,8 @@ from engine.runs import facts
 from engine.runs.folder import PARTIAL, is_interrupted
 from engine.runs.run import Json, Run, list_runs
 
+# A plan is quick, and what a hundred runs ago was the same is found by `engine runs`.
+MOST_LOOKED_AT = 100
 State = Literal["finished", "interrupted", "at work"]
 _STAMP = re.compile(r"(\d{8}-\d{6})-[0-9a-f]{8}")
 
@@ -64,24 +67,21 @@ def find_earlier(spec: Spec, header: Header) -> tuple[Earlier, ...]:
     header
         Of the data that the recipe names now.
     """
-    found: list[Earlier] = []
-    folders = list_runs(Path(spec.runs), name=spec.name)
-    for folder in reversed(folders):
-        known = _unfinished(folder, spec, header) if folder.name.endswith(PARTIAL) else None
-        if known is not None:
-            found.append(known)
-    found += list(_finished(folders, spec, header))[:1]
-    return tuple(found)
+    latest = list_runs(Path(spec.runs), name=spec.name)[-MOST_LOOKED_AT:][::-1]
+    sha256 = spec.sha256()
+    partial = [folder for folder in latest if folder.name.endswith(PARTIAL)]
+    whole = [folder for folder in latest if not folder.name.endswith(PARTIAL)]
+    unfinished = (_unfinished(folder, spec, header, sha256=sha256) for folder in partial)
+    finished = islice(_finished(whole, spec, header, sha256=sha256), 1)
+    return (*(run for run in unfinished if run is not None), *finished)
 
 
-def _finished(folders: list[Path], spec: Spec, header: Header) -> Iterator[Earlier]:
+def _finished(folders: list[Path], spec: Spec, header: Header, *, sha256: str) -> Iterator[Earlier]:
     """Yield the finished runs of a recipe, those that would come out the same first."""
     others = []
-    for folder in reversed(folders):
-        if folder.name.endswith(PARTIAL):
-            continue
+    for folder in folders:
         made_with = _read(folder / "facts.json")
-        if made_with.get("recipe_sha256") != spec.sha256():
+        if made_with.get("recipe_sha256") != sha256:
             continue
         same_code = made_with.get("code_sha256") == facts.code_sha256()
         same_code = same_code and made_with.get("packages") == facts.packages()
@@ -93,16 +93,16 @@ def _finished(folders: list[Path], spec: Spec, header: Header) -> Iterator[Earli
     yield from others
 
 
-def _unfinished(folder: Path, spec: Spec, header: Header) -> Earlier | None:
+def _unfinished(folder: Path, spec: Spec, header: Header, *, sha256: str) -> Earlier | None:
     stored = _read(folder / "recipe.json")
     canonical = json.dumps(stored, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    if not stored or hashlib.sha256(canonical.encode()).hexdigest() != spec.sha256():
+    if not stored or hashlib.sha256(canonical.encode()).hexdigest() != sha256:
         return None
     run = folder.name.removesuffix(PARTIAL)
     source = _read(folder / "data.json").get("source")
     same_code = None
     if isinstance(source, dict):
-        digest = facts.identity(recipe_sha256=spec.sha256(), data_sha256=str(source.get("sha256")))
+        digest = facts.identity(recipe_sha256=sha256, data_sha256=str(source.get("sha256")))
         same_code = run.endswith(digest[:8])
     return Earlier(
         run,

@@ -17,7 +17,7 @@ import pytest
 
 from engine import lifecycle
 from engine.cli import main
-from engine.recipe.text import write
+from engine.recipe.text import Plain, write
 from engine.runs.run import Run, find_run
 
 TARGET = "tar get.ü = $"
@@ -40,7 +40,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     table = pl.DataFrame({**{name: values[:, at] for at, name in enumerate(NAMES)}, TARGET: truth})
     table.write_csv(folder / "odd.csv")
     table.write_parquet(folder / "odd.parquet")
-    columns = {**{name: {"type": "number"} for name in NAMES}, TARGET: {"type": "category"}}
+    columns: dict[str, Plain] = {name: {"type": "number"} for name in NAMES}
+    columns[TARGET] = {"type": "category"}
     head = "defaults: [base, task: classification, model: logistic, compute: small, evaluation: standard, _self_]\n"
     (folder / "odd.yaml").write_text(
         f"{head}name: odd\ndata: {{path: odd.csv}}\n{write({'schema': {'target': TARGET, 'columns': columns}})}"
@@ -139,7 +140,7 @@ def test_the_few_names_that_are_refused(
 ) -> None:
     """What names code, what an answer is called and what reads as a pattern of names is no column's name."""
     monkeypatch.chdir(tmp_path)
-    columns = {name: {"type": "number"}, "y": {"type": "category"}}
+    columns: dict[str, Plain] = {name: {"type": "number"}, "y": {"type": "category"}}
     schema = write({"schema": {"target": "y", "columns": columns}})
     (tmp_path / "r.yaml").write_text(f"defaults: [base, _self_]\nname: r\ndata: {{path: t.csv}}\n{schema}")
     assert main(["plan", "r.yaml", "--quiet"]) == 2

@@ -5,9 +5,9 @@ from collections.abc import Callable, Mapping
 import pytest
 
 from engine.data.schema import declare
-from engine.estimate.costs import Costs, MeasuredOn, Rounds, shipped
+from engine.estimate.costs import Costs, MeasuredOn, shipped
 from engine.estimate.estimate import Took, estimate
-from engine.estimate.growth import MEASURED
+from engine.estimate.growth import MEASURED, Typical
 from engine.estimate.workload import Size, Workload, drivers, memory, workload
 from engine.recipe.spec import Spec
 
@@ -16,7 +16,7 @@ COSTS = Costs(
     measured_on=MeasuredOn(date="2026-11-22", processor="a processor", cores=2, engine_version="1.0"),
     n_classes=2,
     levels=10,
-    rounds=dict.fromkeys(MEASURED, Rounds(1.0, 0.5)),
+    rounds=dict.fromkeys(MEASURED, Typical(1.0, 1.0, 0.5)),
     seconds={
         "start": {"once": 1.0},
         "read and check": {"once": 0.5, "MiB of text": 0.25},

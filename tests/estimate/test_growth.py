@@ -11,8 +11,8 @@ from engine.recipe import text
 from engine.recipe.find import shipped
 from engine.recipe.spec import ModelSpec
 
-# 100 rows keep 10 rounds at a rate of 1, and four times as many rows twice as many.
-TYPICAL = dict.fromkeys(MEASURED, Typical(1.0, 0.5))
+# Of classes, 100 rows keep 10 rounds at a rate of 1, and four times as many rows twice as many.
+TYPICAL = dict.fromkeys(MEASURED, Typical(1.0, 3.0, 0.5))
 
 
 def model_of(family: str, params: Mapping[str, object] | None = None) -> ModelSpec:
@@ -90,6 +90,12 @@ def test_leaves_are_bounded_by_parameters_and_by_rows(
 ) -> None:
     """A tree has no more leaves than its parameters and its rows allow."""
     assert grown(family, params, **changes).leaves == pytest.approx(leaves, rel=0.001)
+
+
+def test_a_number_takes_more_rounds_than_classes() -> None:
+    """What is typical differs between tasks."""
+    params = {"n_estimators": 5000, "early_stopping_rounds": 50, "learning_rate": 0.1}
+    assert grown("lightgbm", params, is_continuous=True).kept == pytest.approx(3000)
 
 
 def test_trees_are_those_of_all_classes() -> None:

@@ -10,7 +10,7 @@ from engine.estimate.workload import Assumed, Size, Workload, drivers, memory, w
 from engine.recipe.spec import Spec
 
 MakeSpec = Callable[[Mapping[str, object]], Spec]
-ASSUMED = Assumed(n_classes=2, levels=7, rounds=dict.fromkeys(MEASURED, Typical(1.0, 0.5)))
+ASSUMED = Assumed(n_classes=2, levels=7, rounds=dict.fromkeys(MEASURED, Typical(1.0, 1.0, 0.5)))
 SIZE = Size(n_rows=1000, n_bytes=2**21, is_text=True)
 COLUMNS = {
     "age": {"type": "integer"},

@@ -338,6 +338,9 @@ def bombs() -> dict[str, Case]:
             ["a0: x", *(f"a{i}: {written.replace('P', f'model.params.a{i - 1}')}" for i in range(1, n))]
         )
 
+    def patterned(pattern: str) -> str:
+        return SCHEMA.replace("x: {type: number}", f"x: {{type: text, role: ignore, pattern: '{pattern}'}}")
+
     includes = {f"conf/model/m{i}.yaml": f"defaults: [m{i + 1}, m{i + 1}]\n{OPTION}" for i in range(40)}
     chain = {f"conf/model/m{i}.yaml": f"defaults: [m{i + 1}]\n{OPTION}" for i in range(300)}
     circle = {f"conf/model/m{i}.yaml": f"defaults: [m{(i + 1) % 3}]\n{OPTION}" for i in range(3)}
@@ -370,6 +373,9 @@ def bombs() -> dict[str, Case]:
             (*(f"+model.params.a{i}='${{model.params.a{i + 1}}}${{model.params.a{i + 1}}}'" for i in range(30)), "+model.params.a30=x"),
             words=("references",),
         ),
+        "pattern repeats": Case(recipe=HEAD + DATA + patterned("a{99999999999}"), words=("x.pattern\n", "too large")),
+        "pattern nests": Case(recipe=HEAD + DATA + patterned("(" * 499 + ")" * 499), words=("x.pattern\n",)),
+        "pattern is long": Case(recipe=HEAD + DATA + patterned("a" * 9_000), words=("longer than 1000 characters",)),
         "huge number": Case(recipe=f"{RECIPE}seed: {'9' * 100_000}\n", words=("r.yaml:5: seed\n",)),
         "huge exponent": Case(recipe=f"{RECIPE}seed: 1e{'9' * 100_000}\n", words=("r.yaml:5: seed\n",)),
     }  # fmt: skip

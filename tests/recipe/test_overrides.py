@@ -106,7 +106,7 @@ def test_a_quoted_part_of_a_key_is_one_name(recipe: Path) -> None:
         (
             "model.params.C={a: {b: 1}}",
             "command line: model.params.C.a\n  expected true or false, a number or a text, got a mapping\n"
-            "  try: engine options model.params.C.a",
+            "  try: engine options model.params",
         ),
         ("recipe_version=true", "command line: recipe_version\n  expected a whole number, got true\n  try: engine options recipe_version"),
         ("recipe_version=1.0", "command line: recipe_version\n  expected a whole number, got 1.0\n  did you mean '1'?\n  try: engine options recipe_version"),

@@ -49,10 +49,15 @@ def do(folder: str, arguments: list[str]) -> dict[str, object]:
     os.chdir(folder)
     told, said = io.StringIO(), io.StringIO()
     before = {str(path) for path in Path().rglob("*")}
-    _heard = heard = []
+    heard: list[str] = []
+    _heard = heard
     start = time.process_time()
     with contextlib.redirect_stdout(told), contextlib.redirect_stderr(said):
-        code = main(arguments) if arguments[0] != "-c" else exec(arguments[1])  # noqa: S102 (a test's own words)
+        code = 0
+        if arguments[0] == "-c":
+            exec(arguments[1])  # noqa: S102 (a test's own words)
+        else:
+            code = main(arguments)
     seconds = time.process_time() - start
     _heard = None
     return {
