@@ -89,12 +89,13 @@ class Plan:
         Returns
         -------
         dict
-            `name`; `steps`, each with `name does reads writes seconds peak_mib` (the last two null where there is
-            no measure); `n_fits` and `fits` (`model folds baselines`); `gates`, a sentence each; `deployed_as`
-            (graph, converter, skops); `data` (`path format n_bytes columns dtypes n_rows is_exact`); `estimate`
-            (`seconds known_s start_s peak_mib run basis guesses unmeasured`); `earlier`, runs of this recipe
-            (`run state same_code same_data wrote`); `checked`, null without --check-data (`n_rows sha256 sizes
-            n_classes notes`). With --origins also `origins`, of every value `key value from through holds`.
+            `name`; `steps`, each with `name does reads writes seconds peak_mib` (the last two null where
+            there is no measure); `n_fits` and `fits` (`model folds baselines`); `gates`, a sentence each;
+            `deployed_as` (graph, converter, skops); `data` (`path format n_bytes columns dtypes n_rows
+            is_exact`); `estimate` (`seconds known_s start_s peak_mib run basis guesses unmeasured`);
+            `earlier`, runs of this recipe (`run state same_code same_data wrote`); `checked`, null without
+            --check-data (`n_rows sha256 sizes n_classes notes`). With --origins also `origins`, of every
+            value `key value from through holds`.
         """
         costs = self.estimate.steps
         steps = [

