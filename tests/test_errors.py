@@ -72,3 +72,25 @@ def test_nearest_is_empty_when_nothing_is_near() -> None:
     """A wild guess is not suggested."""
     assert nearest("lightgmb", ["lightgbm", "logistic"]) == "lightgbm"
     assert nearest("qqq", ["lightgbm", "logistic"]) == ""
+
+
+def test_a_list_that_the_next_command_shows_is_not_shown() -> None:
+    """Of many names none is shown where a command lists them all; the JSON has them."""
+    names = tuple(f"a{i}" for i in range(21))
+    message = Message("x", allowed=names, try_="engine options model/lightgbm")
+    assert str(message) == "x\n  allowed: 21 names\n  try: engine options model/lightgbm"
+    assert message.to_json()["allowed"] == list(names)
+
+
+def test_a_report_says_what_is_allowed_once() -> None:
+    """A list of more than three is not repeated in one report; a short one is."""
+    long, short = ("a", "b", "c", "d"), ("a", "b")
+    said = RecipeError([Message("1", allowed=long), Message("2", allowed=long), Message("3", allowed=short)])
+    assert str(said) == "1\n  allowed: a, b, c, d\n\n2\n\n3\n  allowed: a, b"
+    assert [message.allowed for message in said.messages] == [long, long, short]
+
+
+def test_initials_are_a_name() -> None:
+    """`lr` is the one name whose parts begin so; where two do, neither is meant."""
+    assert nearest("lr", ["learning_rate", "max_depth"]) == "learning_rate"
+    assert nearest("lr", ["learning_rate", "l1_ratio"]) == ""

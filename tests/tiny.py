@@ -35,6 +35,7 @@ TINY_SCHEMA = Schema(
     ),
     positive=">50K",
     extra="error",
+    missing_target="error",
 )
 TINY_TARGET = Target("income", "binary", ("<=50K", ">50K"))
 

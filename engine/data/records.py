@@ -38,7 +38,7 @@ class Decoder:
     Examples
     --------
     >>> age = Column(name="age", type="integer", role="feature", storage="int64", min=17)
-    >>> decoder = Decoder(Schema(columns=(age,), positive=None, extra="error"))
+    >>> decoder = Decoder(Schema(columns=(age,), positive=None, extra="error", missing_target="error"))
     >>> decoder.decode({"age": 20.0}, index=0)
     {'age': 20}
     >>> decoder.decode({"age": "20"}, index=0)

@@ -49,7 +49,7 @@ class Schema:
     columns: tuple[Column, ...]
     positive: Scalar | None
     extra: Literal["error", "ignore"]
-    missing_target: Literal["error", "drop"] = "error"
+    missing_target: Literal["error", "drop"]
 
     @property
     def target(self) -> Column:

@@ -57,13 +57,14 @@ def sniff(path: Path, *, shown: str) -> Dialect:
     Raises
     ------
     DataError
-        If the file is empty or no text, has one column, or a column without a name.
+        If the file is empty, no text or in an encoding that can't be told, has one column, or a column
+        without a name.
     """
     with path.open("rb") as file:
         sample = file.read(_SAMPLE_BYTES)
     if not sample:
         raise DataError.of("the file is empty (0 bytes)", file=shown)
-    encoding, why_encoding = _encoding(path, sample)
+    encoding, why_encoding = _encoding(path, sample, shown=shown)
     refuse_foreign(sample, encoding=encoding, shown=shown)
     _refuse_binary(sample, encoding=encoding, shown=shown)
     text = _text(sample, encoding)
@@ -86,7 +87,7 @@ def sniff(path: Path, *, shown: str) -> Dialect:
     )
 
 
-def _encoding(path: Path, sample: bytes) -> tuple[Encoding, str]:
+def _encoding(path: Path, sample: bytes, *, shown: str) -> tuple[Encoding, str]:
     """Return the encoding; a file that is UTF-8 nowhere wrong is UTF-8."""
     if sample.startswith(_UTF16_MARKS) and not sample.startswith(codecs.BOM_UTF32_LE):
         return "utf-16", "the file begins with the byte order mark of UTF-16"
@@ -105,8 +106,10 @@ def _encoding(path: Path, sample: bytes) -> tuple[Encoding, str]:
         return "utf-8", f"every byte is UTF-8{mark}"
     try:
         bytes(sorted(beyond)).decode("cp1252")
-    except UnicodeDecodeError:
-        return "latin-1", "not UTF-8, and some bytes are not cp1252 either"
+    except UnicodeDecodeError as error:
+        octet = sorted(beyond)[error.start]
+        what = f"not UTF-8, and the byte 0x{octet:02x} is not cp1252 either; write the file as UTF-8"
+        raise DataError.of(what, file=shown) from None
     return "cp1252", "not UTF-8; cp1252 (Windows) has a letter for every byte, as it has for all of latin-1"
 
 

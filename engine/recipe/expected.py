@@ -224,7 +224,7 @@ def _meant_number(kind: Node, value: Plain) -> tuple[Plain, str]:
     if isinstance(value, float) and value.is_integer() and kind.get("type") == "integer":
         return int(value), ""
     is_share = kind.get("exclusiveMaximum") == 1
-    if is_share and isinstance(value, int | float) and 1 < value < 100:  # noqa: PLR2004 (percent)
+    if is_share and isinstance(value, int | float) and 5 <= value < 100:  # noqa: PLR2004 (percent)
         return value / 100, ""
     return None, ""
 

@@ -1,8 +1,8 @@
 """Where a recipe may read its table and write its runs, links followed.
 
 A table lies under the recipe's folder, the working directory or our own recipes; runs go below the working
-directory. Other places are the user's word: the command line's, or `[tool.engine] roots` of the working
-directory's `pyproject.toml`. A recipe can't allow itself any.
+directory. Other places are the user's word: the command line's (of which `engine init` remembers the table),
+or `[tool.engine] roots` of the working directory's `pyproject.toml`. A recipe can't allow itself any.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pathlib import Path
 from engine.errors import Message, RecipeError, nearest
 from engine.recipe.compose import Composition
 from engine.recipe.find import shipped
+from engine.recipe.grants import granted
 from engine.recipe.links import is_below
 from engine.recipe.places import COMMAND_LINE
 from engine.recipe.spec import DataSpec, Spec
@@ -42,7 +43,9 @@ def located(data: DataSpec, composition: Composition) -> DataSpec:
 
 
 def find_roots(recipe: Path, given: Sequence[str | Path] = ()) -> tuple[Path, ...]:
-    """Return the folders below which a table may lie; `given` are those of the command line.
+    """Return the folders below which a table may lie, and the tables that the user named for this work.
+
+    `given` are folders of the command line.
 
     Raises
     ------
@@ -50,7 +53,8 @@ def find_roots(recipe: Path, given: Sequence[str | Path] = ()) -> tuple[Path, ..
         If one that is given is no folder, or the project's settings can't be read.
     """
     here = Path(os.path.realpath(Path.cwd()))
-    own = [recipe.parent, here, *_project_roots(here / _SETTINGS)]
+    beside = Path(os.path.realpath(recipe.parent))
+    own = [beside, here, *_project_roots(here / _SETTINGS), *granted({beside, here})]
     allowed = [Path(os.path.realpath(folder)) for folder in (*own, *map(_given_root, given))]
     return tuple(dict.fromkeys(allowed))
 

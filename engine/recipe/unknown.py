@@ -28,6 +28,9 @@ def mend(given: Overrides, plain: Mapping[str, Plain]) -> tuple[Overrides, list[
         message, meant = _is_there(path, plain, line) if prefix == "+" else (None, path)
         if prefix not in ("+", "++"):
             message, meant = unknown_key(path, plain)
+        if message is None and prefix == "~" and _at(path, plain) is None:
+            what = f"'{key}' is null already: there is nothing to take out"
+            message = Message(what, key, COMMAND_LINE, try_=options_of(path, Spec))
         if message is None:
             values.append(line)
             keys.append(key)
@@ -72,6 +75,13 @@ def unknown_key(path: KeyPath, plain: object) -> tuple[Message | None, KeyPath]:
             return Message(what, key, COMMAND_LINE, None, ".".join(full), known, try_), full
         node = node[part]
     return None, path
+
+
+def _at(path: KeyPath, plain: object) -> object:
+    """Return what stands at a path that is there."""
+    for part in path:
+        plain = plain[part] if isinstance(plain, Mapping) else None
+    return plain
 
 
 def _is_there(path: KeyPath, plain: object, line: str) -> tuple[Message | None, KeyPath]:

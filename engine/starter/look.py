@@ -20,6 +20,7 @@ from engine.data.source import find, format_of
 from engine.data.survey import Facts, survey
 from engine.errors import DataError, RecipeError, nearest
 from engine.recipe.find import shipped
+from engine.recipe.grants import grant
 from engine.recipe.links import is_below
 from engine.recipe.roots import find_roots
 from engine.recipe.spec import DataSpec
@@ -182,10 +183,11 @@ def _require_feature(guesses: tuple[Guess, ...], *, shown: str) -> None:
 
 
 def _root(data: Path, recipe: Path) -> str:
-    """Return the folder of data that a recipe may not read on its own word, else nothing."""
-    real = Path(os.path.realpath(data))
-    allowed = find_roots(Path(os.path.realpath(recipe)))
-    return "" if is_below(real, (*allowed, shipped("recipes"))) else str(real.parent)
+    """Have a recipe read the data that the user has named; return the folder to name again, or nothing."""
+    real, at = Path(os.path.realpath(data)), Path(os.path.realpath(recipe))
+    if is_below(real, (*find_roots(at), shipped("recipes"))) or grant(real, {at.parent, Path.cwd()}):
+        return ""
+    return str(real.parent)
 
 
 def _relative(data: Path, recipe: Path) -> str:

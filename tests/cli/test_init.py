@@ -307,12 +307,29 @@ def test_what_the_engine_refuses_of_its_own_recipe_is_our_fault(capsys: pytest.C
     assert sorted(path.name for path in Path.cwd().iterdir()) == ["t.csv"]
 
 
-def test_data_from_elsewhere_runs_with_a_root(
+def test_data_from_elsewhere_runs_where_it_was_named(
     tmp_path_factory: pytest.TempPathFactory, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Data outside of the folders that a recipe may read is found by the command that init prints."""
+    """A table that the user has named from a folder is read by its recipes, from wherever it lies."""
     elsewhere = tmp_path_factory.mktemp("elsewhere")
     (elsewhere / "p.csv").write_bytes((DATA / "penguins.csv").read_bytes())
+    assert main(["init", str(elsewhere / "p.csv"), "--target", "species", "--json", "--quiet"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["next"][1] == "engine run p.yaml"
+    assert main(["run", "p.yaml", *QUICK]) == 0
+    assert main(["verify", "p@latest"]) == 0
+
+
+def test_data_from_elsewhere_runs_with_a_root(
+    tmp_path_factory: pytest.TempPathFactory,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where nothing can be remembered of the user, the command that init prints names the data's folder."""
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    (elsewhere / "p.csv").write_bytes((DATA / "penguins.csv").read_bytes())
+    (elsewhere / "file").write_text("no folder")
+    monkeypatch.setenv("XDG_STATE_HOME", str(elsewhere / "file"))
     assert main(["init", str(elsewhere / "p.csv"), "--target", "species", "--json", "--quiet"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["next"][1] == f"engine run p.yaml --root {elsewhere}"

@@ -101,7 +101,7 @@ def schema_of() -> SchemaOf:
     """Give a function from columns to a schema."""
 
     def build(*columns: Column, positive: object = None, extra: str = "error") -> Schema:
-        return Schema(columns=columns, positive=positive, extra=extra)  # type: ignore[arg-type]
+        return Schema(columns, positive, extra, "error")  # type: ignore[arg-type]
 
     return build
 

@@ -59,5 +59,7 @@ def test_columns_are_held_against_the_schema(
     frame.write_csv(path)
     columns = (column_of("a", "integer"), column_of("c", "text", "target"))
     with pytest.raises(DataError) as caught:
-        read_header(data_of(path), Schema(columns=columns, positive=None, extra="error"))
+        read_header(
+            data_of(path), Schema(columns=columns, positive=None, extra="error", missing_target="error")
+        )
     assert [message.key for message in caught.value.messages] == ["c", "b"]

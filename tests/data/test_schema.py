@@ -121,7 +121,12 @@ def test_declaring_a_wrong_schema_raises_all_mistakes(spec_of: Callable[..., Spe
 def test_pandera_gets_dtypes_and_leaves_ignored_columns_out(column_of: Callable[..., Column]) -> None:
     """The pandera schema has one column for each that a table holds, of the same dtype."""
     age = column_of("age", "integer", min=17.0)
-    schema = Schema(columns=(age, replace(age, name="w", role="ignore")), positive=None, extra="error")
+    schema = Schema(
+        columns=(age, replace(age, name="w", role="ignore")),
+        positive=None,
+        extra="error",
+        missing_target="error",
+    )
     found = to_pandera(schema)
     assert list(found.columns) == ["age"]
     assert found.columns["age"].dtype.type == pl.Int64

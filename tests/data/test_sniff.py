@@ -36,7 +36,6 @@ def sniffed(folder: Path, content: bytes) -> Dialect:
         (GERMAN.encode("utf-16"), "utf-16", ";", ("Name", "Größe")),
         (GERMAN.encode("latin-1"), "cp1252", ";", ("Name", "Größe")),
         ((GERMAN + "€;1\n").encode("cp1252"), "cp1252", ";", ("Name", "Größe")),
-        (GERMAN.encode("latin-1") + b"\x81;1\n", "latin-1", ";", ("Name", "Größe")),
     ],
 )
 def test_how_a_text_is_written(
@@ -51,6 +50,12 @@ def test_a_guessed_encoding_comes_with_a_word_to_judge_it_by(tmp_path: Path) -> 
     """Where the encoding is a guess, a word that it decides is shown; where it is certain, none."""
     assert sniffed(tmp_path, GERMAN.encode("latin-1")).foreign == "Größe"
     assert sniffed(tmp_path, GERMAN.encode()).foreign == ""
+
+
+def test_an_encoding_that_cannot_be_told_is_refused(tmp_path: Path) -> None:
+    """A byte that is no letter of UTF-8, of cp1252 or of latin-1: whatever was guessed would not be read."""
+    with pytest.raises(DataError, match="not UTF-8, and the byte 0x81 is not cp1252"):
+        sniffed(tmp_path, GERMAN.encode("latin-1") + b"\x81;1\n")
 
 
 def test_a_letter_far_down_decides_the_encoding(tmp_path: Path) -> None:

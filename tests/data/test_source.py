@@ -368,7 +368,9 @@ def test_a_frame_is_held_like_a_file(column_of: ColumnOf, schema_of: SchemaOf) -
 @pytest.mark.parametrize("dtype", [pl.Int8, pl.Int64, pl.Float32, pl.Float64])
 def test_numbers_0_and_1_are_booleans(dtype: type[pl.DataType]) -> None:
     """A typed column of 0 and 1, whole or not, is held as booleans; any other number is refused with its row."""
-    schema = Schema((Column("b", "boolean", "feature", "boolean", nullable=True),), None, "error")
+    schema = Schema(
+        (Column("b", "boolean", "feature", "boolean", nullable=True),), None, "error", missing_target="error"
+    )
     frame = pl.DataFrame({"b": pl.Series([0, 1, None, 1], dtype=dtype)})
     assert conform(frame, schema=schema)["b"].to_list() == [False, True, None, True]
     with pytest.raises(DataError, match=r"row 2"):

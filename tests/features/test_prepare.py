@@ -35,7 +35,7 @@ DTYPES = {
     "flag": pl.Boolean,
     "since": pl.Datetime("us"),
 }
-SCHEMA = Schema(columns=COLUMNS, positive=None, extra="error")
+SCHEMA = Schema(columns=COLUMNS, positive=None, extra="error", missing_target="error")
 ALL_NEEDS = [
     Needs(categories=categories, missing=missing, scale=scale, max_categories=most)
     for categories in ("codes", "native", "onehot")
@@ -67,7 +67,7 @@ ROWS = st.lists(
 
 def schema_of(*columns: Column) -> Schema:
     """Return a schema of some columns."""
-    return Schema(columns=columns, positive=None, extra="error")
+    return Schema(columns=columns, positive=None, extra="error", missing_target="error")
 
 
 def in_graph(preparation: Preparation, frame: pl.DataFrame, evaluate) -> np.ndarray:  # noqa: ANN001

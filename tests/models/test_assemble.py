@@ -48,7 +48,7 @@ def preparation_of(*names: str) -> Preparation:
     """Prepare columns of plain numbers."""
     columns = tuple(Column(name, "number", "feature", "float64") for name in names)
     frame = pl.DataFrame({name: [0.25, 0.75] for name in names})
-    return prepare(frame, schema=Schema(columns, None, "error"), needs=NEEDS)
+    return prepare(frame, schema=Schema(columns, None, "error", missing_target="error"), needs=NEEDS)
 
 
 def outputs(content: bytes) -> list[str]:

@@ -79,7 +79,7 @@ def adult() -> tuple[pl.DataFrame, Schema]:
         if name not in ("fnlwgt", "income-per-year")
     ]
     target = Column("income-per-year", "category", "target", "string")
-    return frame, Schema(columns=(*columns, target), positive=">50K", extra="error")
+    return frame, Schema(columns=(*columns, target), positive=">50K", extra="error", missing_target="error")
 
 
 def penguins() -> tuple[pl.DataFrame, Schema]:
@@ -92,7 +92,9 @@ def penguins() -> tuple[pl.DataFrame, Schema]:
         *(Column(name, "number", "feature", "float64", nullable=True) for name in numbers),
         Column("species", "category", "target", "string"),
     ]
-    return frame.with_columns(pl.col(numbers).cast(pl.Float64)), Schema(tuple(columns), None, "error")
+    return frame.with_columns(pl.col(numbers).cast(pl.Float64)), Schema(
+        tuple(columns), None, "error", missing_target="error"
+    )
 
 
 def fit_logistic(frame: pl.DataFrame, schema: Schema) -> tuple[Preparation, FittedLinear, Target]:
@@ -139,7 +141,7 @@ def test_ridge_from_raw_columns_equals_scikit_learn() -> None:
         *(Column(name, "category", "feature", "string") for name in ("cut", "color", "clarity")),
         Column("price", "number", "target", "float64"),
     )
-    schema = Schema(columns, None, "error")
+    schema = Schema(columns, None, "error", missing_target="error")
     preparation = prepare(frame[::2], schema=schema, needs=RIDGE.needs(SPEC))
     x, y = preparation.transform(frame[::2]), frame["price"].to_numpy()
     fitted = RIDGE.fit(problem(x, y[::2], kind="continuous", max_iter=None))

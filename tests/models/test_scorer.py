@@ -28,7 +28,7 @@ COLUMNS = (
     Column("probability", "category", "feature", "string", nullable=True),
     Column("when", "datetime", "feature", "datetime", nullable=True),
 )
-SCHEMA = Schema(COLUMNS, None, "error")
+SCHEMA = Schema(COLUMNS, None, "error", missing_target="error")
 NEEDS = Needs(categories="onehot", missing="impute", scale=True, max_categories=None)
 BINARY = Target("y", "binary", ("no", "yes"))
 CONTINUOUS = Target("y", "continuous")

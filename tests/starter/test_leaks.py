@@ -26,7 +26,7 @@ def found(frame: pl.DataFrame, *, numeric: bool) -> list[tuple[str, ...]]:
         )
         for series in frame
     )
-    schema = Schema(columns=columns, positive=None, extra="error")
+    schema = Schema(columns=columns, positive=None, extra="error", missing_target="error")
     return [suspect.columns for suspect in suspects(frame, schema=schema, numeric=numeric)]
 
 

@@ -35,7 +35,7 @@ VALUE = {"true_positive": 50.0, "false_positive": -10.0, "currency": "EUR"}
 
 def _schema(*, positive: Scalar | None = None, sensitive: bool = False) -> Schema:
     target = Column("repaid", "category", "target", "string", sensitive=sensitive)
-    return Schema(columns=(target,), positive=positive, extra="error")
+    return Schema(columns=(target,), positive=positive, extra="error", missing_target="error")
 
 
 def _run(target: Target, values: np.ndarray, *, threshold: float | None) -> dict[str, np.ndarray]:

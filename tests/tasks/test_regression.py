@@ -15,7 +15,12 @@ from engine.tasks.task import Scores, Target
 
 MakeSpec = Callable[[Mapping[str, object]], Spec]
 
-SCHEMA = Schema(columns=(Column("amount", "number", "target", "float64"),), positive=None, extra="error")
+SCHEMA = Schema(
+    columns=(Column("amount", "number", "target", "float64"),),
+    positive=None,
+    extra="error",
+    missing_target="error",
+)
 TARGET = Target("amount", "continuous")
 RIGHT = {
     "task": {"kind": "regression", "metric": "rmse"},
