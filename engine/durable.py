@@ -145,12 +145,30 @@ def is_locked(path: Path) -> bool:
 def append_journal(path: Path, entry: Mapping[str, object]) -> None:
     """Append one fsynced line of JSON to the journal `path`."""
     line = json.dumps(entry, ensure_ascii=False, allow_nan=False).encode() + b"\n"
+    is_new = not path.exists()
     descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
     try:
         os.write(descriptor, line)
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+    if is_new:
+        fsync_folder(path.parent)
+
+
+def mend_journal(path: Path) -> None:
+    """Cut a last line off that a kill has cut short, so that the next entry begins on a line of its own."""
+    if not path.exists():
+        return
+    content = path.read_bytes()
+    whole = content.rfind(b"\n") + 1
+    if whole < len(content):
+        descriptor = os.open(path, os.O_WRONLY)
+        try:
+            os.ftruncate(descriptor, whole)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def read_journal(path: Path) -> list[dict[str, object]]:

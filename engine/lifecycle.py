@@ -17,7 +17,7 @@ from engine.recipe.spec import Spec
 from engine.report import render
 from engine.runs import record
 from engine.runs.facts import identity
-from engine.runs.folder import PARTIAL, RECIPE, draft
+from engine.runs.folder import PARTIAL, RECIPE, TRIALS, draft
 from engine.runs.run import Run
 from engine.runs.same import compare_files
 from engine.runs.steps import TIMED, Listener, Silence, Steps
@@ -26,6 +26,7 @@ from engine.training.baselines import score_baselines
 from engine.training.fit import deploy_candidate, fit_candidate, n_bytes
 from engine.training.folds import score_folds
 from engine.training.parts import divide
+from engine.tuning.tune import tune
 
 
 def run(spec: Spec, *, listener: Listener | None = None, resume_id: str | None = None) -> Run:
@@ -68,6 +69,19 @@ def run(spec: Spec, *, listener: Listener | None = None, resume_id: str | None =
         record.write_recipe(made, spec)
         with steps("profile"):
             record.write_data(made.folder, table=table, divided=divided, spec=spec)
+        tuned = None
+        if spec.tune.kind != "none":
+            with steps("tune"):
+                tuned = tune(
+                    divided,
+                    schema=schema,
+                    task=task,
+                    spec=spec,
+                    journal=made.folder / TRIALS,
+                    progress=steps.listener.progressed,
+                )
+            spec = spec.with_model(tuned.model)
+            steps.take(tuned.notes)
         with steps(f"fit {spec.model.family}"):
             candidate = fit_candidate(
                 spec.model,

@@ -35,7 +35,17 @@ _RECIPE: dict[str, object] = {
     },
     "split": {"kind": "random", "test": 0.2, "validation": 0.1, "folds": None, "ignore_structure": False},
     "model": {"family": "logistic", "params": {}, "space": {}},
-    "tune": {"kind": "none"},
+    "tune": {
+        "kind": "none",
+        "trials": None,
+        "max_seconds": None,
+        "max_concurrent_trials": 1,
+        "objective": "validation",
+        "finalists": 1,
+        "repeats": 0,
+        "models": {},
+        "space": None,
+    },
     "evaluation": {
         "depth": "quick",
         "baselines": False,

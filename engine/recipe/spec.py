@@ -250,7 +250,42 @@ class ModelSpec(_Strict):
 class TuneSpec(_Strict):
     """How parameters are searched."""
 
-    kind: Literal["none"] = Field(description="none: the params are taken as they are", examples=["none"])
+    kind: Literal["none", "grid", "random", "bayes"] = Field(
+        description="none: the params are taken as they are; grid: every combination of listed values; "
+        "random: drawn from the space; bayes: drawn where trials before were good (TPE)",
+        examples=["bayes"],
+    )
+    trials: Annotated[int, Field(ge=1)] | None = Field(
+        description="the number of trials, the params as they stand being the first; null: all of a grid",
+        examples=[60],
+    )
+    max_seconds: Annotated[float, Field(gt=0)] | None = Field(
+        description="begin no trial after so many seconds; what is found then depends on the machine",
+        examples=[600],
+    )
+    max_concurrent_trials: int = Field(
+        ge=1,
+        description="trials under way at once at most; what is proposed waits for all trials before these, "
+        "however many cores there are, so that the result depends on none",
+        examples=[1],
+    )
+    objective: Literal["validation", "folds"] = Field(
+        description="the rows that score a trial: the validation part, or the folds of split kind kfold",
+        examples=["folds"],
+    )
+    finalists: int = Field(ge=1, description="the best trials, of which repeats choose one", examples=[5])
+    repeats: int = Field(
+        ge=0,
+        description="fits of each finalist with other seeds; the best mean wins; 0: the best trial",
+        examples=[4],
+    )
+    models: dict[str, ModelSpec] = Field(
+        description="families to search among, by name; none: only the one of model", examples=[{}]
+    )
+    space: dict[str, str] | None = Field(
+        description="what is searched, in the place of the models' own space: sweeps in Hydra's grammar",
+        examples=[{"learning_rate": "tag(log, interval(0.001, 0.3))"}],
+    )
 
 
 class EvaluationSpec(_Strict):
@@ -353,6 +388,10 @@ class Spec(_Strict):
         """Keep what composition knows: the form that may be stored, and where each key stands."""
         self._stored, self._from_environment = stored, from_environment
         self._places, self._path = places, path
+
+    def with_model(self, model: ModelSpec) -> Spec:
+        """Return the same recipe with the model that its search chose; what is stored stays the search."""
+        return self.model_copy(update={"model": model})
 
     @property
     def from_environment(self) -> frozenset[KeyPath]:

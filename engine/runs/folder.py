@@ -19,6 +19,7 @@ from engine.errors import RecipeError
 
 PARTIAL = ".partial"
 RECIPE = "recipe.yaml"
+TRIALS = "trials.jsonl"
 _STAMP = "%Y%m%d-%H%M%S"
 _STAMPED = re.compile(r"\d{8}-\d{6}(?=-)")
 
@@ -117,7 +118,7 @@ def _reopened(parent: Path, run: str, digest: str) -> Iterator[Draft]:
             state = "is finished" if made.final.is_dir() else f"is not in {parent}"
             raise RecipeError.of(f"run {run} {state}", try_="engine runs")
         for entry in made.folder.iterdir():
-            # The recipe stays: a second interruption must leave the run resumable.
-            if entry.name != RECIPE:
+            # The recipe stays: a second interruption must leave the run resumable. So do finished trials.
+            if entry.name not in (RECIPE, TRIALS):
                 shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
         yield made

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import resource
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -79,6 +79,11 @@ class Steps:
         seconds = time.perf_counter() - start
         self.done.append(Step(name, seconds, _peak_mib()))
         self.listener.finished(name, seconds)
+
+    def take(self, notes: Iterable[str]) -> None:
+        """Keep and tell several notes."""
+        for words in notes:
+            self.note(words)
 
     def note(self, words: str) -> None:
         """Keep one sentence for the report and tell it."""

@@ -96,12 +96,17 @@ def _log(sums: Array) -> Array:
     return ratio(sums[..., _LOG], sums[..., _WEIGHT])
 
 
-LOG_LOSS = metric_from(losses, _log, name="log_loss", title="Log loss", greater_is_better=False)
-BRIER_SCORE = metric_from(losses, _brier, name="brier_score", title="Brier score", greater_is_better=False)
+LOG_LOSS = metric_from(
+    losses, _log, name="log_loss", title="Log loss", greater_is_better=False, uses_decisions=False
+)
+BRIER_SCORE = metric_from(
+    losses, _brier, name="brier_score", title="Brier score", greater_is_better=False, uses_decisions=False
+)
 EXPECTED_CALIBRATION_ERROR = metric_from(
     calibration_gaps,
     _mean_gap,
     name="expected_calibration_error",
     title="Expected calibration error",
     greater_is_better=False,
+    uses_decisions=False,
 )

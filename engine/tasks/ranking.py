@@ -135,13 +135,16 @@ def _same(area: Array) -> Array:
     return area
 
 
-ROC_AUC = metric_from(binary_ranks, _auc, name="roc_auc", title="ROC AUC", greater_is_better=True)
+ROC_AUC = metric_from(
+    binary_ranks, _auc, name="roc_auc", title="ROC AUC", greater_is_better=True, uses_decisions=False
+)
 ROC_AUC_MACRO = metric_from(
     macro_auc,
     _same,
     name="roc_auc",
     title="ROC AUC, one class against the rest, mean",
     greater_is_better=True,
+    uses_decisions=False,
 )
 AVERAGE_PRECISION = metric_from(
     binary_ranks,
@@ -149,4 +152,5 @@ AVERAGE_PRECISION = metric_from(
     name="average_precision",
     title="Average precision",
     greater_is_better=True,
+    uses_decisions=False,
 )

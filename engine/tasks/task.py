@@ -72,7 +72,8 @@ class Metric:
     shape (n,) or None; it returns NaN where the metric is not defined, such as AUC on one class.
 
     A metric that is `summary(statistic)` may say so: its intervals then cost far less. `summary` maps
-    statistics of shape (..., *shape) to metrics of shape (...).
+    statistics of shape (..., *shape) to metrics of shape (...). One that does not read the decisions says so
+    too: who needs nothing else spares choosing a threshold.
     """
 
     name: str
@@ -81,10 +82,17 @@ class Metric:
     title: str
     statistic: Statistic | None = None
     summary: Callable[[Array], Array] | None = None
+    uses_decisions: bool = True
 
 
 def metric_from(
-    statistic: Statistic, summary: Callable[[Array], Array], *, name: str, title: str, greater_is_better: bool
+    statistic: Statistic,
+    summary: Callable[[Array], Array],
+    *,
+    name: str,
+    title: str,
+    greater_is_better: bool,
+    uses_decisions: bool = True,
 ) -> Metric:
     """Build the metric `summary(statistic)`; the arguments are the fields of `Metric`."""
 
@@ -92,7 +100,7 @@ def metric_from(
         w = np.ones(len(y)) if weights is None else np.asarray(weights, dtype=np.float64)
         return float(summary(statistic(y, scores, weights)(w)))
 
-    return Metric(name, greater_is_better, compute, title, statistic, summary)
+    return Metric(name, greater_is_better, compute, title, statistic, summary, uses_decisions)
 
 
 def ratio(over: Array | float, under: Array | float, *, undefined: float = math.nan) -> Array:

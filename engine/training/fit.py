@@ -51,6 +51,59 @@ class Model:
     parity: Parity
 
 
+@dataclass(frozen=True)
+class Prepared:
+    """Training and validation rows, if any, as the models of one family take them."""
+
+    preparation: Preparation
+    train: Rows
+    validation: Rows | None
+
+
+def prepare_rows(model: ModelSpec, *, train: PartData, validation: PartData, schema: Schema) -> Prepared:
+    """Fit what a model's family needs on training rows, and prepare both parts by it."""
+    family = cast("Family", FAMILIES.load(model.family))
+    preparation = prepare(train.frame, schema=schema, needs=family.needs(model))
+    held = _rows(preparation, validation) if validation.n_rows else None
+    return Prepared(preparation, _rows(preparation, train), held)
+
+
+def fit_prepared(
+    model: ModelSpec,
+    prepared: Prepared,
+    *,
+    target: Target,
+    spec: Spec,
+    seed: int,
+    threads: int,
+    progress: Progress | None = None,
+) -> Candidate:
+    """Fit a model of one family on prepared rows.
+
+    Raises
+    ------
+    EngineError
+        If the library fails or the fit diverges.
+    """
+    family = cast("Family", FAMILIES.load(model.family))
+    preparation = prepared.preparation
+    problem = Problem(
+        train=prepared.train,
+        validation=prepared.validation,
+        kind=target.kind,
+        n_classes=target.n_outputs,
+        feature_names=preparation.feature_names,
+        category_sizes=preparation.category_sizes,
+        estimator=model.estimator,
+        params=cast("Mapping[str, ParamValue]", model.params),
+        seed=seed,
+        threads=threads,
+        device=spec.compute.device,
+        max_iterations=spec.compute.max_iterations,
+    )
+    return Candidate(family.fit(problem, progress), preparation, family)
+
+
 def fit_candidate(
     model: ModelSpec,
     *,
@@ -61,30 +114,18 @@ def fit_candidate(
     spec: Spec,
     progress: Progress | None = None,
 ) -> Candidate:
-    """Fit a model of one family.
+    """Prepare the rows and fit a model of one family, as the recipe's seed and threads have it.
 
     Raises
     ------
     EngineError
         If the library fails or the fit diverges.
     """
-    family = cast("Family", FAMILIES.load(model.family))
-    preparation = prepare(train.frame, schema=schema, needs=family.needs(model))
-    problem = Problem(
-        train=Rows(preparation.transform(train.frame), train.y, train.weights),
-        validation=_rows(preparation, validation) if validation.n_rows else None,
-        kind=target.kind,
-        n_classes=target.n_outputs,
-        feature_names=preparation.feature_names,
-        category_sizes=preparation.category_sizes,
-        estimator=model.estimator,
-        params=cast("Mapping[str, ParamValue]", model.params),
-        seed=spec.seed,
-        threads=n_threads(spec.compute),
-        device=spec.compute.device,
-        max_iterations=spec.compute.max_iterations,
+    prepared = prepare_rows(model, train=train, validation=validation, schema=schema)
+    threads = n_threads(spec.compute)
+    return fit_prepared(
+        model, prepared, target=target, spec=spec, seed=spec.seed, threads=threads, progress=progress
     )
-    return Candidate(family.fit(problem, progress), preparation, family)
 
 
 def deploy_candidate(

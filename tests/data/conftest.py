@@ -58,7 +58,17 @@ def spec_of() -> SpecOf:
                     **(split or {}),
                 },
                 "model": {"family": "ridge", "params": {}, "space": {}},
-                "tune": {"kind": "none"},
+                "tune": {
+                    "kind": "none",
+                    "trials": None,
+                    "max_seconds": None,
+                    "max_concurrent_trials": 1,
+                    "objective": "validation",
+                    "finalists": 1,
+                    "repeats": 0,
+                    "models": {},
+                    "space": None,
+                },
                 "evaluation": {
                     "depth": "standard",
                     "baselines": False,

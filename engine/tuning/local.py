@@ -1,0 +1,25 @@
+"""Trials one after the other in this process: nothing to start, nothing to send."""
+
+from __future__ import annotations
+
+import time
+
+from engine.tuning.objective import Objective
+from engine.tuning.search import Heard, Search
+
+
+def run_here(search: Search, objective: Objective, *, heard: Heard, max_seconds: float | None) -> None:
+    """Run trials until the search is done, its time is over, or the user stops it."""
+    start = time.monotonic()
+    try:
+        while not isinstance(trial := search.next(), str):
+            outcome = objective.evaluate(trial)
+            search.tell(outcome)
+            heard(outcome, len(search.journal.outcomes), search.n_total, search.best())
+            if max_seconds is not None and time.monotonic() - start > max_seconds:
+                search.stop()
+    except KeyboardInterrupt:
+        if search.best() is None:
+            raise
+        search.stop()
+        search.is_interrupted = True

@@ -1,0 +1,169 @@
+"""What a trial is worth: one model fitted and measured on rows that it has not learnt from."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from engine.data.parts import PartData
+from engine.data.schema import Schema
+from engine.errors import EngineError
+from engine.evaluation.evaluate import PartScores
+from engine.evaluation.gates import judge
+from engine.evaluation.judge import time_one_row
+from engine.evaluation.wanted import Wanted, wanted
+from engine.features.needs import Needs
+from engine.models.decide import decide_values
+from engine.models.family import Array
+from engine.names import FAMILIES, TASKS
+from engine.recipe.spec import Gate, ModelSpec, Spec
+from engine.tasks.task import Scores, Target, Task
+from engine.training.fit import Candidate, Prepared, deploy_candidate, fit_prepared, n_bytes, prepare_rows
+from engine.tuning.candidates import Candidates
+from engine.tuning.trial import Outcome, Trial
+
+_LONGEST_ERROR = 300
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """One fit of a trial: rows that teach, that say when to stop, that score; the last two may be one."""
+
+    train: PartData
+    validation: PartData
+    judged: PartData
+
+
+@dataclass
+class Objective:
+    """Fits and measures trials; what the models of one family have in common is prepared once.
+
+    The same trial gives the same outcome, to the bit, wherever and after whatever other trials it is fitted.
+
+    Parameters
+    ----------
+    threads
+        Of one fit; part of what is asked, since sums of threads differ in their last bits.
+    """
+
+    spec: Spec
+    schema: Schema
+    target: Target
+    lessons: tuple[Lesson, ...]
+    candidates: Candidates
+    threads: int
+    _prepared: dict[tuple[int, Needs], Prepared] = field(default_factory=dict, repr=False)
+    _wanted: Wanted | None = field(default=None, repr=False)
+
+    def evaluate(self, trial: Trial) -> Outcome:
+        """Fit and measure one trial; what a library refuses is the trial's failure."""
+        start = time.perf_counter()
+        model = self.candidates.model_of(trial)
+        try:
+            found = [
+                self._measure(model, lesson, place, trial.seed) for place, lesson in enumerate(self.lessons)
+            ]
+        except EngineError as error:
+            said = error.messages[0].what if error.messages else type(error).__name__
+            seconds = time.perf_counter() - start
+            return Outcome(trial.index, "failed", seconds=seconds, error=said[:_LONGEST_ERROR])
+        measured = {name: _mean([one[name] for one, _ in found]) for name in found[0][0]}
+        kept = [n for _, n in found if n is not None]
+        return Outcome(
+            trial.index,
+            "done",
+            score=_finite(measured[self.wanted.goal.name]),
+            measured={name: _finite(value) for name, value in measured.items()},
+            missed=missed(self.spec.goal.gates, measured=measured),
+            n_iterations=round(math.fsum(kept) / len(kept)) if kept else None,
+            seconds=time.perf_counter() - start,
+        )
+
+    @property
+    def task(self) -> Task:
+        """The recipe's task."""
+        task: Task = TASKS.load(self.spec.task.kind)  # type: ignore[assignment]
+        return task
+
+    @property
+    def wanted(self) -> Wanted:
+        """What is measured of each trial."""
+        if self._wanted is None:
+            self._wanted = wanted(self.spec, task=self.task, target=self.target)
+        return self._wanted
+
+    def _measure(
+        self, model: ModelSpec, lesson: Lesson, place: int, seed: int
+    ) -> tuple[dict[str, float], int | None]:
+        prepared = self._prepare(model, lesson, place)
+        fitted = fit_prepared(
+            model, prepared, target=self.target, spec=self.spec, seed=seed, threads=self.threads
+        )
+        judged = lesson.judged
+        if judged is lesson.validation and prepared.validation is not None:
+            values = fitted.fitted.predict(prepared.validation.x)
+        else:
+            values = fitted.predict(judged.frame)
+        scores = self._decide(values, judged, chooses=judged is lesson.validation)
+        part = PartScores(judged.y, scores, judged.weights, judged.frame.select(self.wanted.columns))
+        measured = self.wanted.measure(part)
+        if self.wanted.on_bundle:
+            measured |= self._on_bundle(fitted, lesson)
+        return measured, fitted.fitted.n_iterations
+
+    def _prepare(self, model: ModelSpec, lesson: Lesson, place: int) -> Prepared:
+        needs = FAMILIES.load(model.family).needs(model)  # type: ignore[attr-defined]
+        if (place, needs) not in self._prepared:
+            self._prepared[place, needs] = prepare_rows(
+                model, train=lesson.train, validation=lesson.validation, schema=self.schema
+            )
+        return self._prepared[place, needs]
+
+    def _decide(self, values: Array, judged: PartData, *, chooses: bool) -> Scores:
+        """Decide by the threshold that a run would choose; a fold's own rows choose none."""
+        if not self.wanted.uses_decisions:
+            return Scores(values, np.zeros(len(values)))
+        threshold = None
+        if chooses:
+            threshold = self.task.choose_threshold(judged.y, values, judged.weights, spec=self.spec)
+        return decide_values(values, task=self.task, target=self.target, threshold=threshold)
+
+    def _on_bundle(self, fitted: Candidate, lesson: Lesson) -> dict[str, float]:
+        """Measure what only a written graph has, as the run itself will."""
+        written = deploy_candidate(
+            fitted,
+            train=lesson.train,
+            validation=lesson.validation,
+            schema=self.schema,
+            task=self.task,
+            target=self.target,
+            spec=self.spec,
+        )
+        timed = time_one_row(lesson.judged, scorer=written.scorer, n=self.spec.evaluation.latency_rows)
+        return timed.measured() | {"bundle_mib": n_bytes(written.artifact) / 2**20}
+
+
+def missed(gates: Mapping[str, Gate] | None, *, measured: Mapping[str, float]) -> dict[str, float]:
+    """Return by gate how far it is missed, relative to its bound; one that is not measured by 1."""
+    verdict = judge(gates, measured=measured)
+    found = {}
+    for gate in verdict.gates:
+        if not gate.passed:
+            short = [
+                (limit - gate.value if side == "min" else gate.value - limit) / max(abs(limit), 1e-9)
+                for side, limit in gate.bound.items()
+            ]
+            found[gate.name] = max(short) if math.isfinite(gate.value) else 1.0
+    return found
+
+
+def _mean(values: list[float]) -> float:
+    return math.fsum(values) / len(values) if all(map(math.isfinite, values)) else math.nan
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None

@@ -1,0 +1,108 @@
+"""Searches a recipe's space on its training and validation rows; test rows are never seen here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.data.schema import Schema
+from engine.errors import EngineError
+from engine.evaluation.wanted import wanted
+from engine.machine import n_threads
+from engine.recipe.spec import ModelSpec, Spec
+from engine.tasks.task import Task
+from engine.training.parts import Divided
+from engine.tuning.candidates import candidates
+from engine.tuning.journal import Journal
+from engine.tuning.local import run_here
+from engine.tuning.objective import Lesson, Objective
+from engine.tuning.search import Search, Winner
+from engine.tuning.strategy import strategy
+from engine.tuning.trial import Outcome
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """What a search found.
+
+    Attributes
+    ----------
+    model
+        The recipe's model with the params that won.
+    """
+
+    model: ModelSpec
+    winner: Winner
+    search: Search
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person should know of it, a sentence each."""
+        outcomes = self.search.journal.outcomes.values()
+        found = []
+        failed = [outcome for outcome in outcomes if outcome.state == "failed"]
+        if failed:
+            found.append(f"{len(failed)} of {len(outcomes)} trials failed: {failed[0].error}")
+        if not self.winner.outcome.is_feasible:
+            missed = ", ".join(self.winner.outcome.missed)
+            found.append(f"no trial met every gate; the one that came nearest missed {missed}")
+        if self.search.is_interrupted:
+            found.append(f"stopped by the user after {len(outcomes)} trials: the best so far has won")
+        elif self.search.is_stopped:
+            found.append(f"tune.max_seconds ended it after {len(outcomes)} trials: another run may differ")
+        return tuple(found)
+
+
+def tune(
+    divided: Divided,
+    *,
+    schema: Schema,
+    task: Task,
+    spec: Spec,
+    journal: Path,
+    progress: Callable[[int, int, float | None], None],
+) -> Tuned:
+    """Search, and keep the journal of it; what stands there already is not done again.
+
+    Raises
+    ------
+    EngineError
+        If no trial could be scored.
+    """
+    target = divided.target
+    goal = wanted(spec, task=task, target=target).goal
+    found = candidates(spec)
+    kept = Journal(journal)
+    search = Search(
+        strategy(spec, found, maximize=goal.greater_is_better),
+        kept,
+        tune=spec.tune,
+        seed=spec.seed,
+        maximize=goal.greater_is_better,
+    )
+    objective = Objective(
+        spec, schema, target, lessons(divided, spec), found, threads=n_threads(spec.compute)
+    )
+
+    def heard(_: Outcome, done: int, total: int, best: Outcome | None) -> None:
+        progress(done, total, None if best is None else best.score)
+
+    run_here(search, objective, heard=heard, max_seconds=spec.tune.max_seconds)
+    winner = search.winner()
+    if winner is None:
+        errors = [outcome.error for outcome in kept.outcomes.values() if outcome.error]
+        what = f"none of {len(kept.outcomes)} trials could be scored"
+        raise EngineError.of(f"{what}: {errors[0]}" if errors else what)
+    return Tuned(found.model_of(winner.trial), winner, search)
+
+
+def lessons(divided: Divided, spec: Spec) -> tuple[Lesson, ...]:
+    """Return what the fits of one trial learn from and are scored by."""
+    if spec.tune.objective == "folds":
+        take = divided.whole.take
+        return tuple(
+            Lesson(take(fold.train), take(fold.validation), take(fold.judged)) for fold in divided.parts.folds
+        )
+    validation = divided.validation
+    return (Lesson(divided.train, validation, validation),)
