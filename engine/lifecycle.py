@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
 
 from engine.data.schema import declare
 from engine.data.source import read
-from engine.errors import DataError
 from engine.evaluation.judge import judge_model, time_one_row
 from engine.names import TASKS
-from engine.plan import load_checked
 from engine.recipe.spec import Spec
 from engine.report import render
 from engine.runs import record
 from engine.runs.facts import identity
-from engine.runs.folder import PARTIAL, RECIPE, TRIALS, draft
+from engine.runs.folder import TRIALS, draft
 from engine.runs.run import Run
-from engine.runs.same import compare_files
 from engine.runs.steps import TIMED, Listener, Silence, Steps
 from engine.tasks.task import Task
 from engine.training.baselines import score_baselines
@@ -80,6 +75,7 @@ def run(spec: Spec, *, listener: Listener | None = None, resume_id: str | None =
                     journal=made.folder / TRIALS,
                     progress=steps.listener.progressed,
                 )
+                record.write_trials(made.folder, tuned)
             spec = spec.with_model(tuned.model)
             steps.take(tuned.notes)
         with steps(f"fit {spec.model.family}"):
@@ -132,36 +128,15 @@ def run(spec: Spec, *, listener: Listener | None = None, resume_id: str | None =
                 made, model=model, divided=divided, judgement=judgement, table=table, task=task, spec=spec
             )
         record.write_facts(
-            made, spec=spec, table=table, divided=divided, model=model, judgement=judgement, steps=steps
+            made,
+            spec=spec,
+            table=table,
+            divided=divided,
+            model=model,
+            judgement=judgement,
+            tuned=tuned,
+            steps=steps,
         )
         with steps("report"):
             render(made.folder, pictures=spec.evaluation.pictures)
     return Run(made.final.resolve())
-
-
-def resume(folder: Path, *, listener: Listener | None = None, roots: Sequence[str | Path] = ()) -> Run:
-    """Finish an interrupted run under its own id; the same recipe on the same data gives the same run."""
-    spec = load_checked(folder / RECIPE, roots=roots, runs=folder.parent.parent)
-    return run(spec, listener=listener, resume_id=folder.name.removesuffix(PARTIAL))
-
-
-def verify(
-    finished: Run, *, listener: Listener | None = None, roots: Sequence[str | Path] = ()
-) -> dict[str, bool]:
-    """Run again from a run's folder, aside, and tell file by file whether it came out the same.
-
-    A run's recipe is a recipe like any other: a table that lies elsewhere needs its folder among the `roots`.
-
-    Raises
-    ------
-    DataError
-        If the data is not what the run read.
-    BundleError
-        If the run's own bundle is not what its manifest says.
-    """
-    with tempfile.TemporaryDirectory(prefix="engine-verify-") as aside:
-        spec = load_checked(finished.path / RECIPE, roots=roots, runs=aside)
-        compare_files(finished, finished)
-        if read(spec.data, declare(spec)).source.sha256 != finished.facts["data_sha256"]:
-            raise DataError.of("the data has changed since the run", file=spec.data.shown, key="data.path")
-        return compare_files(finished, run(spec, listener=listener))

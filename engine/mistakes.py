@@ -23,6 +23,7 @@ from engine.recipe.places import Places
 from engine.recipe.spec import Spec
 from engine.recipe.text import KeyPath
 from engine.tasks.task import Task
+from engine.tuning.check import check_search
 
 _MAX_NAMED = 5
 _MAY_BE_SECRET: tuple[KeyPath, ...] = (("data", "path"),)
@@ -49,6 +50,8 @@ def find_mistakes(draft: Draft) -> Iterator[Message]:
         yield from check_gates(spec, task.metric_names(spec))
     if draft.knows("model"):
         yield from _model_mistakes(spec, task)
+    if draft.knows("model", "tune", "task", "split"):
+        yield from check_search(spec)
     if draft.knows("deploy"):
         yield from _named(DEPLOYMENTS, spec.deploy.kind, "deploy")[1]
 

@@ -14,16 +14,18 @@ from engine.estimate.before import find_took
 from engine.estimate.costs import shipped
 from engine.estimate.estimate import Estimate, estimate
 from engine.estimate.workload import Size, Workload, workload
+from engine.evaluation.gates import gate_name, labelled
 from engine.machine import usable_cores
 from engine.mistakes import find_mistakes
 from engine.models.family import Family
 from engine.names import FAMILIES
-from engine.recipe.compose import compose
 from engine.recipe.load import to_draft
+from engine.recipe.searched import compose_searched
 from engine.recipe.spec import Spec
 from engine.runs.earlier import Earlier, find_earlier
 from engine.runs.steps import TIMED, Listener
 from engine.training.rehearsal import Rehearsal, rehearse
+from engine.tuning.size import describe
 
 _DEPLOYED_AS = {
     "graph": "one ONNX graph, from raw columns to predictions",
@@ -49,11 +51,12 @@ class Fits:
     model: int
     folds: int
     baselines: int
+    trials: int = 0
 
     @property
     def total(self) -> int:
         """Number of all fits."""
-        return self.model + self.folds + self.baselines
+        return self.model + self.folds + self.baselines + self.trials
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +93,8 @@ class Plan:
         -------
         dict
             `name`; `steps`, each with `name does reads writes seconds peak_mib` (the last two null where
-            there is no measure); `n_fits` and `fits` (`model folds baselines`); `gates`, a sentence each;
-            `deployed_as` (graph, converter, skops); `data` (`path format n_bytes columns dtypes n_rows
+            there is no measure); `n_fits` and `fits` (`model folds baselines trials`); `gates`, a sentence
+            each; `deployed_as` (graph, converter, skops); `data` (`path format n_bytes columns dtypes n_rows
             is_exact`); `estimate` (`seconds known_s start_s peak_mib run basis guesses unmeasured`);
             `earlier`, runs of this recipe (`run state same_code same_data wrote`); `checked`, null without
             --check-data (`n_rows sha256 sizes n_classes notes`). With --origins also `origins`, of every
@@ -132,7 +135,7 @@ def load_checked(
 
     `roots` and `runs` are the user's word on where the table may lie, and where the run goes.
     """
-    composition = compose(recipe, overrides)
+    composition = compose_searched(recipe, overrides)
     if listener is not None:
         for note in composition.notes:
             listener.noted(note)
@@ -166,7 +169,7 @@ def make_plan(spec: Spec, *, check_data: bool = False) -> Plan:
     deployed_as = family.deployed_as(spec.model)
     costs = shipped()
     work = workload(spec, schema, _size(header, rehearsal), assumed=costs.assumed(), cores=usable_cores())
-    fits = Fits(1, work.rows.n_folds, 2 if spec.evaluation.baselines else 0)
+    fits = Fits(1, work.rows.n_folds, 2 if spec.evaluation.baselines else 0, work.n_searched)
     does = dict(_steps(spec, schema, header, work, graph=_DEPLOYED_AS[deployed_as]))
     return Plan(
         name=spec.name,
@@ -212,6 +215,8 @@ def _steps(
         "profile", "what each column holds", ("the table",), ("recipe.yaml", "recipe.json", "data.json")
     )
     parts = ("training rows", "validation rows") if rows.validation else ("training rows",)
+    if work.n_searched:
+        yield step("tune", describe(spec), parts, ("trials.jsonl", "trials.parquet"))
     name = spec.model.family if spec.model.estimator is None else spec.model.estimator
     yield step(f"fit {spec.model.family}", f"{name}{_rounds(work)}", parts)
     is_binary = work.knows_classes and work.n_classes == 2  # noqa: PLR2004 (two classes)
@@ -259,8 +264,8 @@ def _rounds(work: Workload) -> str:
 
 def _gates(spec: Spec) -> Iterator[str]:
     for name, gate in (spec.goal.gates or {}).items():
-        by = f" by {', '.join(gate.by)}" if gate.by else ""
+        what = labelled(gate_name(name, gate.by), spec.goal.value)
         if gate.min is not None:
-            yield f"{name}{by} at least {gate.min:g}"
+            yield f"{what} at least {gate.min:g}"
         if gate.max is not None:
-            yield f"{name}{by} at most {gate.max:g}"
+            yield f"{what} at most {gate.max:g}"

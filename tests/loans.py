@@ -43,7 +43,7 @@ _RECIPE: dict[str, object] = {
         "objective": "validation",
         "finalists": 1,
         "repeats": 0,
-        "models": {},
+        "models": [],
         "space": None,
     },
     "evaluation": {

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 import engine
-from engine import lifecycle
+from engine import again
 from engine.errors import DataError, EngineError, RecipeError
 from engine.names import FAMILIES
 from engine.runs.folder import PARTIAL
@@ -89,7 +89,7 @@ def test_twice_is_the_same_bit_for_bit(family: str, tmp_path: Path, mixed: Modul
     assert (first.path / "metrics.json").read_bytes() != (other.path / "metrics.json").read_bytes()
     assert first.id != second.id
     assert first.id[-8:] == second.id[-8:] != other.id[-8:]
-    assert lifecycle.verify(first) == {
+    assert again.verify(first) == {
         "metrics.json": True,
         "predictions.parquet": True,
         "bundle/model.onnx": True,
@@ -108,11 +108,11 @@ def test_a_run_is_verified_from_its_own_folder(
     elsewhere.mkdir()
     monkeypatch.chdir(elsewhere)
     with pytest.raises(RecipeError, match=f"the same command with --root {tmp_path}"):
-        lifecycle.verify(done)
-    assert all(lifecycle.verify(done, roots=[tmp_path]).values())
-    again = engine.load(done.path / "recipe.yaml", roots=[tmp_path])
-    assert again.sha256() == done.facts["recipe_sha256"]
-    assert again.model.params["C"] == 0.5
+        again.verify(done)
+    assert all(again.verify(done, roots=[tmp_path]).values())
+    stored = engine.load(done.path / "recipe.yaml", roots=[tmp_path])
+    assert stored.sha256() == done.facts["recipe_sha256"]
+    assert stored.model.params["C"] == 0.5
     swapped = engine.load(done.path / "recipe.yaml", ["model=random_forest"], roots=[tmp_path])
     assert swapped.model.family == "random_forest"
     assert "C" not in swapped.model.params
@@ -123,7 +123,7 @@ def test_changed_data_is_said_by_verify(tmp_path: Path, mixed: ModuleType) -> No
     done = run(mixed.write(tmp_path, "binary"))
     mixed.frame("binary", seed=1).write_csv(tmp_path / "mixed.csv", datetime_format="%Y-%m-%dT%H:%M:%S")
     with pytest.raises(DataError, match="has changed since the run"):
-        lifecycle.verify(done)
+        again.verify(done)
 
 
 def test_nothing_is_fitted_on_validation_or_test_rows(tmp_path: Path, mixed: ModuleType) -> None:
@@ -227,7 +227,7 @@ def test_a_secret_from_the_environment_is_in_no_file(
     assert len(files) > 15
     assert [path for path in files if b"canary-3141592653" in path.read_bytes()] == []
     assert json.loads((done.path / "data.json").read_text())["source"]["path"] == "${oc.env:CANARY}/mixed.csv"
-    assert lifecycle.verify(done)["metrics.json"]
+    assert again.verify(done)["metrics.json"]
     with pytest.raises(RecipeError) as error:
         engine.load(recipe, ["goal.statement='${oc.env:CANARY}'"])
     assert str(error.value) == (
@@ -264,7 +264,7 @@ def test_a_damaged_bundle_is_not_verified(tmp_path: Path, mixed: ModuleType) -> 
     content[len(content) // 2] ^= 1
     graph.write_bytes(content)
     with pytest.raises(EngineError, match=r"model\.onnx"):
-        lifecycle.verify(done)
+        again.verify(done)
 
 
 def test_without_validation_rows_parity_is_held_on_training_rows(tmp_path: Path, mixed: ModuleType) -> None:

@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 
 import engine
-from engine import lifecycle
+from engine import again
 from engine.cli import main
 from engine.deploy.batch import predict
 from engine.plan import make_plan
@@ -61,7 +61,7 @@ def test_how_a_file_is_written_changes_no_bit_of_the_model(
     for file in ("metrics.json", "predictions.parquet", "bundle/model.onnx"):
         assert (plain.path / file).read_bytes() == (other.path / file).read_bytes(), file
     assert plain.facts["data_sha256"] != other.facts["data_sha256"]
-    assert all(lifecycle.verify(other).values())
+    assert all(again.verify(other).values())
     predict(other.bundle(), tmp_path / "mixed.csv", tmp_path / "out.parquet")
     scored = pl.read_parquet(tmp_path / "out.parquet")
     stored = pl.read_parquet(other.path / "predictions.parquet")
@@ -106,7 +106,7 @@ def test_rows_without_a_target_are_left_out_of_the_whole_run(
         assert "Rows left out, their target missing" in words
         assert "86 of 600 rows" in words
         assert "Rows left out" not in (without.path / file).read_text()
-    assert all(lifecycle.verify(done).values())
+    assert all(again.verify(done).values())
     predict(done.bundle(), tmp_path / "mixed.csv", tmp_path / "out.parquet")
     assert pl.read_parquet(tmp_path / "out.parquet").height == 600
 
@@ -126,7 +126,7 @@ def test_a_run_with_rows_left_out_is_resumed_and_compared(
     folder = first.path.with_name(f"20200101-000000-{first.id[-8:]}{PARTIAL}")
     folder.mkdir()
     shutil.copy(first.path / "recipe.yaml", folder)
-    resumed = lifecycle.resume(folder)
+    resumed = again.resume(folder)
     assert resumed.id == folder.name.removesuffix(PARTIAL)
     for file in ("metrics.json", "predictions.parquet"):
         assert (resumed.path / file).read_bytes() == (first.path / file).read_bytes()

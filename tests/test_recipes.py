@@ -20,7 +20,7 @@ MODELS = sorted(path.stem for path in (shipped("conf") / "model").glob("*.yaml")
 def test_the_walks_find_everything() -> None:
     """The walks below look at every file, and every family has its YAML."""
     assert len(RECIPES) == 3
-    assert len(CONF) == 25
+    assert len(CONF) == 28
     assert list(FAMILIES.names()) == MODELS
 
 
@@ -61,6 +61,7 @@ def test_every_option_composes(group: str) -> None:
         "sklearn": ["model.estimator=GaussianNB"],
         "time": ["schema.columns.age={type: datetime, role: time, min: null, max: null}"],
         "group": ["schema.columns.race={type: category, role: group}"],
+        "grid": ["tune.space={num_leaves: '7,15'}"],
     }
     for option in options:
         spec = load_checked(recipes.get(option, "adult"), [f"{group}={option}", *needs.get(option, [])])

@@ -16,11 +16,10 @@ from types import FrameType
 from engine.cli.arguments import Options, Parser
 from engine.cli.later import lightly
 from engine.cli.output import print_error, print_text, print_trace
-from engine.cli.stop import is_stop
+from engine.cli.stop import STOPPED, Stopped, is_stop
 from engine.errors import EngineError, RecipeError, nearest, own_fault
 from engine.redaction import forget_secrets
 
-_STOPPED = 130
 _MAX_PATH = 100
 # How `durable` names what it writes beside a file before the file is whole.
 _ASIDE = re.compile(r"\.(.+)\.[0-9a-f]{8}\.partial")
@@ -66,8 +65,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _explain(fault: BaseException, arguments: Sequence[str]) -> tuple[EngineError, int]:
     """Return what is said of an exception, and the exit code."""
+    if isinstance(fault, Stopped):
+        return fault, fault.exit_code
     if is_stop(fault):
-        return EngineError.of("stopped by the user"), _STOPPED
+        return EngineError.of("stopped by the user"), STOPPED
     if isinstance(fault, EngineError):
         return fault, fault.exit_code
     if isinstance(fault, OSError) and fault.strerror:
@@ -127,7 +128,8 @@ def _help() -> str:
     lines = ["usage: engine VERB …", ""]
     lines += [f"  {verb:<9} {summary}" for verb, (_, summary) in VERBS.items()]
     lines += ["", "engine VERB --help says more. RECIPE is a YAML path or a name in ./recipes;"]
-    lines += ["RUN is a run folder, a run id, or NAME@latest. Overrides are Hydra's: model=logistic seed=1"]
+    lines += ["RUN is a run folder, a run id, or NAME@latest: the latest finished run of that name, and for"]
+    lines += ["--resume the latest interrupted one. Overrides are Hydra's: model=logistic seed=1"]
     return "\n".join(lines)
 
 

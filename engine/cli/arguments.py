@@ -41,6 +41,7 @@ class Options(argparse.Namespace):
     origins: bool
     check_data: bool
     runs: str | None
+    limit: int | None
     root: list[str]
     json: bool
     quiet: bool
@@ -92,7 +93,8 @@ def add_roots(parser: Parser) -> None:
 
 def add_run(parser: Parser) -> None:
     """Add RUN and where runs lie."""
-    parser.add_argument("run", type=run_name, metavar="RUN", help="a run folder, a run id, or NAME@latest")
+    what = "a run folder, a run id, or NAME@latest: the latest finished run of that name"
+    parser.add_argument("run", type=run_name, metavar="RUN", help=what)
     add_runs_folder(parser)
 
 

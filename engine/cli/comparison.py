@@ -1,21 +1,22 @@
-"""The end of a multirun: one table of its runs, the best first, and in one line each why others failed."""
+"""The end of a multirun: one table of its runs, those that passed first, and once each why others failed."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
 from engine.cli.output import print_table, print_text
 from engine.cli.summary import interval, number, run_to_json
-from engine.errors import EngineError, GateError
+from engine.errors import EngineError, GateError, Message
+from engine.evaluation.gates import labelled
 from engine.recipe.spec import Spec
 from engine.runs.run import Run
 from engine.tasks.task import TargetKind, Task
 
-_MAX_REASON = 100
-_PARTS = ("validation", "test")
+_MAX_LABELS = 3
+PARTS = ("validation", "test")
 Scored = Mapping[str, Mapping[str, float | None]]
 
 
@@ -67,16 +68,41 @@ def labels(combinations: Sequence[tuple[str, ...]]) -> list[str]:
     ]
 
 
+def grouped(failures: Iterable[tuple[str, EngineError]], *, n_all: int, how: str) -> Iterator[str]:
+    """Write every mistake once and whole, with the labels of those that have it.
+
+    Parameters
+    ----------
+    failures
+        A label and what is wrong with it.
+    n_all
+        How many there are, also those with which nothing is wrong.
+    how
+        What befell them, such as `wrong`.
+    """
+    found: dict[Message, list[str]] = {}
+    for label, error in failures:
+        for message in dict.fromkeys(error.messages):
+            found.setdefault(message, []).append(label)
+    groups: dict[tuple[str, ...], list[Message]] = {}
+    for message, having in found.items():
+        groups.setdefault(tuple(having), []).append(message)
+    for names, messages in groups.items():
+        shown = "; ".join(names[:_MAX_LABELS]) + ("; …" if len(names) > _MAX_LABELS else "")
+        who = "every combination" if len(names) == n_all else f"{len(names)} of {n_all}: {shown}"
+        yield "\n\n".join([f"{how} in {who}", *map(str, messages)])
+
+
 def print_comparison(outcomes: Sequence[Outcome]) -> None:
     """Print the runs, ranked on validation rows: chosen by its test score, a model's test score flatters."""
     done = [outcome for outcome in outcomes if outcome.run is not None]
     failed = [outcome for outcome in outcomes if outcome.run is None]
-    metrics = list(dict.fromkeys(_metric(outcome) for outcome in done or failed if outcome.combination.spec))
-    part = "validation" if all(_value(outcome, "validation") is not None for outcome in done) else "test"
+    metrics = goal_metrics(outcomes)
+    part = ranking_part(outcomes)
     ranked = sorted(done, key=lambda outcome: _rank(outcome, metrics=metrics, part=part))
     # The runs of one table may have several goal metrics: each row then names its own, and has its order.
     many = len(metrics) > 1
-    scores = ["metric", "validation", "test"] if many else [f"{part} {metrics[0]}" for part in _PARTS]
+    scores = ["metric", *PARTS] if many else [f"{part} {metrics[0]}" for part in PARTS]
     rows = [
         [
             outcome.combination.label,
@@ -87,34 +113,53 @@ def print_comparison(outcomes: Sequence[Outcome]) -> None:
         ]
         for outcome in ranked + failed
     ]
-    print_table("", ["run", *scores, "gates", "seconds", "id"], rows, whole="id")
-    for outcome in failed:
-        print_text(f"failed {outcome.combination.label}: {_reason(outcome)}")
-    everywhere = _common(outcomes)
+    columns = ["run", *scores, "gates", "seconds", "id"]
+    print_table("", columns, rows, whole="id", spare=["seconds"])
+    everywhere = common(outcomes)
     if everywhere:
         print_text(f"all with {' '.join(everywhere)}")
     if len(done) > 1:
-        print_text(f"best first by {' and '.join(f'{part} {_arrow(metric, done)}' for metric in metrics)}")
+        last = {outcome.run is not None and outcome.run.passed for outcome in done} == {True, False}
+        order = " and ".join(f"{part} {_arrow(metric, done)}" for metric in metrics)
+        print_text(f"best first by {order}" + ("; runs that missed a gate stand last" if last else ""))
 
 
-def _common(outcomes: Sequence[Outcome]) -> list[str]:
+def goal_metrics(outcomes: Sequence[Outcome]) -> list[str]:
+    """Return what the goals of the runs are about, for people; of runs that failed only if all did."""
+    done = [outcome for outcome in outcomes if outcome.run is not None]
+    return list(dict.fromkeys(metric_of(outcome) for outcome in done or outcomes if outcome.combination.spec))
+
+
+def ranking_part(outcomes: Sequence[Outcome]) -> str:
+    """Return the part of the rows by which runs are ranked: one that each of them was scored on."""
+    done = [outcome for outcome in outcomes if outcome.run is not None]
+    return "validation" if all(value_of(outcome, "validation") is not None for outcome in done) else "test"
+
+
+def common(outcomes: Sequence[Outcome]) -> list[str]:
+    """Return the overrides that all combinations of several have."""
     if len(outcomes) < 2:  # noqa: PLR2004 (one combination shares its overrides with none)
         return []
     shared = set.intersection(*(set(outcome.combination.overrides) for outcome in outcomes))
     return [word for word in outcomes[0].combination.overrides if word in shared]
 
 
-def _metric(outcome: Outcome) -> str:
+def metric_of(outcome: Outcome) -> str:
+    """Return a run's goal metric, for people."""
     assert outcome.combination.spec is not None
-    return outcome.combination.spec.goal.metric
+    goal = outcome.combination.spec.goal
+    return labelled(goal.metric, goal.value)
 
 
 def _scored(outcome: Outcome, part: str) -> Mapping[str, float | None] | None:
     assert outcome.run is not None
-    return cast("Scored", outcome.run.metrics.get(part) or {}).get(_metric(outcome))
+    assert outcome.combination.spec is not None
+    metric = outcome.combination.spec.goal.metric
+    return cast("Scored", outcome.run.metrics.get(part) or {}).get(metric)
 
 
-def _value(outcome: Outcome, part: str) -> float | None:
+def value_of(outcome: Outcome, part: str) -> float | None:
+    """Return a finished run's goal metric on one part, None where it has none."""
     return (_scored(outcome, part) or {}).get("value")
 
 
@@ -122,11 +167,11 @@ def _scores(outcome: Outcome) -> list[str]:
     """Return a run's metric and its scores on validation and test rows, empty where it failed."""
     if outcome.run is None:
         return ["", "", ""]
-    value, scored = _value(outcome, "validation"), _scored(outcome, "test")
-    return [_metric(outcome), number(value), interval(scored)]
+    value, scored = value_of(outcome, "validation"), _scored(outcome, "test")
+    return [metric_of(outcome), number(value), interval(scored)]
 
 
-def _is_better_greater(outcome: Outcome) -> bool:
+def is_better_greater(outcome: Outcome) -> bool:
     """Tell which way a run's goal metric points."""
     from engine.names import TASKS
 
@@ -140,16 +185,19 @@ def _is_better_greater(outcome: Outcome) -> bool:
     return True if known is None else known.greater_is_better
 
 
-def _rank(outcome: Outcome, *, metrics: Sequence[str], part: str) -> tuple[int, float]:
-    value = _value(outcome, part)
+def _rank(outcome: Outcome, *, metrics: Sequence[str], part: str) -> tuple[bool, int, float]:
+    """Put what passed before what missed a gate: that can't be packaged, however well it scores."""
+    assert outcome.run is not None
+    value = value_of(outcome, part)
+    place = not outcome.run.passed, metrics.index(metric_of(outcome))
     if value is None or math.isnan(value):
-        return metrics.index(_metric(outcome)), math.inf
-    return metrics.index(_metric(outcome)), -value if _is_better_greater(outcome) else value
+        return *place, math.inf
+    return *place, -value if is_better_greater(outcome) else value
 
 
 def _arrow(metric: str, outcomes: Sequence[Outcome]) -> str:
-    first = next(outcome for outcome in outcomes if _metric(outcome) == metric)
-    return f"{metric} ({'higher' if _is_better_greater(first) else 'lower'} is better)"
+    first = next(outcome for outcome in outcomes if metric_of(outcome) == metric)
+    return f"{metric} ({'higher' if is_better_greater(first) else 'lower'} is better)"
 
 
 def _verdict(outcome: Outcome) -> str:
@@ -157,12 +205,3 @@ def _verdict(outcome: Outcome) -> str:
         return "failed"
     return ("passed" if outcome.run.passed else "missed") if outcome.run.gates["gates"] else "none"
 
-
-def _reason(outcome: Outcome) -> str:
-    assert outcome.error is not None
-    first = outcome.error.messages[0]
-    words = f"{first.key}: {first.what}" if first.key else first.what
-    line = " ".join(words.split())
-    more = len(outcome.error.messages) - 1
-    short = line if len(line) <= _MAX_REASON else f"{line[:_MAX_REASON]}…"
-    return short + (f" (and {more} more)" if more else "")

@@ -9,7 +9,14 @@ from engine.cli.output import Watcher, print_json, print_table, print_text
 from engine.data.objective import TASK_NAMES, task_named
 from engine.recipe.text import show
 from engine.starter import Started, start
-from engine.starter.compose import candidate_words, command, name_of, shown_positive
+from engine.starter.compose import (
+    candidate_words,
+    command,
+    mostly_without_target,
+    name_of,
+    shown_positive,
+    without_target,
+)
 
 _RECIPES = Path("recipes")
 # Of a wide table only the columns that are not plain features are listed.
@@ -111,7 +118,8 @@ def looks(started: Started) -> list[str]:
         for suspect in drafted.suspects
     ]
     if drafted.objective.n_missing:
-        found.append(f"{drafted.objective.n_missing} rows have no target and are left out")
+        why = ": is the rest like the rows to come?" if mostly_without_target(drafted.objective) else ""
+        found.append(f"{without_target(drafted.objective)} and are left out{why}")
     if drafted.dialect is not None and drafted.dialect.foreign:
         dialect = drafted.dialect
         found.append(f"encoding {dialect.encoding} is a guess: does '{dialect.foreign}' read right?")
@@ -149,6 +157,7 @@ def _to_json(started: Started) -> dict[str, object]:
             "linear": measured.linear,
             "model": measured.model.to_json(),
             "test_rows": measured.n_test,
+            "without": list(measured.without),
         },
         "columns": [
             {

@@ -6,18 +6,19 @@ before anything is trained.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
+from pathlib import Path
 
 from engine.cli.arguments import Options
 from engine.cli.board import Board, Line
-from engine.cli.comparison import Combination, Outcome, exit_code, labels, print_comparison
-from engine.cli.output import Watcher, print_json, print_trace, say
+from engine.cli.comparison import Combination, Outcome, exit_code, grouped, labels, print_comparison
+from engine.cli.output import Watcher, print_json, print_text, print_trace, say
+from engine.cli.seeds import over_seeds, print_over_seeds
+from engine.cli.stop import resumable
 from engine.cli.workers import Ended, Job, run_one, tell, work
 from engine.errors import EngineError, Message
 from engine.runs.run import Run
-
-_MAX_LABELS = 3
 
 
 def run_many(options: Options, watcher: Watcher) -> int:
@@ -30,7 +31,8 @@ def run_many(options: Options, watcher: Watcher) -> int:
     wrong = [combination for combination in checked if combination.error is not None]
     _refuse_if_all(checked, wrong)
     if not options.json:
-        for words in _grouped(wrong, n_all=len(checked)):
+        errors = [(one.label, one.error) for one in wrong if one.error is not None]
+        for words in grouped(errors, n_all=len(checked), how="wrong"):
             say(words)
     earlier = _earlier(checked, options, watcher)
     outcomes = {
@@ -42,16 +44,19 @@ def run_many(options: Options, watcher: Watcher) -> int:
     n_workers = _n_workers(ahead)
     told = _Told(options)
     runs = _side_by_side(ahead, n_workers, options) if n_workers > 1 else _in_turn(ahead, watcher)
-    with closing(runs):
+    places = [(Path(one.spec.runs), one.spec.name) for one in ahead.values() if one.spec is not None]
+    # Left last: only when the workers have ended are their runs seen to be interrupted.
+    with resumable(places, roots=options.root, is_multirun=True), closing(runs):
         for index, ended in runs:
             run = None if ended.folder is None else Run(ended.folder)
             outcomes[index] = Outcome(checked[index], run, ended.error, ended.seconds)
             told.failure(outcomes[index], ended)
     ordered = [outcomes[index] for index in range(len(checked))]
     if options.json:
-        print_json([outcome.to_json() for outcome in ordered])
+        together = over_seeds(ordered)
+        print_json([{**one.to_json(), **seeds} for one, seeds in zip(ordered, together, strict=True)])
     elif len(wrong) < len(checked):
-        print_comparison(ordered)
+        _print(ordered)
     return exit_code(ordered)
 
 
@@ -99,20 +104,13 @@ def _refuse_if_all(checked: Sequence[Combination], wrong: Sequence[Combination])
         raise errors[0]
 
 
-def _grouped(wrong: Sequence[Combination], *, n_all: int) -> Iterator[str]:
-    """Write every mistake once, with the combinations that have it."""
-    found: dict[Message, list[str]] = {}
-    for combination in wrong:
-        assert combination.error is not None
-        for message in dict.fromkeys(combination.error.messages):
-            found.setdefault(message, []).append(combination.label)
-    groups: dict[tuple[str, ...], list[Message]] = {}
-    for message, having in found.items():
-        groups.setdefault(tuple(having), []).append(message)
-    for names, messages in groups.items():
-        shown = "; ".join(names[:_MAX_LABELS]) + ("; …" if len(names) > _MAX_LABELS else "")
-        who = "every combination" if len(names) == n_all else f"{len(names)} of {n_all}: {shown}"
-        yield "\n\n".join([f"wrong in {who}", *map(str, messages)])
+def _print(outcomes: Sequence[Outcome]) -> None:
+    """Print what the runs came to, and at the end, where it is still seen, why others came to nothing."""
+    print_comparison(outcomes)
+    print_over_seeds(outcomes)
+    errors = [(one.combination.label, one.error) for one in outcomes if one.error is not None]
+    for words in grouped(errors, n_all=len(outcomes), how="failed"):
+        print_text(f"\n{words}")
 
 
 def _earlier(checked: Sequence[Combination], options: Options, watcher: Watcher) -> dict[int, Run]:

@@ -10,7 +10,9 @@ import contextlib
 import io
 import json as json_library
 import os
+import shutil
 import sys
+import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal, TextIO
 
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
 _PIPED_WIDTH = 140
+# What separates the columns of a table, and its two edges.
+_BETWEEN, _EDGES = 3, 1
+_FACT = 9
 
 
 class OutputError(EngineError):
@@ -35,6 +40,18 @@ def print_json(document: object) -> None:
 def print_text(text: str) -> None:
     """Print a result on stdout."""
     _write(sys.stdout, text + "\n")
+
+
+def print_fact(name: str, words: str) -> None:
+    """Print what is known under a short name, on a terminal with its later lines below the first.
+
+    Elsewhere it stays one line, for whoever searches what was printed.
+    """
+    lines = [words]
+    if is_terminal(sys.stdout):
+        room = max(line_width() - _FACT, 2 * _FACT)
+        lines = textwrap.wrap(words, room, break_long_words=False, break_on_hyphens=False)
+    print_text(f"{name:<{_FACT}}" + f"\n{'':<{_FACT}}".join(lines))
 
 
 def print_error(error: EngineError, *, json: bool) -> None:
@@ -64,33 +81,48 @@ def print_trace(trace: str) -> None:
 
 
 def print_table(
-    title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], *, whole: str = ""
+    title: str,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    whole: str = "",
+    spare: Sequence[str] = (),
 ) -> None:
     """Print a table on stdout; numbers, which begin with a digit or a sign, stand on the right.
 
-    The column `whole` is never folded: what stands in it is copied into the next command.
+    Cells are folded between words. The column `whole` is never folded: what stands in it is copied into the
+    next command. Where not every word has room, columns that are `spare` are left out, the first of them first.
     """
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
+    from engine.cli.layout import lay_out, spared
+
+    width = line_width()
+    (names, *left) = spared([columns, *rows], spare=spare, room=width - _EDGES, between=_BETWEEN)
+    kept = names.index(whole) if whole else None
+    header, *body = lay_out([names, *left], room=width - _EDGES - _BETWEEN * len(names), kept=kept)
     table = Table(header_style="bold")
-    for index, column in enumerate(columns):
-        numbers = [row[index] for row in rows if row[index]]
+    for index, column in enumerate(header):
+        numbers = [row[index] for row in left if row[index]]
         right = bool(numbers) and all(cell[0].isdigit() or cell[0] in "-+" for cell in numbers)
         justify: Literal["left", "right"] = "right" if right else "left"
-        table.add_column(column, justify=justify, overflow="fold", no_wrap=column == whole)
-    for row in rows:
-        table.add_row(*(Text(cell, style=_style(cell)) for cell in row))
-    live = is_terminal(sys.stdout)
+        table.add_column(Text(column), justify=justify, overflow="fold", no_wrap=index == kept)
+    for cells, row in zip(body, left, strict=True):
+        table.add_row(*(Text(cell, style=_style(given)) for cell, given in zip(cells, row, strict=True)))
     # Drawn aside: Rich itself would end the process where nobody reads any more.
     drawn = io.StringIO()
-    width = None if live else _PIPED_WIDTH
-    console = Console(file=drawn, force_terminal=live, width=width, highlight=False)
+    console = Console(file=drawn, force_terminal=is_terminal(sys.stdout), width=width, highlight=False)
     if title:
         console.print(Text(title, style="bold"))
     console.print(table)
     _write(sys.stdout, drawn.getvalue())
+
+
+def line_width() -> int:
+    """Return how many cells a line has: of the terminal, or as COLUMNS says."""
+    return shutil.get_terminal_size((_PIPED_WIDTH, 24)).columns
 
 
 def _write(stream: TextIO | None, words: str) -> None:

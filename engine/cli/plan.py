@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
+
 from engine.cli.arguments import Options, Parser, add_common, add_recipe, add_roots, add_runs_folder
 from engine.cli.origins import origins_of
-from engine.cli.output import Watcher, print_json, print_table, print_text
+from engine.cli.output import Watcher, print_fact, print_json, print_table, print_text
 from engine.errors import RecipeError
 from engine.machine import memory_mib
 from engine.plan import Plan, load_checked, make_plan
@@ -48,39 +50,35 @@ def call(options: Options) -> int:
         told = [origin.to_json() for origin in origins]
         print_json({**plan.to_json(), **({"origins": told} if options.origins else {})})
         return 0
-    _print(plan)
+    _print(plan, options)
     if options.origins:
         rows = [[origin.key, origin.value, str(origin)] for origin in origins]
         print_table("where each value was written", ["key", "value", "from"], rows)
     return 0
 
 
-def _print(plan: Plan) -> None:
-    costs = plan.estimate.steps
-    rows = [
-        [
-            step.name,
-            step.does,
-            ", ".join(step.reads),
-            ", ".join(step.writes),
-            time_of(costs[step.name].seconds),
-            memory_of(costs[step.name].peak_mib),
-        ]
-        for step in plan.steps
-    ]
-    columns = ["step", "does", "reads", "writes", "time", "memory"]
-    print_table(f"{plan.name}: what a run would do, and what it would take, about", columns, rows)
+def _print(plan: Plan, options: Options) -> None:
+    """Print the answer first, and then the steps, most of which are those of every run."""
     header = plan.header
+    print_text(f"{plan.name}: what a run would do, and what it would take, about")
     about = "" if header.is_exact else "about "
     size = f"{header.n_bytes / 2**20:.1f} MiB"
-    print_text(f"data     {about}{header.n_rows} rows, {size}, {header.path}")
+    print_fact("data", f"{about}{header.n_rows} rows, {size}, {header.path}")
     if plan.rehearsal is not None:
         _print_rehearsal(plan.rehearsal)
-    print_text(f"fits     {_fits(plan)}")
-    print_text(f"gates    {'; '.join(plan.gates) or 'none'}")
+    print_fact("fits", _fits(plan))
+    print_fact("gates", "; ".join(plan.gates) or "none")
     _print_estimate(plan)
     for run in plan.earlier:
-        print_text(f"before   {_of_earlier(run)}")
+        print_fact("before", _of_earlier(run))
+    if not any(map(_is_answer, plan.earlier)):
+        print_fact("next", _next(options))
+    costs = plan.estimate.steps
+    rows = [
+        [step.name, step.does, time_of(costs[step.name].seconds), memory_of(costs[step.name].peak_mib)]
+        for step in plan.steps
+    ]
+    print_table("the steps; --json says what each reads and writes", ["step", "does", "time", "memory"], rows)
 
 
 def _fits(plan: Plan) -> str:
@@ -91,28 +89,41 @@ def _fits(plan: Plan) -> str:
     return f"{fits.total}: {', '.join(parts)}"
 
 
+def _next(options: Options) -> str:
+    """Return the command that runs what was planned."""
+    words = [str(options.recipe), *options.overrides]
+    words += [word for root in options.root for word in ("--root", root)]
+    words += ["--runs", options.runs] if options.runs else []
+    return f"engine run {shlex.join(words)}"
+
+
 def _print_estimate(plan: Plan) -> None:
     found = plan.estimate
     if found.seconds is None:
         unknown = ", ".join(found.unmeasured)
-        print_text(f"time     no measure of {unknown}; all else about {time_of(found.known_s)}")
+        print_fact("time", f"no measure of {unknown}; all else about {time_of(found.known_s)}")
     else:
-        peak = "" if found.peak_mib is None else f", and {memory_of(found.peak_mib)} of memory"
-        print_text(f"time     about {time_of(found.seconds)}, {time_of(found.start_s)} of it to start{peak}")
-    if found.peak_mib is not None and found.peak_mib > memory_mib():
-        print_text(
-            f"note     this machine has {memory_of(memory_mib())} of memory: the run is likely to be killed"
-        )
-    print_text(f"basis    {found.basis}")
+        print_fact("time", f"about {time_of(found.seconds)}, {time_of(found.start_s)} of it to start")
+    if found.peak_mib is not None:
+        print_fact("memory", f"about {memory_of(found.peak_mib)}")
+        if found.peak_mib > memory_mib():
+            words = f"this machine has {memory_of(memory_mib())} of memory: the run is likely to be killed"
+            print_fact("note", words)
+    print_fact("basis", found.basis)
     if found.guesses and found.seconds is not None:
-        print_text(f"taken    {'; '.join(found.guesses)}")
+        print_fact("taken", "; ".join(found.guesses))
 
 
 def _print_rehearsal(rows: Rehearsal) -> None:
     sizes = ", ".join(f"{n} {name}" for name, n in rows.sizes.items())
-    print_text(f"checked  {rows.n_rows} rows hold what the schema says: {sizes}")
+    print_fact("checked", f"{rows.n_rows} rows hold what the schema says: {sizes}")
     for note in rows.notes:
-        print_text(f"note     {note}")
+        print_fact("note", note)
+
+
+def _is_answer(run: Earlier) -> bool:
+    """Tell whether an earlier run, of which the next command is told with it, spares a new one."""
+    return run.state == "at work" or (run.same_code is not False and run.same_data is not False)
 
 
 def _of_earlier(run: Earlier) -> str:

@@ -8,6 +8,7 @@ from engine.cli.arguments import Options
 from engine.cli.comparison import labels
 from engine.cli.output import Watcher, print_error, print_json, print_table, print_text
 from engine.cli.plan import memory_of, time_of
+from engine.cli.summary import plural
 from engine.errors import EngineError
 from engine.plan import Plan, load_checked, make_plan
 
@@ -76,7 +77,7 @@ def _print(planned: list[Planned]) -> None:
     known = sum(taken for taken in seconds if taken is not None)
     lacking = sum(taken is None for taken in seconds)
     more = f", and {lacking} of which there is no measure" if lacking else ""
-    fits = sum(plan.n_fits for plan in plans)
-    print_text(f"in all   {len(plans)} runs, {fits} fits, about {time_of(known)} one after another{more}")
+    count = f"{plural(len(plans), 'run')}, {plural(sum(plan.n_fits for plan in plans), 'fit')}"
+    print_text(f"in all   {count}, about {time_of(known)} one after another{more}")
     for basis in dict.fromkeys(plan.estimate.basis for plan in plans):
         print_text(f"basis    {basis}")

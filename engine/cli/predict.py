@@ -1,13 +1,19 @@
-"""`engine predict RUN DATA -o FILE`: batch scoring, streaming, in bounded memory."""
+"""`engine predict RUN DATA [KEY=VALUE …] -o FILE`: batch scoring, streaming, in bounded memory."""
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from pathlib import Path
 
 from engine.cli.arguments import Options, Parser, add_common, add_run, runs_folder
-from engine.cli.output import Watcher, print_json, print_text
-from engine.errors import RecipeError
+from engine.cli.output import Watcher, print_json, print_text, say
+from engine.errors import DataError, Message, RecipeError
 from engine.runs.run import find_run
+
+# What a message of the data room says of a key that mends it, and of its value.
+_CURE = re.compile(r"(data\.(?:delimiter|decimal|encoding|null_values|format))(?:: (\S+))?")
+_WORD = re.compile(r"[A-Za-z0-9-]+")
 
 
 def add_arguments(parser: Parser) -> None:
@@ -16,13 +22,23 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument(
         "data", metavar="DATA", help="a CSV or Parquet file with the schema's feature columns"
     )
+    parser.add_argument(
+        "overrides",
+        nargs="*",
+        metavar="KEY=VALUE",
+        help="how this file is read where it is written otherwise than the training data: data.delimiter, "
+        "data.decimal, data.encoding, data.null_values, data.format; schema.extra=ignore leaves columns out "
+        "that the schema does not name",
+    )
     parser.add_argument("-o", "--output", metavar="FILE", help="where to write: .csv or .parquet")
     add_common(parser)
 
 
 def call(options: Options) -> int:
     """Score the file."""
-    from engine.deploy.batch import predict
+    from engine.data.header import columns_of
+    from engine.data.violation import counted
+    from engine.deploy.batch import predict, reading_for
 
     if options.output is None:
         raise RecipeError.of("-o FILE is needed", file="command line", try_="engine predict RUN DATA -o FILE")
@@ -33,13 +49,49 @@ def call(options: Options) -> int:
     run = find_run(options.run, root=runs_folder(options))
     watcher = Watcher(quiet=options.quiet)
     bundle = run.bundle()
+    reading = reading_for(bundle, options.overrides)
+    n_left_out = 0
     watcher.started("predict")
     try:
-        n_rows = predict(bundle, data=Path(options.data), output=output)
+        n_rows = predict(bundle, data=Path(options.data), output=output, reading=reading)
+        if reading.leaves_out:
+            declared = {column.name for column in bundle.schema.columns}
+            n_left_out = len(set(columns_of(options.data, reading.data)) - declared)
+    except DataError as error:
+        raise DataError([_with_cure(message) for message in error.messages]) from error.__cause__
     finally:
         watcher.close()
+    if n_left_out:
+        say(f"left out: {counted(n_left_out, 'column')} that the schema does not name (schema.extra=ignore)")
     if options.json:
-        print_json({"run": run.id, "rows": n_rows, "path": options.output})
+        print_json({"run": run.id, "rows": n_rows, "path": options.output, "columns_left_out": n_left_out})
     else:
         print_text(f"{n_rows} rows scored by {run.id} → {options.output}")
     return 0
+
+
+def _with_cure(message: Message) -> Message:
+    """Add how a key that a message names is set here, where no recipe can be changed."""
+    told = f"{message.key}: {message.suggestion}" if message.key.startswith("data.") else message.what
+    found = _CURE.search(told)
+    if found is None or message.try_:
+        return message
+    key, value = found.groups()
+    return replace(message, try_=f"engine predict RUN DATA {_as_typed(key, value)}")
+
+
+def _as_typed(key: str, value: str | None) -> str:
+    """Return an override as a shell takes it; a text that is no word stands in quotes for it and for Hydra.
+
+    Examples
+    --------
+    >>> print(_as_typed("data.delimiter", ";"), _as_typed("data.encoding", "cp1252"))
+    'data.delimiter=";"' data.encoding=cp1252
+    """
+    if not value:
+        return f"{key}=VALUE"
+    bare = value.strip("'")
+    if _WORD.fullmatch(bare):
+        return f"{key}={bare}"
+    # A tab is written by its escape, which a shell reads between these quotes alone.
+    return f"{'$' * bare.startswith(chr(92))}'{key}=\"{bare}\"'"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
+from pathlib import Path
+
 from engine.cli.arguments import (
     Options,
     Parser,
@@ -13,6 +16,7 @@ from engine.cli.arguments import (
 )
 from engine.cli.multirun import run_many
 from engine.cli.output import Watcher, print_json
+from engine.cli.stop import STOPPED, resumable
 from engine.cli.summary import print_run, run_to_json
 from engine.errors import GateError, RecipeError
 
@@ -35,7 +39,8 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument(
         "--resume",
         metavar="RUN",
-        help="finish an interrupted run under its own id; NAME@latest: the latest interrupted one",
+        help="finish an interrupted run under its own id and by its own recipe; NAME@latest: the latest "
+        "interrupted one of that name",
     )
     add_runs_folder(parser)
     add_roots(parser)
@@ -62,21 +67,28 @@ def call(options: Options) -> int:
         # What trains is imported once there is something to train.
         from engine.lifecycle import run
 
-        done = run(spec, listener=watcher)
+        with resumable([(Path(spec.runs), spec.name)], roots=options.root):
+            done = run(spec, listener=watcher)
     finally:
         watcher.close()
     return _tell(options, done)
 
 
 def _resume(options: Options, watcher: Watcher) -> int:
-    from engine.lifecycle import resume
+    from engine.again import resume
     from engine.runs.run import find_interrupted
 
+    run = str(options.resume)
     if options.recipe is not None or options.multirun:
-        what = "--resume finishes one run, and takes its recipe from that run"
-        raise RecipeError.of(what, file="command line", try_="engine run --resume RUN")
-    folder = find_interrupted(str(options.resume), root=runs_folder(options))
-    return _tell(options, resume(folder, listener=watcher, roots=options.root))
+        given = [options.recipe or "", *options.overrides, "-m" if options.multirun else ""]
+        words = " ".join(shlex.quote(word) for word in given if word)
+        what = f"--resume finishes one run, and takes its recipe from that run: leave out {words}"
+        raise RecipeError.of(what, file="command line", try_=f"engine run --resume {shlex.quote(run)}")
+    folder = find_interrupted(run, root=runs_folder(options))
+    place = (folder.parent.parent, folder.parent.name)
+    with resumable([place], again=folder, roots=options.root):
+        done = resume(folder, listener=watcher, roots=options.root)
+    return _tell(options, done)
 
 
 def _tell(options: Options, done: object) -> int:
@@ -87,4 +99,6 @@ def _tell(options: Options, done: object) -> int:
         print_json(run_to_json(done))
     else:
         print_run(done)
+    if done.is_stopped:
+        return STOPPED
     return 0 if done.passed else GateError.exit_code

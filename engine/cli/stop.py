@@ -1,6 +1,23 @@
-"""Telling a stop by the user from a fault, also where a library has made another exception of it."""
+"""A stop by the user: told from a fault, also where a library has made another exception of it, and answered."""
 
 from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import ClassVar
+
+from engine.errors import EngineError
+from engine.runs.folder import PARTIAL, RECIPE, is_interrupted
+
+STOPPED = 130
+
+
+class Stopped(EngineError):
+    """The user has stopped a run that is kept as far as it came."""
+
+    exit_code: ClassVar[int] = STOPPED
 
 
 def is_stop(fault: BaseException) -> bool:
@@ -19,3 +36,60 @@ def is_stop(fault: BaseException) -> bool:
         seen.add(id(cause))
         ahead += [cause.__context__, cause.__cause__]
     return False
+
+
+@contextmanager
+def resumable(
+    places: Iterable[tuple[Path, str]],
+    *,
+    again: Path | None = None,
+    roots: Sequence[str] = (),
+    is_multirun: bool = False,
+) -> Iterator[None]:
+    """Say of a stop inside the block which runs it has interrupted, and what finishes them.
+
+    Parameters
+    ----------
+    places
+        The folder of runs and the name under which each run of the block is begun.
+    again
+        The interrupted run that the block goes on with.
+    roots
+        What the command line said that recipes may read from; a resumed run needs it too.
+
+    Raises
+    ------
+    Stopped
+        If it was stopped, and there is something to resume.
+    """
+    known = list(dict.fromkeys(places))
+    before = {folder for root, name in known for folder in _interrupted(root / name)} - {again}
+    try:
+        yield
+    except (Exception, KeyboardInterrupt) as fault:
+        begun = [folder for root, name in known for folder in _interrupted(root / name) if folder not in before]
+        if not begun or not is_stop(fault):
+            raise
+        raise _stopped(begun, roots, is_multirun=is_multirun) from None
+
+
+def _interrupted(parent: Path) -> list[Path]:
+    folders = sorted(parent.glob(f"*{PARTIAL}"))
+    return [folder for folder in folders if (folder / RECIPE).is_file() and is_interrupted(folder)]
+
+
+def _stopped(begun: Sequence[Path], roots: Sequence[str], *, is_multirun: bool) -> Stopped:
+    runs = [folder.name.removesuffix(PARTIAL) for folder in begun]
+    parent, rest = begun[-1].parent, ""
+    if len(runs) == 1:
+        what = f"stopped by the user; run {runs[0]} is kept as far as it came"
+        which = shlex.quote(f"{parent.name}@latest")
+    else:
+        what = f"stopped by the user; {len(runs)} runs are kept as far as they came: {', '.join(runs)}"
+        which = "RUN"
+    if parent.parent.resolve() != Path("runs").resolve():
+        which += f" --runs {shlex.quote(str(parent.parent))}"
+    which += "".join(f" --root {shlex.quote(root)}" for root in roots)
+    if is_multirun:
+        rest = ", then the same command with --skip-finished"
+    return Stopped.of(what, try_=f"engine run --resume {which}{rest}")

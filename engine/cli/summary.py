@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import cast
 
-from engine.cli.output import print_table, print_text
+from engine.cli.output import print_fact, print_table, print_text
+from engine.evaluation.gates import labelled
+from engine.recipe.spec import Value
 from engine.runs.run import Run
 
 Scored = Mapping[str, Mapping[str, float | None]]
@@ -18,14 +20,18 @@ def run_to_json(run: Run) -> dict[str, object]:
 
 
 def print_run(run: Run) -> None:
-    """Print a run's scores, gates and files on stdout."""
+    """Print a run's scores, gates and files on stdout, and whether a baseline is better."""
+    from engine.report import record, scores
+
+    recorded = record.read(run.path)
+    worth = scores.worth(recorded)
     metrics = run.metrics
     test = cast("Scored", metrics["test"])
     validation = cast("Scored", metrics.get("validation") or {})
     baselines = cast("Mapping[str, Mapping[str, Scored]]", metrics.get("baselines") or {})
     rows = [
         [
-            name,
+            labelled(name, worth),
             interval(scored),
             number(validation.get(name, {}).get("value")),
             *(number(parts["test"].get(name, {}).get("value")) for parts in baselines.values()),
@@ -34,27 +40,28 @@ def print_run(run: Run) -> None:
     ]
     columns = ["metric", "test", "validation", *(f"{name} (test)" for name in baselines)]
     print_table(f"{run.name} {run.id}", columns, rows)
-    print_gates(run)
+    if behind := scores.worse(recorded):
+        print_fact("note", behind)
+    print_gates(run, worth)
     threshold = cast("float | None", run.facts.get("threshold"))
     if threshold is not None:
         rule = cast("dict[str, object]", run.read("recipe.json")["task"]).get("threshold")
-        print_text(
-            f"decides  at a probability of {threshold:.4g} (task.threshold: {rule}, on validation rows)"
-        )
+        words = f"at a probability of {threshold:.4g} (task.threshold: {rule}, on validation rows)"
+        print_fact("decides", words)
     folder = _shown(run.path)
-    print_text(f"run      {folder}")
-    print_text(f"report   {folder}/report.html")
+    print_fact("run", folder)
+    print_fact("report", f"{folder}/report.html")
 
 
-def print_gates(run: Run) -> None:
-    """Print the gates, or that there are none."""
+def print_gates(run: Run, worth: Value | None) -> None:
+    """Print the gates, or that there are none; `worth` is the goal's value."""
     gates = cast("list[Mapping[str, object]]", run.gates["gates"])
     if not gates:
         print_text("no gates declared")
         return
     rows = [
         [
-            str(gate["name"]),
+            labelled(str(gate["name"]), worth),
             bound(cast("Mapping[str, float]", gate["bound"])),
             number(cast("float | None", gate["value"])),
             "passed" if gate["passed"] else "missed",
@@ -76,6 +83,17 @@ def interval(scored: Mapping[str, float | None] | None) -> str:
 def number(value: float | None) -> str:
     """Return a number with five significant digits."""
     return "" if value is None else f"{value:.5g}"
+
+
+def plural(n: int, noun: str) -> str:
+    """Return a count with its noun.
+
+    Examples
+    --------
+    >>> plural(1, "run"), plural(20, "run")
+    ('1 run', '20 runs')
+    """
+    return f"{n} {noun}" + ("" if n == 1 else "s")
 
 
 def bound(limits: Mapping[str, float]) -> str:

@@ -17,7 +17,7 @@ def add_arguments(parser: Parser) -> None:
 
 def call(options: Options) -> int:
     """Run again and return 0 if everything is the same, else 1."""
-    from engine.lifecycle import verify
+    from engine.again import verify
 
     run = find_run(options.run, root=runs_folder(options))
     watcher = Watcher(quiet=options.quiet)

@@ -10,7 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from engine.data import hints
+from engine.data.datetimes import parse
 from engine.data.reading import Seen
+from engine.data.rewrite import dates_line, ungrouped_line
 from engine.data.violation import counted, show
 from engine.recipe.spec import ColumnType, Role, Scalar
 
@@ -117,13 +119,17 @@ def _broken(column: Seen) -> Guess | None:
         return None
     numbers = counts["integer"] + counts["dotted" if column.decimal == "." else "commaed"]
     if counts["iso"] + counts["dated"] >= _MOSTLY * n:
-        what = f"dates as {_example(column)}"
-        return _ignored(column, what, look=f"{what} are not read: {_TIME_FORMATS}; rewrite them to use it")
+        what = f"dates as {_example(column, but=_is_moment)}"
+        odd = [value for value, _ in column.values if not _is_moment(value)]
+        line = dates_line(column.name, odd)
+        return _ignored(column, what, look=f"{what} are not read yet: {_TIME_FORMATS}; in polars: {line}")
+    if (grouped := _grouped(column)) is not None:
+        return grouped
     if numbers >= _MOSTLY * n and column.facts.from_text:
         odd = n - numbers
         example = _example(column, but=_is_number)
         what = f"numbers, but {counted(odd, 'row')} such as {example}"
-        return _ignored(column, what, look=f"{what}; mend them, or name them in data.null_values, to use it")
+        return _ignored(column, what, look=f"{what}; {_mend(column)}, to use it")
     if counts["decorated"] >= _MOSTLY * n and column.facts.from_text:
         what = f"numbers written as {_example(column)}"
         return _ignored(column, what, look=f"{what} are not read; {_plain_number(column)}, to use it")
@@ -133,13 +139,32 @@ def _broken(column: Seen) -> Guess | None:
     return None
 
 
+def _grouped(column: Seen) -> Guess | None:
+    """Return a guess for numbers of which some have a thousands separator; the others say what it is."""
+    counts = column.facts.counts
+    for separator, plain, grouped in ((".", "commaed", "grouped_by_dot"), (",", "dotted", "grouped_by_comma")):
+        n = counts["integer"] + counts[plain] + counts[grouped]
+        if counts[grouped] and column.facts.from_text and n >= _MOSTLY * column.n_present:
+            what = f"numbers with a thousands separator, as {_example(column, but=_is_number)}"
+            line = ungrouped_line(column.name, separator=separator)
+            return _ignored(column, what, look=f"{what}, are not read yet; in polars: {line}")
+    return None
+
+
+def _mend(column: Seen) -> str:
+    """Say what to do about the few texts among numbers: what has digits is a value, and no null."""
+    odd = [str(value) for value, _ in column.values if not _is_number(value)]
+    may_be_null = odd and not any(letter.isdigit() for text in odd for letter in text)
+    return "mend them" + (", or name them in data.null_values if they mean a missing value" * bool(may_be_null))
+
+
 def _plain_number(column: Seen) -> str:
     return f"write plain numbers, as 1234{column.decimal}5"
 
 
 def _personal(column: Seen) -> Guess | None:
     counts, n = column.facts.counts, column.n_present
-    if counts["email"] >= _MOSTLY * n:
+    if _is_email(column):
         return _ignored(column, "e-mail addresses: personal data", pii=True)
     if not hints.is_personal(column.name):
         return None
@@ -148,6 +173,15 @@ def _personal(column: Seen) -> Guess | None:
     if column.is_unique and column.sense == "integer" and counts["phone"] >= _MOSTLY * n:
         return _ignored(column, "by its name: personal data", pii=True)
     return None
+
+
+def leads_to_a_person(column: Seen) -> bool:
+    """Tell whether a column's values look personal, so that none of them is shown."""
+    return _is_email(column) or hints.is_personal(column.name)
+
+
+def _is_email(column: Seen) -> bool:
+    return 0 < column.n_present * _MOSTLY <= column.facts.counts["email"]
 
 
 def _identity(column: Seen) -> Guess | None:
@@ -286,9 +320,13 @@ def _is_number(value: object) -> bool:
     return True
 
 
+def _is_moment(value: object) -> bool:
+    return parse(str(value).strip()) is not None
+
+
 def _example(column: Seen, *, but: object = None) -> str:
-    """Return one of a column's values, as a message shows it."""
-    for value, _ in column.values:
+    """Return one of a column's values, as a message shows it; none of what leads to a person."""
+    for value, _ in () if leads_to_a_person(column) else column.values:
         if not (callable(but) and but(value)):
             return f"'{show(value)}'"
     return "some"
@@ -304,7 +342,8 @@ def _seen(column: Seen, guess: Guess) -> Iterator[str]:
     elif column.sense == "datetime" and column.facts.moments:
         yield " to ".join(str(moment).removesuffix(" 00:00:00") for moment in column.facts.moments)
     else:
-        shown = "" if guess.pii or guess.sensitive else _most_frequent(column)
+        is_private = guess.pii or guess.sensitive or leads_to_a_person(column)
+        shown = "" if is_private else _most_frequent(column)
         # Why a text is left out tells how many values it has.
         told = guess.role == "ignore" and guess.type != "datetime"
         if shown or not told:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from engine.data import hints
-from engine.data.infer import Guess, as_categories, span
+from engine.data.infer import Guess, as_categories, leads_to_a_person, span
 from engine.data.reading import Seen
 from engine.data.violation import counted, show
 from engine.errors import DataError, RecipeError, nearest
@@ -111,14 +111,17 @@ def _refuse_hopeless(column: Seen, *, shown: str) -> None:
         kind = f"{counted(infinite, 'infinite value')}" if infinite else f"the type {column.facts.dtype}"
         what = f"the target has {kind}, which can't be predicted"
     elif column.n_distinct == 1:
-        only = show(column.values[0][0]) if column.values else ""
-        what = (
-            f"the target has one value ('{only}') in all {counted(column.n_present, 'row')}: nothing to learn"
-        )
+        only = f" ('{value}')" if (value := _example(column)) else ""
+        what = f"the target has one value{only} in all {counted(column.n_present, 'row')}: nothing to learn"
     elif column.sense == "datetime":
         what = "the target holds dates, and a prediction is a class or a number; write days instead"
     if what:
         raise DataError.of(what, key=column.name, file=shown)
+
+
+def _example(column: Seen) -> str:
+    """Return the most frequent value, or nothing of a column whose values look personal."""
+    return "" if leads_to_a_person(column) or not column.values else show(column.values[0][0])
 
 
 def _why(column: Seen, *, few: bool) -> str:
@@ -155,7 +158,7 @@ def _classification(column: Seen, why: str, *, shown: str) -> Objective:
         raise RecipeError.of(what, key="--task", file="command line", suggestion="regression")
     too_many = n_classes > _MAX_CLASSES or not column.values
     if too_many or (n_classes > _MAX_NUMBER_CLASSES and n_classes > _MOST_OWN * column.n_present):
-        example = show(column.values[0][0]) if column.values else ""
+        example = _example(column)
         what = f"the target has {n_classes} different values in {counted(column.n_present, 'row')}"
         more = f", such as '{example}'" if example else ""
         raise DataError.of(f"{what}{more}: neither classes nor numbers", key=column.name, file=shown)
@@ -165,8 +168,9 @@ def _classification(column: Seen, why: str, *, shown: str) -> Objective:
     rare = [f"'{show(value)}'" for value, n in classes if n == 1]
     if rare:
         more = f" and {len(rare) - 3} more" if len(rare) > 3 else ""  # noqa: PLR2004 (three shown)
+        named = "" if leads_to_a_person(column) else f" ({', '.join(rare[:3])}{more})"
         what = (
-            f"{counted(len(rare), 'class')} of one row ({', '.join(rare[:3])}{more}): one row can't be in "
+            f"{counted(len(rare), 'class')} of one row{named}: one row can't be in "
             "training and in the test; join such classes in the data, or leave their rows out"
         ).replace("classs", "classes")
         raise DataError.of(what, key=column.name, file=shown)

@@ -31,6 +31,9 @@ Format = Literal["csv", "parquet"]
 _PARQUET_SUFFIXES = frozenset({".parquet", ".pq"})
 _PARQUET_MAGIC = b"PAR1"
 _BATCH_BLOCK_BYTES = 4 * 2**20
+# How columns that the schema does not name are left out, once a run has made the schema final.
+_IN_SCORING = "a finished run can't be changed; schema.extra=ignore leaves such columns out of this scoring"
+_IN_FRAME = "a finished run can't be changed; leave it out of the frame"
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +190,7 @@ def conform(frame: pl.DataFrame, *, schema: Schema, file: str = "") -> pl.DataFr
         If columns are missing or extra, or values break the contract.
     """
     required = {column.name for column in schema.features}
-    check_columns(frame.columns, schema=schema, required=required, file=file)
+    check_columns(frame.columns, schema=schema, required=required, file=file, cure=_IN_FRAME)
     wanted = schema.only(["feature", "id"]).columns
     present = tuple(column for column in wanted if column.name in frame.columns)
     held = hold(frame, present, decimal=None)
@@ -209,10 +212,30 @@ def find(data: DataSpec) -> tuple[Path, str]:
         raise DataError.of(f"'{shown}' is a folder, not a file", key="data.path")
     if not path.is_file():
         names = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
-        near = nearest(path.name, names) if data.reference is None else ""
+        near = nearest_file(path.name, names) if data.reference is None else ""
         suggestion = os.path.join(os.path.dirname(shown), near) if near else ""
         raise DataError.of(f"there is no file '{shown}'", key="data.path", suggestion=suggestion)
     return path, shown
+
+
+def nearest_file(name: str, names: Iterable[str]) -> str:
+    """Return the file whose name was most likely meant: its stem is near, whatever the suffix; or nothing.
+
+    Examples
+    --------
+    >>> nearest_file("nope.csv", ["new_ok.csv"]), nearest_file("laons.csv", ["loans.parquet", "loans.csv"])
+    ('', 'loans.csv')
+    """
+    wanted = Path(name)
+    files = [Path(other) for other in sorted(names)]
+    # A recipe is called as its table is, and is none.
+    tables = [file for file in files if file.suffix.lower() not in {".yaml", ".yml"}]
+    alike = [file for file in tables if file.suffix == wanted.suffix]
+    for among in (alike, tables):
+        stems = {file.stem: file.name for file in among}
+        if near := nearest(wanted.stem, stems):
+            return stems[near]
+    return ""
 
 
 def format_of(path: Path, data: DataSpec) -> Format:
@@ -270,7 +293,7 @@ def _csv_parts(
 ) -> Iterator[Held]:
     with path.open("rb") as file:
         text = delimited.open_text(file, data, shown=shown, block_bytes=_BATCH_BLOCK_BYTES)
-        check_columns(text.columns, schema=schema, required=required, file=shown)
+        check_columns(text.columns, schema=schema, required=required, file=shown, cure=_IN_SCORING)
         present = _present(wanted, text.columns)
         yield _empty(present)
         yield from typed_blocks(text, present, data)
@@ -285,7 +308,7 @@ def _parquet_parts(
     n_rows: int,
 ) -> Iterator[Held]:
     names = parquet.columns(path, shown=shown)
-    check_columns(names, schema=schema, required=required, file=shown)
+    check_columns(names, schema=schema, required=required, file=shown, cure=_IN_SCORING)
     present = _present(wanted, names)
     yield _empty(present)
     for frame in parquet.frames(path, [column.name for column in present], n_rows=n_rows, shown=shown):

@@ -143,7 +143,10 @@ def _structure_mistakes(spec: Spec) -> Iterator[Message]:
     for role in ("time", "group"):
         if cut.kind == role and role not in declared:
             what = f"a {role} split needs a column with role: {role}, and none is declared"
-            yield Message(what, "split.kind", allowed=_candidates(spec.schema_.columns, role))
+            allowed = _candidates(spec.schema_.columns, role)
+            column = next((name for name in allowed if name != spec.schema_.target), "NAME")
+            cure = f"schema.columns.{column}.role: {role}, or another split in defaults"
+            yield Message(what, "split.kind", allowed=allowed, try_=cure)
     if cut.ignore_structure:
         return
     if cut.kind in {"random", "stratified"}:

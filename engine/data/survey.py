@@ -33,6 +33,10 @@ MAX_KEPT = 20_000
 _INTEGER = "^[+-]?(?:0|[1-9][0-9]*)$"
 _ZERO_LED = "^[+-]?0[0-9]+$"
 _THOUSANDS = "^[+-]?[1-9][0-9]{0,2}(?:,[0-9]{3})+$"
+_GROUPED = {
+    "grouped_by_dot": r"^[+-]?[1-9][0-9]{0,2}(?:\.[0-9]{3})+(?:,[0-9]+)?$",
+    "grouped_by_comma": r"^[+-]?[1-9][0-9]{0,2}(?:,[0-9]{3})+(?:\.[0-9]+)?$",
+}
 _DECORATED = r"^[+-]?\s*[$€£¥]?\s*[+-]?[0-9][0-9.,' ]*\s*(?:%|[$€£¥]|[A-Z]{3})?$"
 _DATED = (
     r"^(?:[0-9]{1,4}[./-][0-9]{1,2}[./-][0-9]{2,4}"
@@ -47,7 +51,7 @@ _EMAIL = r"^[^@\s]+@[^@\s]+\.[A-Za-z]{2,}$"
 _PHONE = r"^\+?[0-9][0-9 ()/.-]{6,18}[0-9]$"
 _COUNTED = (
     *("integer", "beyond", "zero_led", "dotted", "commaed", "thousands", "boolean", "iso", "dated"),
-    *("decorated", "email", "phone", "edged"),
+    *("decorated", "email", "phone", "edged", *_GROUPED),
 )
 
 
@@ -67,7 +71,8 @@ class Facts:
         Rows with any other value.
     counts
         Of `n_present`: how many are written as an integer, …, have blanks at an edge. A number with a
-        fraction or an exponent is `dotted` or `commaed`; `beyond` are integers of more than 64 bits.
+        fraction or an exponent is `dotted` or `commaed`; `beyond` are integers of more than 64 bits;
+        `grouped_by_dot` and `grouped_by_comma` have a thousands separator, which no number that is read has.
     values
         Distinct values with their rows, the most frequent first; empty where there are more than `MAX_KEPT`.
     dot, comma
@@ -276,6 +281,7 @@ class _Tally:
             "dotted": pl.col(".").is_not_null() & ~whole & ~zero_led,
             "commaed": pl.col(",").is_not_null() & ~whole & ~zero_led,
             "thousands": text.str.contains(_THOUSANDS),
+            **{name: text.str.contains(pattern) for name, pattern in _GROUPED.items()},
             "boolean": text.str.to_lowercase().is_in(["true", "false"]),
             "iso": pl.col("moment").is_not_null(),
             "dated": text.str.contains(_DATED),

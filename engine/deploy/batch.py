@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -14,6 +15,7 @@ import polars as pl
 from engine.data.source import batches
 from engine.durable import writing_path
 from engine.errors import DataError, RecipeError, nearest
+from engine.recipe.rereading import Rereading, reread
 from engine.runs.bundle import Bundle
 
 BATCH_ROWS = 32_768
@@ -23,7 +25,13 @@ _Write = Callable[[pl.DataFrame], None]
 
 
 def predict(
-    bundle: Bundle, data: Path, output: Path, *, workers: int | None = None, progress: Progress | None = None
+    bundle: Bundle,
+    data: Path,
+    output: Path,
+    *,
+    reading: Rereading | None = None,
+    workers: int | None = None,
+    progress: Progress | None = None,
 ) -> int:
     """Score the rows of `data` and write their ids and predictions to `output`, in the same order.
 
@@ -32,10 +40,12 @@ def predict(
     bundle
         Any verified bundle; whether its gates were met is not asked.
     data
-        CSV or Parquet, by its suffix, else by its first bytes; read as the training data was.
+        CSV or Parquet, by its suffix, else by its first bytes.
     output
         `.csv` or `.parquet`; written whole or not at all, over a file that is there already. Of a link, what
         it points to is written.
+    reading
+        How `data` is read; None: as the training data was.
     workers
         Batches scored at once, by a thread each; None: as many as this process may use cores.
     progress
@@ -61,7 +71,7 @@ def predict(
     n_cores = len(os.sched_getaffinity(0)) if workers is None else workers
     n_done = 0
     with writing_path(target) as aside, opened(aside) as write:
-        for scored in _scored(bundle, data, n_workers=n_cores):
+        for scored in _scored(bundle, data, reading or reading_for(bundle), n_workers=n_cores):
             write(scored)
             n_done += scored.height
             if progress is not None:
@@ -69,7 +79,18 @@ def predict(
     return n_done
 
 
-def _scored(bundle: Bundle, data: Path, *, n_workers: int) -> Iterator[pl.DataFrame]:
+def reading_for(bundle: Bundle, overrides: Sequence[str] = ()) -> Rereading:
+    """Return how rows are read as the training data was, but for its format, and what overrides say otherwise.
+
+    Raises
+    ------
+    RecipeError
+        If an override sets anything but how rows are read.
+    """
+    return reread(bundle.data.model_copy(update={"format": "auto"}), overrides)
+
+
+def _scored(bundle: Bundle, data: Path, reading: Rereading, *, n_workers: int) -> Iterator[pl.DataFrame]:
     """Yield scored batches in the file's order, a bounded number of them at work at once."""
     ids = {column.name for column in bundle.schema.ids}
 
@@ -77,11 +98,13 @@ def _scored(bundle: Bundle, data: Path, *, n_workers: int) -> Iterator[pl.DataFr
         kept = [series for series in frame.iter_columns() if series.name in ids]
         return pl.DataFrame([*kept, *bundle.to_frame(bundle.score(frame)).iter_columns()])
 
-    source = bundle.data.model_copy(update={"format": "auto"})
+    schema = bundle.schema
+    if reading.leaves_out is not None:
+        schema = replace(schema, extra="ignore" if reading.leaves_out else "error")
     at_work: deque[Future[pl.DataFrame]] = deque()
     with ThreadPoolExecutor(n_workers) as pool:
         try:
-            for frame in batches(data, schema=bundle.schema, data=source, n_rows=BATCH_ROWS):
+            for frame in batches(data, schema=schema, data=reading.data, n_rows=BATCH_ROWS):
                 at_work.append(pool.submit(score, frame))
                 if len(at_work) > n_workers:
                     yield at_work.popleft().result()

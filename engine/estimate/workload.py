@@ -19,6 +19,7 @@ from engine.names import FAMILIES
 from engine.recipe.load import load_model
 from engine.recipe.spec import Spec
 from engine.runs.steps import TIMED
+from engine.tuning.size import n_searched
 
 # What one step grows with: a unit's name, and how many of them.
 Drivers = Mapping[str, float]
@@ -87,6 +88,8 @@ class Workload:
         Columns of the family's matrix; `n_linear` those of the linear baseline's.
     n_outputs
         Numbers that a row is answered with.
+    n_searched
+        Fits of a search, each taken for one of the params as they stand.
     growth
         Of the fit on the training rows, and of one fold's; None for a family that was never measured.
     """
@@ -105,6 +108,7 @@ class Workload:
     n_scored: float
     n_resamples: int
     n_timed: int
+    n_searched: int
     has_baselines: bool
     has_pictures: bool
     threads: int
@@ -112,12 +116,14 @@ class Workload:
 
     def steps(self) -> tuple[str, ...]:
         """Return the names of the run's steps, in order, as `facts.json` has them."""
+        tune = ("tune",) if self.n_searched else ()
         between = [("cross-validate", self.rows.n_folds > 0), ("baselines", self.has_baselines)]
         return (
             *(
                 "read and check",
                 "split",
                 "profile",
+                *tune,
                 f"fit {self.family}",
                 "write the graph",
                 TIMED,
@@ -155,6 +161,8 @@ def workload(spec: Spec, schema: Schema, size: Size, *, assumed: Assumed, cores:
             )
         ]
     ]
+    if spec.tune.kind != "none":
+        guesses.append(f"every trial as {spec.model.family} with the params as they stand")
     if fits[0] is not None and fits[0].limit is not None:
         guesses.append(f"about {fits[0].rounds:.0f} of at most {fits[0].limit} rounds until validation stops")
     return Workload(
@@ -172,6 +180,7 @@ def workload(spec: Spec, schema: Schema, size: Size, *, assumed: Assumed, cores:
         n_scored=min(rows.train, spec.evaluation.train_rows) + rows.validation + rows.test,
         n_resamples=spec.evaluation.bootstrap,
         n_timed=spec.evaluation.latency_rows,
+        n_searched=n_searched(spec, n_folds=rows.n_folds),
         has_baselines=spec.evaluation.baselines,
         has_pictures=spec.evaluation.pictures,
         threads=min(spec.compute.threads or cores, cores),
@@ -266,6 +275,14 @@ def drivers(work: Workload) -> dict[str, tuple[str, Drivers]]:
         return {step: found[step] for step in ("start", *work.steps()) if step in found}
     fit = _of_fit(work, work.growth, rows.train, rows.validation)
     found[f"fit {family}"] = (f"fit {family}", {"start": 1, **fit})
+    if work.n_searched:
+        one = fit
+        if work.fold_growth is not None:
+            one = _of_fit(work, work.fold_growth, rows.fold_train, rows.fold_validation)
+        found["tune"] = (
+            f"fit {family}",
+            {"start": 1, **{name: n * work.n_searched for name, n in one.items()}},
+        )
     found["write the graph"] = (f"write the graph {family}", _of_graph(work))
     found[TIMED] = (
         f"{TIMED} {family}",
@@ -382,4 +399,4 @@ def memory(work: Workload) -> dict[str, tuple[str, Drivers]]:
 
 def _law_of(step: str) -> str:
     """Return the law of a step; folds are fits like another."""
-    return "fit" if step.startswith("fit ") or step == "cross-validate" else step
+    return "fit" if step.startswith("fit ") or step in ("cross-validate", "tune") else step

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from engine.errors import Message, nearest
 from engine.evaluation.fairness import MEASURES
 from engine.evaluation.score import finite
-from engine.recipe.spec import Gate, Spec
-from engine.tasks.confusion import F1
+from engine.recipe.spec import Gate, Spec, Value
+from engine.tasks.confusion import F1, PER_CASES
 
 BUNDLE_MEANINGS = {
     "latency_p50_ms": "milliseconds that half of the rows take at most, one by one",
@@ -73,6 +73,19 @@ def gate_name(metric: str, by: Sequence[str]) -> str:
     'demographic_parity_ratio by sex'
     """
     return f"{metric} by {', '.join(by)}" if by else metric
+
+
+def labelled(name: str, value: Value | None) -> str:
+    """Return the name of a metric or a gate for people: money with what it is counted in.
+
+    Examples
+    --------
+    >>> labelled("profit", Value(true_positive=50.0, currency="EUR")), labelled("f1", None)
+    ('profit (EUR per 1,000 cases)', 'f1')
+    """
+    if name != PROFIT or value is None:
+        return name
+    return f"{name} ({value.currency} per {PER_CASES:,} cases)"
 
 
 def judge(gates: Mapping[str, Gate] | None, *, measured: Mapping[str, float]) -> Verdict:

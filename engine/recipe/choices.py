@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from engine.errors import Message, nearest
 from engine.recipe import text
+from engine.recipe.find import groups as options_in
+from engine.recipe.find import shipped
 from engine.recipe.mistakes import model_keys
 from engine.recipe.overrides import Choice
 from engine.recipe.places import COMMAND_LINE, Place
 from engine.recipe.spec import Spec
-from engine.recipe.text import Plain
+from engine.recipe.text import KeyPath, Plain
 
-# What belongs to a family and means nothing to another one.
-_FAMILY_KEYS = ("params", "space", "estimator")
+# The keys that say which option of its group a section is.
+_NAMING = frozenset({"kind", "family", "device", "depth"})
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A recipe's body without the keys that belong to another option, their paths, and a note on each group."""
+
+    body: dict[str, Plain]
+    paths: frozenset[KeyPath]
+    notes: tuple[str, ...]
 
 
 class Repository(Protocol):
@@ -62,29 +75,53 @@ def check_choices(
     return sound, mistakes
 
 
-def drop_old_family(
-    body: dict[str, Plain], choices: Mapping[str, str], given: Sequence[Choice], *, closed: bool
-) -> tuple[dict[str, Plain], tuple[str, ...]]:
-    """Leave out what the recipe says about a family that the command line replaces.
+def leave_out_old(
+    body: Mapping[str, Plain], given: Mapping[str, str], before: Mapping[str, str], folders: Sequence[Path]
+) -> LeftOut:
+    """Leave out the recipe's keys that would make another option of the one that the command line chooses.
 
-    A closed recipe (one that was composed before) holds whole groups in its body, so the whole group goes.
+    Those are the keys in which this option differs from one of the engine's own, such as `kind`, `device` or
+    `params`; what all of them say alike, such as `split.test`, stays as the recipe has it. Where nothing else
+    was chosen before, the recipe's section is about this very option and stays whole.
+
+    Parameters
+    ----------
+    given
+        The option that the command line chooses for each group.
+    before
+        What the recipe or the base chose; empty for a recipe that was composed before, which does not say it.
+    folders
+        Where options are looked up, the first that has one wins.
     """
-    body, notes = dict(body), []
-    for choice in given:
-        section = body.get(choice.group)
-        if not isinstance(section, dict) or choices.get(choice.group) == choice.option:
+    kept, paths, notes = dict(body), set(), []
+    ours = [folder for folder in folders if folder.is_relative_to(shipped("conf").resolve())]
+    for group, option in given.items():
+        section = body.get(group)
+        if not isinstance(section, dict):
             continue
-        if closed:
-            del body[choice.group]
-        elif choice.group == "model":
-            dropped = [key for key in _FAMILY_KEYS if key in section]
-            body["model"] = {key: value for key, value in section.items() if key not in dropped}
-            if dropped:
-                names = ", ".join(f"model.{key}" for key in dropped)
-                notes.append(
-                    f"model={choice.option}: the recipe's {names} belong to the old family, left out"
-                )
-    return body, tuple(notes)
+        own = _keys_of(folders, group, option)
+        is_another = any(name in section and section[name] != own.get(name) for name in _NAMING & own.keys())
+        if before.get(group) == option and not is_another:
+            continue
+        others = [_keys_of(ours, group, other) for other in options_in(ours).get(group, ())]
+        varied = [key for key, value in section.items() if key not in own or value != own[key]]
+        old = [key for key in varied if any(_differ(key, own, other) for other in others)]
+        kept[group] = {key: value for key, value in section.items() if key not in old}
+        paths |= {(group, key) for key in old}
+        if old:
+            names = ", ".join(f"{group}.{key}" for key in old)
+            notes.append(f"{group}={option}: left out of the recipe, as of another option: {names}")
+    return LeftOut(kept, frozenset(paths), tuple(notes))
+
+
+def _keys_of(folders: Sequence[Path], group: str, option: str) -> dict[str, Plain]:
+    files = (folder / group / f"{option}.yaml" for folder in folders)
+    file = next((file for file in files if file.is_file()), None)
+    return {} if file is None else text.read(file).mapping()
+
+
+def _differ(key: str, own: Mapping[str, Plain], other: Mapping[str, Plain]) -> bool:
+    return (key in own, own.get(key)) != (key in other, other.get(key))
 
 
 def places_of_choices(

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, cast
 
 from engine.errors import Message, RecipeError
 from engine.recipe import text
-from engine.recipe.choices import check_choices, drop_old_family, known_groups, places_of_choices
-from engine.recipe.defaults import base_groups, defaults_list, explain_cycle, read_choices
+from engine.recipe.choices import check_choices, known_groups, leave_out_old, places_of_choices
+from engine.recipe.defaults import chosen_by_base, defaults_list, explain_cycle, read_choices
 from engine.recipe.expected import clashes
 from engine.recipe.find import conf_folders, find_base, find_recipe, shipped
 from engine.recipe.links import refuse_linked_folders
@@ -89,15 +89,19 @@ def compose(recipe: str | Path, overrides: Sequence[str] = (), *, current: int =
             body.pop("defaults", None), document, groups=known_groups(repository)
         )
         mistakes += wrong
-        body, notes = drop_old_family(body, choices, given.choices, closed=closed)
+        based = {} if closed else chosen_by_base(folders)
+        before = {**based, **choices}
         choices |= {choice.group: choice.option for choice in given.choices}
         chosen_at = places_of_choices(choices, given.choices, document)
         choices, wrong = check_choices(choices, chosen_at, known_groups(repository))
         mistakes += wrong
-        based = frozenset() if closed else base_groups(folders)
-        CheckedSource.primary = {"defaults": defaults_list(choices, based, closed=closed), **body}
+        asked = {choice.group: choices[choice.group] for choice in given.choices if choice.group in choices}
+        left = leave_out_old(body, asked, before, folders)
+        CheckedSource.primary = {"defaults": defaults_list(choices, based, closed=closed), **left.body}
         config, given, wrong = _compose(PRIMARY, given, loader)
         mistakes += wrong
+        kept = {path: line for path, line in document.lines.items() if path[:2] not in left.paths}
+        document = replace(document, lines=kept)
         places = Places(_layers(given, document, CheckedSource.documents, choices), chosen_at)
         composed = CheckedSource.veil.reveal(cast("dict[str, Plain]", OmegaConf.to_container(config)))
         resolved = resolve(composed, places)
@@ -114,7 +118,7 @@ def compose(recipe: str | Path, overrides: Sequence[str] = (), *, current: int =
         resolved.from_environment,
         choices,
         places,
-        notes,
+        left.notes,
         tuple(mistakes),
         resolved.unknown | {places.path_of(message.key) for message in clashing},
         resolved.referring,

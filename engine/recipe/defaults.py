@@ -101,8 +101,8 @@ def _entry(entry: Plain) -> tuple[str, str | None]:
 def defaults_list(choices: Mapping[str, str], based: Collection[str], *, closed: bool) -> list[Plain]:
     """Return the list in Hydra's words; `based` are the groups that the base chooses already."""
     if closed:
-        only: list[Plain] = ["_self_"]
-        return only + [{group: option} for group, option in choices.items()]
+        options: list[Plain] = [{group: option} for group, option in choices.items()]
+        return [*options, "_self_"]
     added: list[Plain] = [{group: option} for group, option in choices.items() if group not in based]
     chosen: list[Plain] = [
         {f"{_OVERRIDE}{group}": option} for group, option in choices.items() if group in based
@@ -111,15 +111,15 @@ def defaults_list(choices: Mapping[str, str], based: Collection[str], *, closed:
     return ["base", *added, "_self_", *chosen]
 
 
-def base_groups(folders: Sequence[Path]) -> frozenset[str]:
-    """Return the groups for which the base chooses an option.
+def chosen_by_base(folders: Sequence[Path]) -> dict[str, str]:
+    """Return the option that the base chooses for each group.
 
     Raises
     ------
     RecipeError
         If the base is no YAML mapping.
     """
-    return frozenset(base_choices(text.read(find_base(folders)).mapping()))
+    return base_choices(text.read(find_base(folders)).mapping())
 
 
 def base_choices(base: Mapping[str, Plain]) -> dict[str, str]:

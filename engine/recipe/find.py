@@ -84,17 +84,23 @@ def _not_found(given: Path) -> RecipeError:
         return _folder(given)
     if given.is_file():
         return RecipeError.of(f"{given} is not a recipe: a recipe is a file that ends in .yaml", try_=init)
-    is_path = _is_yaml(given)
-    near = [given.parent] if is_path else [Path("recipes"), shipped("recipes")]
-    files = [file for folder in near if folder.is_dir() for file in folder.iterdir() if _is_yaml(file)]
-    names = sorted({file.name if is_path else file.stem for file in files})
-    suggestion = nearest(given.name, names)
-    if suggestion:
-        suggestion = str(given.with_name(suggestion)) if is_path else suggestion
-        return RecipeError.of(f"no recipe at '{given}'", suggestion=suggestion)
-    return RecipeError.of(
-        f"no recipe at '{given}'", allowed=names, try_="engine init DATA --target COLUMN writes one"
-    )
+    beside = _recipes_in(given.parent)
+    if _is_yaml(given):
+        names, own = {file.name: str(given.with_name(file.name)) for file in beside}, []
+    else:
+        own = [file.stem for file in _recipes_in(shipped("recipes"))]
+        names = {name: name for name in (*own, *(file.stem for file in _recipes_in(Path("recipes"))))}
+    # A recipe beside the user is meant rather than one of ours that is called the same.
+    words = names | {file.stem: str(file) for file in beside if own}
+    what, near = f"no recipe at '{given}'", nearest(given.name, words)
+    if near:
+        return RecipeError.of(what, suggestion=words[near])
+    what += f" (the engine's own: {', '.join(own)})" if own else ""
+    return RecipeError.of(what, allowed=sorted(names), try_="engine init DATA --target COLUMN writes one")
+
+
+def _recipes_in(folder: Path) -> list[Path]:
+    return sorted(filter(_is_yaml, folder.iterdir())) if folder.is_dir() else []
 
 
 def _folder(given: Path) -> RecipeError:

@@ -138,6 +138,8 @@ def _value(key: Key, known: Known, *, partial: bool) -> Node:
         inner = {"type": "object", "additionalProperties": entry}
     else:
         inner = _section(key.below, known, partial=partial)
+    if "items" in key.node:
+        inner["items"] = key.node["items"]
     types = key.node["type"]
     # A pattern is asked of texts alone: a section may be `${…}` without an `anyOf` that hides its mistakes.
     inner["type"] = [*(types if isinstance(types, list) else [types]), "string"]

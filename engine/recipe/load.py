@@ -8,10 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from engine.errors import Message, RecipeError
-from engine.recipe.compose import Composition, compose
+from engine.recipe.compose import Composition
 from engine.recipe.draft import Draft, draft
 from engine.recipe.find import shipped
 from engine.recipe.roots import check_data, check_runs, find_roots, located
+from engine.recipe.searched import compose_searched
 from engine.recipe.spec import ModelSpec, Spec
 from engine.recipe.text import read
 
@@ -24,7 +25,7 @@ def load_spec(recipe: str | Path, overrides: Sequence[str] = (), *, roots: Seque
     RecipeError
         With every mistake found, each at its place.
     """
-    return to_spec(compose(recipe, overrides), roots=roots)
+    return to_spec(compose_searched(recipe, overrides), roots=roots)
 
 
 def to_spec(composition: Composition, *, roots: Sequence[str | Path] = ()) -> Spec:

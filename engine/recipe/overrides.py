@@ -93,7 +93,7 @@ def read_overrides(given: Sequence[str], loader: ConfigLoader) -> tuple[Override
     lines, mistakes = _lines(given, loader)
     for line in lines:
         key, override = line.dotted(), line.override
-        if (wrong := _mistake(line, is_choice=_is_choice(override, loader))) is not None:
+        if (wrong := mistake(line, is_choice=_is_choice(override, loader))) is not None:
             mistakes.append(wrong)
         elif line.quoted:
             settings.append(Setting(line.quoted, cast("Plain", override.value()), bool(override.is_delete())))
@@ -140,7 +140,7 @@ def is_open(path: KeyPath) -> bool:
     return ".".join(path).startswith(_OPEN)
 
 
-def _mistake(line: Line, *, is_choice: bool) -> Message | None:
+def mistake(line: Line, *, is_choice: bool) -> Message | None:
     """Say what is wrong with an override that can be read."""
     key, override = line.dotted(), line.override
     # A sweep has no value that could be read as one.
@@ -192,8 +192,8 @@ def _option(override: Override) -> str:
     return value if isinstance(value, str) else str(override.get_value_string())
 
 
-def parse(given: Sequence[str], loader: ConfigLoader) -> list[Line]:
-    """Read every override, or say of every one that can't be read why.
+def parse(given: Sequence[str], loader: ConfigLoader | None) -> list[Line]:
+    """Read every override, or say of every one that can't be read why; a loader tells options from values.
 
     Raises
     ------
@@ -207,7 +207,7 @@ def parse(given: Sequence[str], loader: ConfigLoader) -> list[Line]:
     return lines
 
 
-def read_lines(given: Sequence[str], loader: ConfigLoader) -> tuple[list[Line], list[Unreadable]]:
+def read_lines(given: Sequence[str], loader: ConfigLoader | None) -> tuple[list[Line], list[Unreadable]]:
     """Read every override that can be read, and explain the others."""
     from hydra.core.override_parser.overrides_parser import OverridesParser
     from hydra.errors import HydraException

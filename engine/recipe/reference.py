@@ -25,7 +25,11 @@ from engine.recipe.version import CURRENT
 from engine.recipe.version import KEY as VERSION
 
 ASKED_FOR = "???"
-PLACEHOLDERS: Mapping[KeyPath, str] = {("schema", "columns"): "<name>", ("goal", "gates"): "<metric>"}
+PLACEHOLDERS: Mapping[KeyPath, str] = {
+    ("schema", "columns"): "<name>",
+    ("goal", "gates"): "<metric>",
+    ("tune", "models"): "<option>",
+}
 _NOTES = frozenset({"title", "description", "examples", "default"})
 
 
@@ -214,7 +218,10 @@ class _Reader:
         if "const" in node:
             node = {"enum": [node["const"]]}
         if below:
-            node = {"type": ["object", "null"] if may_be_null else "object"}
+            listed = next((kind for kind in kinds if kind.get("type") == "array"), None)
+            others = [*(["array"] if listed else []), *(["null"] if may_be_null else [])]
+            node = {"type": ["object", *others] if others else "object"}
+            node |= {"items": listed["items"]} if listed else {}
         names = self._names(path)
         by_option, has_default, default = self.options.find(path)
         if not has_default and "default" in described:

@@ -238,10 +238,14 @@ class ModelSpec(_Strict):
         description="for the family sklearn alone: the class of scikit-learn, by its name",
         examples=["ExtraTreesClassifier"],
     )
+    # An option file of the user's own may say neither: the library's defaults are a whole model.
     params: dict[str, Scalar | tuple[Scalar, ...] | dict[str, Scalar] | None] = Field(
-        description="the family's own parameters, by the names of its library", examples=[{"num_leaves": 63}]
+        {},
+        description="the family's own parameters, by the names of its library",
+        examples=[{"num_leaves": 63}],
     )
     space: dict[str, str] = Field(
+        {},
         description="what tuning may try for each parameter, as sweeps of Hydra's grammar",
         examples=[{"learning_rate": "tag(log, interval(0.01, 0.3))"}],
     )
@@ -279,8 +283,9 @@ class TuneSpec(_Strict):
         description="fits of each finalist with other seeds; the best mean wins; 0: the best trial",
         examples=[4],
     )
-    models: dict[str, ModelSpec] = Field(
-        description="families to search among, by name; none: only the one of model", examples=[{}]
+    models: dict[str, ModelSpec] | tuple[str, ...] = Field(
+        description="the options of model to search among; none: only the one that is chosen",
+        examples=[["lightgbm", "xgboost"]],
     )
     space: dict[str, str] | None = Field(
         description="what is searched, in the place of the models' own space: sweeps in Hydra's grammar",

@@ -120,7 +120,8 @@ def _metrics(record: Record) -> str:
         scores.confidence(record).capitalize(),
         *(f"{title(k)} baseline" for k in kinds),
     )
-    return "## Metrics on the test rows\n\n" + _table(header, body)
+    told = scores.worse(record)
+    return "\n\n".join(["## Metrics on the test rows", _table(header, body), *([prose(told)] if told else [])])
 
 
 def _gates(record: Record) -> str:

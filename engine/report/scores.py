@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import cast
+from typing import Literal, cast
 
 from engine.names import TASKS
 from engine.recipe.spec import Value
@@ -15,6 +15,7 @@ from engine.tasks.task import Metric, TargetKind, Task
 
 PARTS = ("train", "validation", "test")
 BASELINES = ("linear", "constant")
+Standing = Literal["unknown", "the same", "unclear", "better", "worse"]
 _UNITS = {"ms": "ms", "s": "s", "mib": "MiB"}
 
 
@@ -98,23 +99,45 @@ def confidence(record: Record) -> str:
     return "interval" if level is None else f"{quantity(100 * level)}% interval"
 
 
+def standing(scored: Scored, kind: str) -> Standing:
+    """Tell how the model stands to one baseline on test rows; inside its own interval nothing is clear."""
+    against, mine = scored.baselines[kind].value, scored.test
+    if against is None or mine.value is None or scored.greater_is_better is None:
+        return "unknown"
+    if mine.value == against:
+        return "the same"
+    if mine.low is not None and mine.high is not None and mine.low <= against <= mine.high:
+        return "unclear"
+    return "better" if (mine.value > against) == scored.greater_is_better else "worse"
+
+
 def comparison(scored: Scored, kind: str) -> str:
     """Say how the model stands to one baseline, in words that claim no more than the interval does."""
-    against, mine = scored.baselines[kind].value, scored.test
+    against, found = scored.baselines[kind].value, standing(scored, kind)
     if against is None:
         return f"The {kind} baseline has no value here."
     reached = f"The {kind} baseline reaches {metric(against)}"
-    if mine.value is None or scored.greater_is_better is None:
+    if found == "unknown":
         return f"{reached}."
-    if mine.value == against:
+    if found == "the same":
         return f"{reached}: the same."
-    better = (mine.value > against) == scored.greater_is_better
-    verdict = "the model is better" if better else "the model is worse"
-    if mine.low is None or mine.high is None:
-        return f"{reached}: {verdict}; no interval was recorded."
-    if mine.low <= against <= mine.high:
+    if found == "unclear":
         return f"{reached}, inside the model's interval: no clear difference."
-    return f"{reached}, outside the model's interval: {verdict}."
+    if not scored.test.interval:
+        return f"{reached}: the model is {found}; no interval was recorded."
+    return f"{reached}, outside the model's interval: the model is {found}."
+
+
+def worse(record: Record) -> str:
+    """Say of which baselines the model is worse in what the goal is about, in one line; empty of none."""
+    scored = headline(record)
+    if scored is None:
+        return ""
+    behind = [kind for kind in BASELINES if kind in scored.baselines and standing(scored, kind) == "worse"]
+    if not behind:
+        return ""
+    told = " ".join(comparison(scored, kind) for kind in behind)
+    return f"{scored.title} {metric(scored.test.value)} on the test rows. {told}"
 
 
 def gate_title(record: Record, name: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
@@ -10,6 +11,7 @@ from typing import cast
 from engine.runs.run import Json, Run
 
 _ABSENT = object()
+_MODEL = ("model.family", "model.estimator")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,24 +40,32 @@ def compare(first: Run, second: Run) -> list[Difference]:
 def set_apart(recipes: Sequence[Json]) -> list[dict[str, str]]:
     """Return the keys that set each of several recipes apart from the others, with its values.
 
-    What belongs to a model family (`model.params.C`) is held against recipes of that family only, and the
-    family itself is left out: who lists runs names it anyway.
+    What belongs to a model (`model.params.C`) is held against recipes of that family and estimator only, and
+    these two are left out: who lists runs names them anyway.
     """
     flat = [{".".join(path): value for path, value in _leaves(recipe, ())} for recipe in recipes]
-    families = [str(leaves.pop("model.family", "")) for leaves in flat]
+    models = [tuple(str(leaves.pop(key, "")) for key in _MODEL) for leaves in flat]
     everywhere = _varying(flat)
     within = {
-        family: _varying([leaves for leaves, its in zip(flat, families, strict=True) if its == family])
-        for family in families
+        model: _varying([leaves for leaves, its in zip(flat, models, strict=True) if its == model])
+        for model in models
     }
     return [
         {
             key: _written(value)
             for key, value in leaves.items()
-            if key in (within[family] if key.startswith("model.") else everywhere)
+            if key in (within[model] if key.startswith("model.") else everywhere)
         }
-        for leaves, family in zip(flat, families, strict=True)
+        for leaves, model in zip(flat, models, strict=True)
     ]
+
+
+def short_keys(recipes: Sequence[Json]) -> dict[str, str]:
+    """Return of each key the shortest end that no other key of these recipes has: `C` for `model.params.C`."""
+    keys = dict.fromkeys(path for recipe in recipes for path, _ in _leaves(recipe, ()))
+    ends = Counter(path[-n:] for path in keys for n in range(1, len(path) + 1))
+    shortest = {path: next((path[-n:] for n in range(1, len(path)) if ends[path[-n:]] == 1), path) for path in keys}
+    return {".".join(path): ".".join(end) for path, end in shortest.items()}
 
 
 def _varying(flat: Sequence[Mapping[str, object]]) -> set[str]:

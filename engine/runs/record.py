@@ -26,6 +26,7 @@ from engine.runs.steps import Steps
 from engine.tasks.task import Task
 from engine.training.fit import Model, importances
 from engine.training.parts import Divided
+from engine.tuning.tune import Tuned
 
 _HEADER = "# The recipe of run {run}, composed: every key, no default left out.\n# run: engine run {name}\n"
 
@@ -80,6 +81,12 @@ def write_predictions(
     )
     with durable.writing_path(folder / "predictions.parquet") as aside:
         frame.write_parquet(aside)
+
+
+def write_trials(folder: Path, tuned: Tuned) -> None:
+    """Write `trials.parquet`: every trial of the search, a row each."""
+    with durable.writing_path(folder / "trials.parquet") as aside:
+        tuned.frame().write_parquet(aside)
 
 
 def write_judgement(
@@ -148,6 +155,7 @@ def write_facts(
     divided: Divided,
     model: Model,
     judgement: Judgement,
+    tuned: Tuned | None,
     steps: Steps,
 ) -> None:
     """Write `facts.json`: versions, code, hardware, seed, the model, and what each step took."""
@@ -182,6 +190,7 @@ def write_facts(
             "deployed_as": candidate.family.deployed_as(spec.model),
             "parity": {"largest": parity.largest, "n_rows": parity.n_rows, "n_beyond": parity.n_beyond},
         },
+        "search": None if tuned is None else {"strategy": spec.tune.kind, **tuned.to_json()},
         "latency": judgement.latency.measured(),
         "train_rows_scored": min(divided.train.n_rows, spec.evaluation.train_rows),
         "notes": steps.notes,

@@ -50,6 +50,12 @@ class Run:
         return self.gates["passed"] is True
 
     @property
+    def is_stopped(self) -> bool:
+        """Whether the user stopped its search, and it was finished with the best so far."""
+        search = self.facts.get("search")
+        return isinstance(search, dict) and search.get("stopped") == "user"
+
+    @property
     def facts(self) -> Json:
         """What the run was made with."""
         return self.read("facts.json")

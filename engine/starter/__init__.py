@@ -6,7 +6,7 @@ The engine itself composes and checks the recipe and holds it against its data b
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,7 +20,7 @@ from engine.data.schema import declare
 from engine.data.source import Table, read
 from engine.durable import write_text
 from engine.editor import editor_line, write_schema
-from engine.errors import DataError, EngineError, RecipeError
+from engine.errors import DataError, EngineError, Message, RecipeError
 from engine.names import TASKS
 from engine.plan import load_checked, make_plan
 from engine.recipe.spec import Spec
@@ -30,7 +30,7 @@ from engine.starter.bounds import Measured, bound, measure
 from engine.starter.choices import Choices, follow
 from engine.starter.compose import Draft, write
 from engine.starter.leaks import suspects
-from engine.starter.look import draft, look
+from engine.starter.look import Opened, check_target, draft, look, open_table
 from engine.tasks.task import Task
 from engine.training.parts import Divided, divide
 
@@ -63,10 +63,11 @@ def start(
     EngineError
         If the engine refuses the recipe that was made for it: a fault of ours, and nothing is written.
     """
-    _refuse_place(recipe, force=force)
+    misplaced = _misplaced(recipe, force=force)
     steps = Steps(listener)
     with steps("look at the data"):
-        looked = look(data)
+        opened = _open(data, target=target, misplaced=misplaced)
+        looked = look(opened)
     drafted = draft(looked, target=target, task=task, recipe=recipe)
     with _our_fault():
         with steps("read and check"):
@@ -75,7 +76,12 @@ def start(
         with steps(f"fit {spec.model.family} and baselines"):
             found = suspects(table.frame, schema=schema, numeric=not divided.target.classes)
             measured = measure(
-                divided, schema=schema, task=judge, spec=spec, progress=steps.listener.progressed
+                divided,
+                schema=schema,
+                task=judge,
+                spec=spec,
+                progress=steps.listener.progressed,
+                without={name for suspect in found for name in suspect.columns},
             )
         drafted = replace(drafted, suspects=found, bound=bound(measured))
         editor = editor_line(recipe, write_schema(recipe.parent))
@@ -85,7 +91,20 @@ def start(
     return Started(recipe, drafted, measured)
 
 
-def _refuse_place(recipe: Path, *, force: bool) -> None:
+def _open(data: str, *, target: str, misplaced: Sequence[Message]) -> Opened:
+    """Open the table; what is wrong with it, or with the target, is said before where the recipe can't go."""
+    try:
+        opened = open_table(data)
+        check_target(target, opened)
+    except EngineError as error:
+        raise type(error)([*error.messages, *misplaced]) from None
+    if misplaced:
+        raise RecipeError(misplaced)
+    return opened
+
+
+def _misplaced(recipe: Path, *, force: bool) -> list[Message]:
+    """Return what is wrong with where the recipe is to be written."""
     what = ""
     try_ = ""
     if recipe.suffix not in {".yaml", ".yml"}:
@@ -96,8 +115,7 @@ def _refuse_place(recipe: Path, *, force: bool) -> None:
         what = f"'{recipe}' is a folder"
     elif recipe.exists() and not force:
         what, try_ = f"'{recipe}' is there already, and is not replaced unasked", "--force, or -o OTHER.yaml"
-    if what:
-        raise RecipeError.of(what, key="-o", file="command line", try_=try_)
+    return [Message(what, key="-o", file="command line", try_=try_)] if what else []
 
 
 def _settle(drafted: Draft, recipe: Path) -> tuple[Draft, Spec, Table, Divided]:

@@ -6,8 +6,8 @@ The recipe's own split, model and baselines are fitted once, so that the first r
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
 from typing import cast
 
 from engine.data.schema import Schema
@@ -28,7 +28,10 @@ _HALF = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """Scores of the test rows by the recipe's metric: a constant, a linear model, and the recipe's own."""
+    """Scores of the test rows by the recipe's metric: a constant, a linear model, and the recipe's own.
+
+    `without` are the features that none of them was given.
+    """
 
     metric: str
     greater_is_better: bool
@@ -36,6 +39,7 @@ class Measured:
     linear: float
     model: Interval
     n_test: int
+    without: tuple[str, ...] = ()
 
     def gains(self, value: float) -> float:
         """Return how much better than the constant a score is."""
@@ -58,8 +62,17 @@ def measure(
     task: Task,
     spec: Spec,
     progress: Callable[[int, int, float | None], None],
+    without: Collection[str] = (),
 ) -> Measured:
-    """Fit the recipe's model and the baselines, on at most 20,000 rows, and score the test rows with each."""
+    """Fit the recipe's model and the baselines, on at most 20,000 rows, and score the test rows with each.
+
+    Parameters
+    ----------
+    without
+        Features to leave out, unless no other is left: a gate that is measured with what gives the target
+        away is missed by every model that is built without it.
+    """
+    schema, left_out = _without(schema, without)
     train = divided.train.sample(_MAX_TRAIN_ROWS, seed=spec.seed)
     validation, test, target = divided.validation, divided.test, divided.target
     baselines = score_baselines(divided, schema=schema, task=task, spec=spec)
@@ -84,7 +97,19 @@ def measure(
         linear=_score(baselines["linear"], metric),
         model=found.metrics["test"][metric],
         n_test=test.n_rows,
+        without=left_out,
     )
+
+
+def _without(schema: Schema, names: Collection[str]) -> tuple[Schema, tuple[str, ...]]:
+    """Return the contract without some features, and those that were taken out of it."""
+    found = tuple(column.name for column in schema.features if column.name in names)
+    if len(found) == len(schema.features):
+        return schema, ()
+    columns = tuple(
+        replace(column, role="ignore") if column.name in found else column for column in schema.columns
+    )
+    return replace(schema, columns=columns), found
 
 
 def bound(measured: Measured) -> Bound:
@@ -98,6 +123,9 @@ def bound(measured: Measured) -> Bound:
         f"constant {measured.constant:.4g}, linear {measured.linear:.4g}, "
         f"this model, quickly fitted, {measured.model.value:.4g}, on {measured.n_test} test rows"
     )
+    if measured.without:
+        names = ", ".join(f"'{name}'" for name in measured.without)
+        said += f", all without {names}, which may give the target away"
     if measured.n_test < _MIN_TEST_ROWS:
         return Bound(None, None, f"{said}: too few to hold a model to")
     surest = measured.model.low if measured.greater_is_better else measured.model.high

@@ -34,6 +34,7 @@ _OTHER_MODEL = {
     "ridge": "lightgbm",
 }
 _EXACT = 2.0**53
+_MANY_MISSING = 0.25
 _ASKED_FOR = "???"
 _NAME = re.compile(r"[^A-Za-z0-9._-]+")
 
@@ -224,11 +225,7 @@ def _beside(draft: Draft) -> Iterator[tuple[KeyPath, str]]:
     if objective.positive is not None:
         yield ("schema", "positive"), objective.why_positive
     if objective.n_missing:
-        rows = counted(objective.n_missing, "row")
-        yield (
-            ("schema", "missing_target"),
-            f"{rows} of {objective.n_rows} without a target, left out and counted",
-        )
+        yield ("schema", "missing_target"), f"{without_target(objective)}; they are left out and counted"
     for guess in draft.columns:
         why = guess.why if _told(guess, objective) else ""
         words = "; ".join(filter(None, (why, guess.seen)))
@@ -261,7 +258,8 @@ def _above(draft: Draft) -> Iterator[tuple[KeyPath, tuple[str, ...]]]:
     said: dict[str, list[str]] = {}
     for suspect in draft.suspects:
         words = f"LOOK: {suspect.what}: if it is known only after the outcome, role: ignore"
-        said.setdefault(suspect.columns[-1], []).append(words)
+        for name in suspect.columns:
+            said.setdefault(name, []).append(words)
     for guess in draft.guesses:
         if guess.look:
             said.setdefault(guess.name, []).append(f"look: {guess.look}")
@@ -269,10 +267,24 @@ def _above(draft: Draft) -> Iterator[tuple[KeyPath, tuple[str, ...]]]:
             said.setdefault(guess.name, []).append(candidate_words(guess))
     for name, lines in said.items():
         yield (*_COLUMNS, name), tuple(lines)
+    if mostly_without_target(draft.objective):
+        words = f"LOOK: {without_target(draft.objective)}: is the rest like the rows to come?"
+        yield ("schema", "missing_target"), (words,)
     yield (
         _COLUMNS,
         ("what was seen stands behind the #; a rule holds for every row to come, also in the service",),
     )
+
+
+def without_target(objective: Objective) -> str:
+    """Say how many rows have no target, and which share of all rows that is."""
+    share = objective.n_missing / objective.n_rows
+    return f"{objective.n_missing} of {counted(objective.n_rows, 'row')} ({share:.0%}) have no target"
+
+
+def mostly_without_target(objective: Objective) -> bool:
+    """Tell whether so many rows have no target that a person should know why before trusting the rest."""
+    return objective.n_missing > _MANY_MISSING * objective.n_rows
 
 
 def candidate_words(guess: Guess) -> str:

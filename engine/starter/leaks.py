@@ -1,4 +1,4 @@
-"""Columns that give the target away: one alone predicts nearly all of it, or two of them add up to it.
+"""Columns that give the target away: alone, by being filled at all, or as two that add up to it.
 
 Suspects only. Whether a column is known before the outcome is, no data can say.
 """
@@ -24,6 +24,8 @@ _MAX_SUMMANDS = 40
 # More values than this share of the rows say little of the next row.
 _MAX_LEVELS = 0.2
 _MIN_CLASS_ERROR = 0.02
+# So many rows of other classes must be expected among the filled ones before their absence says anything.
+_MIN_OTHERS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,7 @@ class Suspect:
 
 
 def suspects(frame: pl.DataFrame, *, schema: Schema, numeric: bool) -> tuple[Suspect, ...]:
-    """Return the features that predict the target almost alone.
+    """Return the features that predict the target almost alone, or are filled almost only for one class.
 
     Each is judged on every other row by what the rows between teach: the share of errors of a class, or the
     rank correlation (Spearman) of a number.
@@ -50,9 +52,12 @@ def suspects(frame: pl.DataFrame, *, schema: Schema, numeric: bool) -> tuple[Sus
         return ()
     target = sample[schema.target.name]
     features = [column for column in schema.features if column.name in sample.columns]
-    found = _by_rank(sample, features, target) if numeric else _by_class(sample, features, target)
-    sums = _sums(sample, features, target) if numeric else iter(())
-    return (*found, *sums)
+    if numeric:
+        return (*_by_rank(sample, features, target), *_sums(sample, features, target))
+    found = tuple(_by_class(sample, features, target))
+    named = {name for suspect in found for name in suspect.columns}
+    others = [column for column in features if column.name not in named]
+    return (*found, *_by_presence(sample, others, target))
 
 
 def _by_class(sample: pl.DataFrame, features: list[Column], target: pl.Series) -> Iterator[Suspect]:
@@ -73,6 +78,24 @@ def _by_class(sample: pl.DataFrame, features: list[Column], target: pl.Series) -
         left = float(np.mean(best[codes[1::2]] != test))
         if left <= _ERROR_LEFT * missed:
             what = f"alone it leaves {left:.1%} wrong, where the most frequent class leaves {missed:.1%}"
+            yield Suspect((column.name,), what)
+
+
+def _by_presence(sample: pl.DataFrame, features: list[Column], target: pl.Series) -> Iterator[Suspect]:
+    """Suspect what is known of one class alone, however few rows it is known of, such as a cause of death."""
+    truth = target.cast(pl.String)
+    shares = dict(truth.value_counts(normalize=True).iter_rows())
+    for column in features:
+        known = truth.filter(sample[column.name].is_not_null())
+        if not known.len() or known.len() == truth.len():
+            continue
+        name, n = known.value_counts(sort=True).row(0)
+        expected = known.len() * (1 - shares[name])
+        if expected >= _MIN_OTHERS and known.len() - n <= _ERROR_LEFT * expected:
+            what = (
+                f"of its {known.len()} values {n / known.len():.1%} are of one class, "
+                f"which has {shares[name]:.1%} of all rows"
+            )
             yield Suspect((column.name,), what)
 
 

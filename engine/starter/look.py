@@ -33,6 +33,17 @@ _TAKEN, _TAKEN_PREFIX = "prediction", "probability_"
 
 
 @dataclass(frozen=True, slots=True)
+class Opened:
+    """A table of which only the names of the columns are read; `blocks` gives its rows, once."""
+
+    path: Path
+    shown: str
+    dialect: Dialect | None
+    names: tuple[str, ...]
+    blocks: Iterator[pl.DataFrame]
+
+
+@dataclass(frozen=True, slots=True)
 class Looked:
     """What a file is: its path, how its text is written (None of Parquet), what stands in each column."""
 
@@ -42,13 +53,15 @@ class Looked:
     facts: tuple[Facts, ...]
 
 
-def look(data: str) -> Looked:
-    """Read a file through once, in bounded memory.
+def open_table(data: str) -> Opened:
+    """Find a file and tell how it is written and what its columns are called.
 
     Raises
     ------
     DataError
-        If it is no table of at least two columns and one row.
+        If it is no table of at least two columns.
+    RecipeError
+        If there is no such file.
     """
     anyhow = DataSpec(path=data, format="auto", delimiter=",", decimal=".", encoding="utf-8", null_values=())
     try:
@@ -69,14 +82,43 @@ def look(data: str) -> Looked:
         blocks = _texts(path, spec, shown=shown)
     if len(names) < 2:  # noqa: PLR2004 (the target and one to learn from)
         raise DataError.of("the table has one column, and a model needs another to learn from", file=shown)
-    facts = survey(names, blocks, from_text=dialect is not None)
+    return Opened(path, shown, dialect, tuple(names), blocks)
+
+
+def check_target(target: str, opened: Opened) -> None:
+    """Refuse a target that is no column, before any row is read for it.
+
+    Raises
+    ------
+    RecipeError
+        If there is no such column.
+    """
+    names = opened.names
+    if target in names:
+        return
+    what = f"'{opened.shown}' has no column '{target}'"
+    if any(name.replace(".", "", 1).isdigit() for name in names):
+        what += " (its first line is taken for the names of the columns; here it looks like data)"
+    near = nearest(target, names)
+    raise RecipeError.of(what, key="--target", file="command line", suggestion=near, allowed=names)
+
+
+def look(opened: Opened) -> Looked:
+    """Read a table through once, in bounded memory.
+
+    Raises
+    ------
+    DataError
+        If it has no rows, or a row is malformed.
+    """
+    facts = survey(opened.names, opened.blocks, from_text=opened.dialect is not None)
     if not facts[0].n_rows:
-        raise DataError.of("the file has a header and no rows", file=shown)
-    return Looked(path, shown, dialect, facts)
+        raise DataError.of("the file has a header and no rows", file=opened.shown)
+    return Looked(opened.path, opened.shown, opened.dialect, facts)
 
 
 def draft(looked: Looked, *, target: str, task: TaskName | None, recipe: Path) -> Draft:
-    """Draft a recipe for a target.
+    """Draft a recipe for a target, which is a column of the table.
 
     Parameters
     ----------
@@ -86,13 +128,11 @@ def draft(looked: Looked, *, target: str, task: TaskName | None, recipe: Path) -
     Raises
     ------
     RecipeError
-        If there is no such column, or it can't have the task.
+        If the target can't have the task.
     DataError
         If the target can't be learnt, or no column is left to learn from.
     """
     names = [fact.name for fact in looked.facts]
-    if target not in names:
-        raise _no_target(target, looked)
     if _MERGE in names:
         what = f"a column named '{_MERGE}' can't be written in YAML; give it another name"
         raise DataError.of(what, file=looked.shown)
@@ -135,15 +175,6 @@ def _texts(path: Path, data: DataSpec, *, shown: str) -> Iterator[pl.DataFrame]:
         for block in delimited.blocks():
             scan = pl.scan_csv(block.content, has_header=False, schema=names, separator=data.delimiter)
             yield scan.collect()
-
-
-def _no_target(target: str, looked: Looked) -> RecipeError:
-    names = tuple(fact.name for fact in looked.facts)
-    what = f"'{looked.shown}' has no column '{target}'"
-    if any(name.replace(".", "", 1).isdigit() for name in names):
-        what += " (its first line is taken for the names of the columns; here it looks like data)"
-    near = nearest(target, names)
-    return RecipeError.of(what, key="--target", file="command line", suggestion=near, allowed=names)
 
 
 def _refuse_target_name(objective: Objective, *, shown: str) -> None:

@@ -47,7 +47,10 @@ class Candidates:
 
 def searched_models(spec: Spec) -> dict[str, ModelSpec]:
     """Return the models of a recipe's search by name: those of `tune.models`, else the recipe's own."""
-    return dict(spec.tune.models) or {spec.model.family: spec.model}
+    models = spec.tune.models
+    # Composition has put the models in the place of their names.
+    named = {} if isinstance(models, tuple) else dict(models)
+    return named or {spec.model.family: spec.model}
 
 
 def space_of(spec: Spec, model: ModelSpec) -> dict[str, str]:

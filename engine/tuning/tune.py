@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import polars as pl
+
 from engine.data.schema import Schema
 from engine.errors import EngineError
 from engine.evaluation.wanted import wanted
@@ -19,6 +21,7 @@ from engine.tuning.local import run_here
 from engine.tuning.objective import Lesson, Objective
 from engine.tuning.search import Search, Winner
 from engine.tuning.strategy import strategy
+from engine.tuning.table import trials_frame
 from engine.tuning.trial import Outcome
 
 
@@ -35,6 +38,42 @@ class Tuned:
     model: ModelSpec
     winner: Winner
     search: Search
+
+    def frame(self) -> pl.DataFrame:
+        """Return every trial as a row, as `trials_frame` says."""
+        journal = self.search.journal
+        ended = sorted(journal.outcomes)
+        return trials_frame((journal.trials[index], journal.outcomes[index]) for index in ended)
+
+    def to_json(self) -> dict[str, object]:
+        """Return what `facts.json` keeps of the search.
+
+        Returns
+        -------
+        dict
+            `trials failed infeasible repeats`, numbers of each; `winner` (`trial model params score mean
+            seeds`); `first`, the score of the params as they stand, where they were tried; `stopped`, by
+            `user` or `time`, else null.
+        """
+        journal, winner = self.search.journal, self.winner
+        searched = self.search.searched()
+        first = searched[0][1].score if searched and not searched[0][0].params else None
+        return {
+            "trials": len(searched),
+            "failed": sum(outcome.state == "failed" for _, outcome in searched),
+            "infeasible": sum(bool(outcome.missed) for _, outcome in searched),
+            "repeats": len(journal.outcomes) - len(searched),
+            "winner": {
+                "trial": winner.trial.index,
+                "model": winner.trial.model,
+                "params": dict(winner.trial.params),
+                "score": winner.outcome.score,
+                "mean": winner.mean,
+                "seeds": winner.n_seeds,
+            },
+            "first": first,
+            "stopped": "user" if self.search.is_interrupted else "time" if self.search.is_stopped else None,
+        }
 
     @property
     def notes(self) -> tuple[str, ...]:

@@ -49,7 +49,7 @@ def test_a_name_may_hold_another_delimiter(column_of: ColumnOf, schema_of: Schem
     check_columns(["a;b"], schema=schema, required=required_columns(schema), file="t")
     with pytest.raises(DataError) as caught:
         check_columns(["c;d"], schema=schema, required=required_columns(schema), file="t")
-    assert str(caught.value) == "t: a;b\n  the column is missing\n  allowed: c;d"
+    assert str(caught.value) == "t: a;b\n  the column is missing"
 
 
 def test_a_hundred_thousand_strangers_fill_no_page(column_of: ColumnOf, schema_of: SchemaOf) -> None:

@@ -97,9 +97,47 @@ def test_what_a_column_is_taken_for(
 def test_what_must_be_mended_is_named() -> None:
     """A column that is nearly numbers or dates says what stands in the way."""
     assert guessed("size", [*map(str, range(80)), "12a"]).look == (
-        "numbers, but 1 row such as '12a'; mend them, or name them in data.null_values, to use it"
+        "numbers, but 1 row such as '12a'; mend them, to use it"
     )
-    assert "rewrite them to use it" in guessed("born", [f"{i:02d}/01/2020" for i in range(1, 60)]).look
+    assert guessed("size", [*map(str, range(80)), "k.A."]).look == (
+        "numbers, but 1 row such as 'k.A.'; mend them, or name them in data.null_values if they mean a missing "
+        "value, to use it"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "look"),
+    [
+        (
+            "Datum", [(_DAY + timedelta(i)).strftime("%d.%m.%Y") for i in range(60)],
+            "dates as '01.01.2020' are not read yet: dates are read as 2020-01-31, or 2020-01-31T12:00:00; "
+            'in polars: pl.col("Datum").str.to_date("%d.%m.%Y")',
+        ),
+        (
+            "at", [f"{i % 12 + 1}/13/20 9:{i % 60:02d}" for i in range(60)],
+            "dates as '1/13/20 9:00' are not read yet: dates are read as 2020-01-31, or 2020-01-31T12:00:00; "
+            'in polars: pl.col("at").str.to_datetime("%m/%d/%y %H:%M")',
+        ),
+        (
+            "Umsatz", [*(f"{i},50" for i in range(70)), "1.234,50"],
+            "numbers with a thousands separator, as '1.234,50', are not read yet; "
+            'in polars: pl.col("Umsatz").str.replace_all(".", "", literal=True)',
+        ),
+        (
+            'pay "net"', [*(f"{i}.50" for i in range(70)), "1,234.50"],
+            "numbers with a thousands separator, as '1,234.50', are not read yet; "
+            'in polars: pl.col("pay \\"net\\"").str.replace_all(",", "", literal=True)',
+        ),
+    ],
+)  # fmt: skip
+def test_what_is_not_read_yet_comes_with_the_line_that_rewrites_it(
+    name: str, values: Sequence[str], look: str
+) -> None:
+    """Dates and numbers as people write them are said to be unread, and the line given makes them read."""
+    assert guessed(name, values).look == look
+    line = look.rpartition("in polars: ")[2]
+    frame = pl.DataFrame({name: values}).select(eval(line, {"pl": pl}))  # noqa: S307 (our own words)
+    assert guessed(name, frame[name].to_list(), delimiter=";").type in {"datetime", "number"}
 
 
 def test_no_value_of_a_person_is_shown() -> None:
@@ -107,6 +145,7 @@ def test_no_value_of_a_person_is_shown() -> None:
     assert "example" not in guessed("contact", [f"p{i % 30}@example.org" for i in range(90)]).seen
     assert "Name" not in guessed("last name", [f"Name{i % 50}" for i in range(90)]).seen
     assert guessed("sex", drawn("f", "m")).seen == "2 values"
+    assert guessed("street", drawn("Elm", "Oak", "Ash")).seen == "3 values"
 
 
 @pytest.mark.parametrize(

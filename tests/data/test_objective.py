@@ -118,3 +118,24 @@ def test_what_can_not_be_predicted(
     with pytest.raises(error) as caught:
         found(values, task)
     assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(
+    ("values", "what"),
+    [
+        ([f"Smith, Mr. {i}" for i in range(30)], "the target has 30 different values in 30 rows: neither classes nor numbers"),
+        (["Smith"] * 30, "the target has one value in all 30 rows: nothing to learn"),
+        (
+            [*["Smith", "Jones"] * 9, "Mayer"],
+            "1 class of one row: one row can't be in training and in the test; join such classes in the data, or leave "
+            "their rows out",
+        ),
+    ],
+)  # fmt: skip
+def test_no_name_of_a_person_is_shown(values: Sequence[str], what: str) -> None:
+    """What is wrong with a target whose name says that it names persons is said without any of them."""
+    facts = survey(["name"], [pl.DataFrame({"name": values})], from_text=True)
+    column = see(facts[0], read_together(facts, delimiter=","))
+    with pytest.raises(DataError) as caught:
+        find_objective(column, task=None, shown="t.csv")
+    assert str(caught.value) == f"t.csv: name\n  {what}"

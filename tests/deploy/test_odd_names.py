@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from engine import lifecycle
+from engine import again
 from engine.cli import main
 from engine.recipe.text import Plain, write
 from engine.runs.run import Run, find_run
@@ -66,7 +66,7 @@ def test_each_override_reached_its_column(run: Run, monkeypatch: pytest.MonkeyPa
     assert set(columns) == {*NAMES, TARGET}
     assert {columns[name]["min"] for name in NAMES} == {-50}
     monkeypatch.chdir(run.path.parents[2])
-    assert all(lifecycle.verify(run).values())
+    assert all(again.verify(run).values())
 
 
 def test_the_report_and_the_card_show_the_names(run: Run) -> None:

@@ -1,0 +1,142 @@
+"""Recipes that search: what the command line sweeps is what is tried, of one model or of several.
+
+`model.params.NAME=interval(…)` stands for `tune.space.NAME`, and `model=one,other` for `tune.models`: so what
+a search tries is written in the recipe that is stored, and that recipe runs again as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import cast
+
+from engine.errors import Message
+from engine.recipe.compose import Composition, compose
+from engine.recipe.text import Plain
+
+_PARAMS = "model.params."
+_MODEL = "model"
+_TUNE, _MODELS = "tune", "models"
+
+
+@dataclass(frozen=True)
+class Swept:
+    """The overrides of a command line, those that sweep what a search can vary apart.
+
+    Attributes
+    ----------
+    rest
+        All others, with the first of the models that are swept.
+    space
+        The sweep of each param, as it was given.
+    models
+        The options of the group `model`, where several were given.
+    """
+
+    rest: tuple[str, ...]
+    space: Mapping[str, str]
+    models: tuple[str, ...]
+
+    def __bool__(self) -> bool:
+        """Tell whether anything is swept."""
+        return bool(self.space or self.models)
+
+    def as_search(self) -> tuple[str, ...]:
+        """Return the same as overrides of the keys that a search reads."""
+        given = list(self.rest)
+        if self.space:
+            texts = ", ".join(f"{name}: {_quoted(text)}" for name, text in self.space.items())
+            given.append(f"++tune.space={{{texts}}}")
+        if self.models:
+            given.append(f"tune.models=[{', '.join(map(_quoted, self.models))}]")
+        return tuple(given)
+
+
+def compose_searched(recipe: str | Path, overrides: Sequence[str] = ()) -> Composition:
+    """Compose a recipe as `compose` does, with what its search tries, if it searches.
+
+    Raises
+    ------
+    RecipeError
+        As `compose`.
+    """
+    swept = read_swept(overrides)
+    given = tuple(overrides)
+    if swept and is_searched(compose(recipe, swept.rest)):
+        given = swept.as_search()
+    composition = compose(recipe, given)
+    named = _section(composition.plain, _TUNE).get(_MODELS)
+    return composition if not isinstance(named, list) else _with_models(composition, recipe, given, named)
+
+
+def is_searched(composition: Composition) -> bool:
+    """Tell whether a composed recipe searches."""
+    return _section(composition.plain, _TUNE).get("kind", "none") != "none"
+
+
+def read_swept(overrides: Sequence[str]) -> Swept:
+    """Tell the sweeps of params and models from all other overrides; what can't be read is left to others."""
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.core.override_parser.types import ChoiceSweep
+    from hydra.errors import HydraException
+
+    parser = OverridesParser.create()
+    rest: list[str] = []
+    space: dict[str, str] = {}
+    models: tuple[str, ...] = ()
+    for line in overrides:
+        key, _, text = line.partition("=")
+        key = key.lstrip("+")
+        if key != _MODEL and not key.startswith(_PARAMS):
+            rest.append(line)
+            continue
+        try:
+            override = parser.parse_override(line)
+        except HydraException:
+            rest.append(line)
+            continue
+        sweep = override.value() if override.is_sweep_override() else None
+        if sweep is None or (key == _MODEL and not isinstance(sweep, ChoiceSweep)):
+            rest.append(line)
+        elif key == _MODEL:
+            models = tuple(str(value) for value in cast("ChoiceSweep", sweep).list)
+            rest.append(f"{_MODEL}={models[0]}")
+        else:
+            space[key.removeprefix(_PARAMS)] = text
+    return Swept(tuple(rest), space, models)
+
+
+def _with_models(
+    composition: Composition, recipe: str | Path, given: Sequence[str], named: Sequence[Plain]
+) -> Composition:
+    """Put the whole section of each model that is named in the place of its name."""
+    others = [line for line in given if line.partition("=")[0] not in (_MODEL, f"{_TUNE}.{_MODELS}")]
+    plain: dict[str, Plain] = {}
+    stored: dict[str, Plain] = {}
+    mistakes: list[Message] = []
+    for name in named:
+        one = compose(recipe, [*others, f"{_MODEL}={name}", f"{_TUNE}.{_MODELS}=[]"])
+        wrong = [message for message in one.mistakes if message not in composition.mistakes]
+        mistakes += (replace(message, key=f"{_TUNE}.{_MODELS}") for message in wrong if message.key == _MODEL)
+        plain[str(name)] = one.plain.get(_MODEL)
+        stored[str(name)] = one.stored.get(_MODEL)
+    return replace(
+        composition,
+        plain=_put(composition.plain, plain),
+        stored=_put(composition.stored, stored),
+        mistakes=(*composition.mistakes, *mistakes),
+    )
+
+
+def _put(whole: Mapping[str, Plain], models: dict[str, Plain]) -> dict[str, Plain]:
+    return {**whole, _TUNE: {**_section(whole, _TUNE), _MODELS: models}}
+
+
+def _section(plain: Mapping[str, Plain], name: str) -> Mapping[str, Plain]:
+    section = plain.get(name)
+    return section if isinstance(section, dict) else {}
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"

@@ -1,0 +1,121 @@
+"""What is wrong with a search, seen without any data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import cast
+
+from engine.errors import Message, nearest
+from engine.models.family import Family
+from engine.models.params import Parameter
+from engine.models.space import check_space
+from engine.names import FAMILIES
+from engine.recipe.space import NotASpaceError, Span, read_space
+from engine.recipe.spec import ModelSpec, Spec
+from engine.tuning.candidates import searched_models, space_of
+from engine.tuning.size import n_trials
+
+# More combinations than anyone waits for: such a space wants another strategy.
+MAX_TRIALS = 100_000
+_SWEEP = "model.params.NAME=interval(LOW,HIGH)"
+
+
+def check_search(spec: Spec) -> Iterator[Message]:
+    """Yield what is wrong with what a recipe searches.
+
+    Parameters
+    ----------
+    spec
+        A recipe whose model is known to be right.
+    """
+    tune = spec.tune
+    if tune.kind == "none":
+        return
+    wrong = list(_check_spaces(spec))
+    yield from wrong
+    if tune.kind != "grid" and tune.trials is None:
+        yield Message(f"{tune.kind} needs a number of trials", "tune.trials", try_="tune.trials=50")
+    elif tune.kind == "grid" and not wrong:
+        yield from _check_grid(spec)
+    yield from _check_objective(spec)
+
+
+def _check_objective(spec: Spec) -> Iterator[Message]:
+    cut = spec.split
+    if spec.tune.objective == "folds" and cut.kind != "kfold":
+        what = f"trials are scored by folds, and a {cut.kind} split makes none"
+        yield Message(what, "tune.objective", suggestion="validation", try_="split=kfold")
+    elif spec.tune.objective == "validation" and cut.kind != "kfold" and not cut.validation:
+        what = "trials are scored on validation rows, and there are none"
+        yield Message(what, "split.validation", suggestion="0.1", try_="engine options split")
+
+
+def _check_spaces(spec: Spec) -> Iterator[Message]:
+    models = searched_models(spec)
+    known = {name: _parameters(spec, model) for name, model in models.items()}
+    for name, model in models.items() if spec.tune.models else ():
+        if not known[name]:
+            what = f"'{model.family}' does not do {spec.task.kind}, or names no estimator"
+            yield Message(what, f"tune.models.{name}", try_="engine options model")
+            continue
+        own = [] if spec.tune.space is not None else check_space(model, known[name], family=model.family)
+        for message in own:
+            yield replace(message, key=f"tune.models.{name}.{message.key.removeprefix('model.')}")
+    if spec.tune.space is not None:
+        yield from _check_given(spec.tune.space, models, known)
+    elif not any(model.space for model in models.values()):
+        named = " and ".join(models)
+        yield Message(f"there is nothing to search: {named} has an empty space", "tune.kind", try_=_SWEEP)
+
+
+def _check_given(
+    space: Mapping[str, str], models: Mapping[str, ModelSpec], known: Mapping[str, Mapping[str, Parameter]]
+) -> Iterator[Message]:
+    """Check what `tune.space` says: each name is a param of some model, each value one that it takes."""
+    if not space:
+        yield Message("there is nothing to search: the space is empty", "tune.space", try_=_SWEEP)
+    every = sorted({name for parameters in known.values() for name in parameters})
+    families = " nor ".join(model.family for model in models.values())
+    for param, text in space.items():
+        owners = [name for name, parameters in known.items() if param in parameters]
+        if not owners:
+            what = f"'{param}' is not a parameter of {families}"
+            try_ = f"engine options model/{next(iter(models.values())).family}"
+            near = nearest(param, every)
+            yield Message(what, f"tune.space.{param}", suggestion=near, allowed=tuple(every), try_=try_)
+            continue
+        owner = models[owners[0]]
+        alone = owner.model_copy(update={"space": {param: text}})
+        for message in check_space(alone, known[owners[0]], family=owner.family):
+            yield replace(message, key=f"tune.space.{param}")
+
+
+def _check_grid(spec: Spec) -> Iterator[Message]:
+    """Refuse a grid over what can't be listed, or over more than anyone waits for."""
+    for name, model in searched_models(spec).items():
+        prefix = (
+            "tune" if spec.tune.space is not None else f"tune.models.{name}" if spec.tune.models else "model"
+        )
+        for param, text in space_of(spec, model).items():
+            if isinstance(_read(text), Span):
+                what = f"'{text}' is a continuous range, and a grid needs listed values"
+                try_ = f"model.params.{param}=VALUE,VALUE or tune=bayes, which draws from ranges"
+                yield Message(what, f"{prefix}.space.{param}", try_=try_)
+                return
+    if (n := n_trials(spec)) > MAX_TRIALS:
+        yield Message(f"the grid has {n} combinations", "tune.trials", try_="tune=bayes tune.trials=100")
+
+
+def _read(text: str) -> object:
+    try:
+        return read_space(text)
+    except NotASpaceError:
+        return None
+
+
+def _parameters(spec: Spec, model: ModelSpec) -> Mapping[str, Parameter]:
+    if model.family not in FAMILIES.names():
+        return {}
+    family = cast("Family", FAMILIES.load(model.family))
+    return family.parameters(estimator=model.estimator, task=spec.task.kind)

@@ -1,0 +1,58 @@
+"""A small table, its parts, and a recipe that searches on them."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from engine.plan import load_checked
+from engine.recipe.spec import Spec
+
+RECIPE = """\
+defaults: [base, task: classification, model: logistic, tune: random, compute: small, _self_]
+name: small
+data: {path: small.csv}
+schema:
+  target: y
+  positive: "yes"
+  columns:
+    a: {type: number}
+    b: {type: number, nullable: true}
+    c: {type: category}
+    y: {type: category, values: ["no", "yes"]}
+tune: {trials: 6, finalists: 2, repeats: 1}
+evaluation: {bootstrap: 0, baselines: false, pictures: false}
+"""
+
+
+@pytest.fixture(scope="session")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a recipe of 400 rows beside its data."""
+    folder = tmp_path_factory.mktemp("small")
+    rng = np.random.default_rng(0)
+    n = 400
+    a, b, c = rng.normal(size=n), rng.normal(size=n), rng.integers(3, size=n)
+    chance = 1 / (1 + np.exp(-(a - b + 0.7 * (c == 1) + rng.normal(size=n))))
+    frame = pl.DataFrame(
+        {
+            "a": a,
+            "b": pl.Series(b).set(pl.Series(rng.random(n) < 0.05), None),
+            "c": pl.Series(c).cast(pl.String).replace({"0": "x", "1": "y", "2": "z"}),
+            "y": np.where(chance > 0.5, "yes", "no"),
+        }
+    )
+    frame.write_csv(folder / "small.csv")
+    (folder / "small.yaml").write_text(RECIPE)
+    return folder / "small.yaml"
+
+
+@pytest.fixture
+def load_small(small: Path, tmp_path: Path) -> Callable[..., Spec]:
+    """Give a function from overrides to the checked recipe, whose runs go into the test's folder."""
+
+    def load(*overrides: str) -> Spec:
+        return load_checked(small, overrides, runs=tmp_path / "runs")
+
+    return load

@@ -1,0 +1,194 @@
+"""A search on real fits: what its trials are worth, what a run makes of it, and what a kill can't change."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from engine.again import resume
+from engine.data.schema import declare
+from engine.data.source import read
+from engine.errors import EngineError
+from engine.lifecycle import run
+from engine.names import TASKS
+from engine.recipe.spec import Spec
+from engine.runs.folder import TRIALS
+from engine.tasks.task import Task
+from engine.training.parts import Divided, divide
+from engine.tuning.candidates import candidates
+from engine.tuning.objective import Objective
+from engine.tuning.trial import Trial
+from engine.tuning.tune import lessons
+
+Load = Callable[..., Spec]
+
+
+def divided(spec: Spec) -> Divided:
+    """Read and divide a recipe's rows."""
+    return divide(read(spec.data, declare(spec)), task=cast("Task", TASKS.load(spec.task.kind)), spec=spec)
+
+
+def objective(spec: Spec) -> Objective:
+    """Make what measures a recipe's trials."""
+    parts = divided(spec)
+    return Objective(spec, declare(spec), parts.target, lessons(parts, spec), candidates(spec), threads=1)
+
+
+def trials(folder: Path) -> list[dict[str, object]]:
+    """Read a journal but for the seconds, which no two runs share."""
+    entries = [json.loads(line) for line in (folder / TRIALS).read_text().splitlines()]
+    for entry in entries:
+        entry.get("outcome", {}).pop("seconds", None)
+    return entries
+
+
+@pytest.mark.parametrize("kind", ["random", "bayes"])
+@pytest.mark.parametrize("model", ["logistic", "lightgbm"])
+def test_a_search_finds_what_the_run_then_reports(kind: str, model: str, load_small: Load) -> None:
+    """The winner's score is the run's own validation score to the bit, and no worse than the params as they stand."""
+    done = run(load_small(f"tune={kind}", "tune.trials=5", "tune.repeats=0", f"model={model}"))
+    outcomes = [entry["outcome"] for entry in trials(done.path) if "outcome" in entry]
+    scores = [cast("dict[str, float]", outcome)["score"] for outcome in outcomes]
+    validation = cast("dict[str, dict[str, dict[str, float]]]", done.metrics)["validation"]
+    assert validation["roc_auc"]["value"] == max(scores)
+    assert max(scores) >= scores[0]
+
+
+def test_equal_searches_are_equal_to_the_bit(load_small: Load) -> None:
+    """The same recipe and data: the same trials, the same outcomes, the same winner."""
+    first, second = (run(load_small("tune=bayes", "tune.trials=14", "tune.repeats=1")) for _ in range(2))
+    assert trials(first.path) == trials(second.path)
+    assert (
+        cast("dict[str, object]", first.facts["model"])["params"]
+        == cast("dict[str, object]", second.facts["model"])["params"]
+    )
+
+
+def test_a_trial_is_worth_the_same_whatever_came_before(load_small: Load) -> None:
+    """What trials share is prepared once and changes none of them."""
+    spec = load_small("model=lightgbm")
+    first, second = (Trial(n, "lightgbm", {"num_leaves": 4 + n}, 3) for n in range(2))
+    worn = objective(spec)
+    worn.evaluate(second)
+    fresh = objective(spec).evaluate(first)
+    again = worn.evaluate(first)
+    assert (again.score, again.measured) == (fresh.score, fresh.measured)
+
+
+def test_folds_score_a_trial_by_their_mean(load_small: Load) -> None:
+    """With `objective: folds` a trial is fitted once a fold, and the mean is its score."""
+    spec = load_small("split=kfold", "tune.objective=folds")
+    whole = objective(spec)
+    assert len(whole.lessons) == spec.split.folds
+    each = [
+        Objective(spec, whole.schema, whole.target, (lesson,), whole.candidates, threads=1)
+        .evaluate(Trial(0, "logistic", {"C": 0.1}, 0))
+        .score
+        for lesson in whole.lessons
+    ]
+    assert whole.evaluate(Trial(0, "logistic", {"C": 0.1}, 0)).score == pytest.approx(
+        sum(map(float, each)) / len(each), abs=1e-15
+    )  # type: ignore[arg-type]
+
+
+def test_a_gate_is_measured_on_each_trial(load_small: Load) -> None:
+    """What the recipe bounds is measured on the rows of the objective, and how far it is missed is said."""
+    spec = load_small(
+        "goal.gates={roc_auc: {min: 0.99}, f1: {min: 0.1}, bundle_mib: {max: 1}, latency_p95_ms: {max: 1000}}"
+    )
+    found = objective(spec).evaluate(Trial(0, "logistic", {}, 0))
+    assert set(found.measured) == {"roc_auc", "f1", "bundle_mib", "latency_p50_ms", "latency_p95_ms"}
+    assert found.score is not None
+    assert found.missed == {"roc_auc": pytest.approx((0.99 - found.score) / 0.99)}
+
+
+def test_what_a_library_refuses_is_the_failure_of_its_trial(load_small: Load) -> None:
+    """One trial fails with a reason in a line; where all fail, the run says so."""
+    spec = load_small("model=mlp", "model.params.learning_rate=1e30", "tune.trials=1", "tune.repeats=0")
+    found = objective(spec).evaluate(Trial(0, "mlp", {"learning_rate": 1e30}, 0))
+    assert (found.state, found.score) == ("failed", None)
+    assert found.error
+    with pytest.raises(EngineError, match="none of 1 trials could be scored"):
+        run(spec)
+
+
+def test_a_kill_at_any_moment_changes_nothing(load_small: Load, small: Path, tmp_path: Path) -> None:
+    """Ten times killed and resumed: the trials and the winner of the run that nobody disturbed."""
+    overrides = ("model=lightgbm", "tune=bayes", "tune.trials=24", "tune.max_concurrent_trials=2")
+    whole = run(load_small(*overrides))
+    command = [
+        sys.executable,
+        "-m",
+        "engine",
+        "run",
+        str(small),
+        *overrides,
+        "--runs",
+        str(tmp_path / "killed"),
+    ]
+    dice = random.Random(0)  # noqa: S311 (no secret)
+    n_kills = 0
+    while n_kills < 10:
+        process = subprocess.Popen(
+            command, cwd=small.parent, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        folder = _begun(tmp_path / "killed", process)
+        if folder is not None:
+            time.sleep(dice.uniform(0, 0.15))
+        process.send_signal(signal.SIGKILL)
+        if process.wait() == 0:
+            break
+        n_kills += 1
+        if folder is not None:
+            command = [
+                sys.executable,
+                "-m",
+                "engine",
+                "run",
+                "--resume",
+                "small@latest",
+                "--runs",
+                str(tmp_path / "killed"),
+            ]
+    (left,) = (tmp_path / "killed" / "small").glob("[0-9]*")
+    done = left if not left.name.endswith(".partial") else resume(left, roots=[small.parent]).path
+    assert trials(done) == trials(whole.path)
+    assert json.loads((done / "metrics.json").read_text()) == whole.metrics
+    ran = [entry["trial"]["index"] for entry in trials(done) if "trial" in entry]  # type: ignore[index]
+    assert ran == sorted(set(ran))
+
+
+def _begun(runs: Path, process: "subprocess.Popen[bytes]") -> Path | None:
+    """Wait until another trial is in the journal, and return the run's folder; None where the process has ended."""
+    before = {path: path.stat().st_size for path in runs.glob(f"small/*/{TRIALS}")}
+    while process.poll() is None:
+        for path in runs.glob(f"small/*/{TRIALS}"):
+            if path.stat().st_size > before.get(path, 0):
+                return path.parent
+        time.sleep(0.01)
+    return None
+
+
+def test_ctrl_c_keeps_the_best_so_far(small: Path, tmp_path: Path) -> None:
+    """A search that is stopped by the user ends as a run, marked as such, with the code of a stop."""
+    command = [
+        sys.executable, "-m", "engine", "run", str(small), "model=lightgbm", "tune=random", "tune.trials=5000",
+        "--runs", str(tmp_path / "runs"), "--json",
+    ]  # fmt: skip
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert _begun(tmp_path / "runs", cast("subprocess.Popen[bytes]", process)) is not None
+    time.sleep(0.5)
+    os.kill(process.pid, signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    told = json.loads(out)
+    notes = json.loads((Path(told["path"]) / "facts.json").read_text())["notes"]
+    assert any("stopped by the user" in note for note in notes)
