@@ -16,6 +16,9 @@ _MAX_SHOWN = 10
 # Of more than these the first ten say nothing: the next command lists them all.
 _MAX_LISTED = 20
 _MAX_REPEATED = 3
+# As many mistakes of one check as anyone reads, and as many names of one list as a program needs.
+MAX_MESSAGES = 50
+_MAX_NAMES = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +44,8 @@ class Message:
             "key": self.key,
             "what": self.what,
             "suggestion": self.suggestion,
-            "allowed": list(self.allowed),
+            "allowed": list(self.allowed[:_MAX_NAMES]),
+            "try": self.try_,
         }
 
     def __str__(self) -> str:
@@ -79,11 +83,17 @@ def report(messages: Iterable[Message]) -> str:
 
 
 class EngineError(Exception):
-    """The root of the tree: our own fault unless a subclass says otherwise."""
+    """The root of the tree: our own fault unless a subclass says otherwise.
+
+    Of more than `MAX_MESSAGES` the first are kept.
+    """
 
     exit_code: ClassVar[int] = 1
 
     def __init__(self, messages: Sequence[Message]) -> None:
+        if len(messages) > MAX_MESSAGES + 1:
+            more = Message(f"more than {MAX_MESSAGES} mistakes: these are the first")
+            messages = (*messages[:MAX_MESSAGES], more)
         super().__init__(report(messages))
         self.messages = tuple(messages)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from engine.recipe.spec import ComputeSpec
 
@@ -20,3 +22,23 @@ def memory_mib() -> int:
 def n_threads(compute: ComputeSpec) -> int:
     """Return how many threads a run uses: as declared, else as many cores as it may run on."""
     return compute.threads or usable_cores()
+
+
+@contextmanager
+def fixed_threads(n: int) -> Iterator[None]:
+    """Have libraries of arithmetic use so many threads: those that are loaded, and those loaded meanwhile.
+
+    Sums of another number of threads may differ in their last bits.
+    """
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+    before = os.environ.get("OMP_NUM_THREADS")
+    os.environ["OMP_NUM_THREADS"] = str(n)
+    try:
+        with threadpool_limits(n):
+            yield
+    finally:
+        if before is None:
+            del os.environ["OMP_NUM_THREADS"]
+        else:
+            os.environ["OMP_NUM_THREADS"] = before

@@ -204,4 +204,3 @@ def _verdict(outcome: Outcome) -> str:
     if outcome.run is None:
         return "failed"
     return ("passed" if outcome.run.passed else "missed") if outcome.run.gates["gates"] else "none"
-

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable, Sequence
+
 from engine.cli.arguments import Options, Parser, add_common, add_run, run_name, runs_folder
 from engine.cli.output import print_json, print_table, print_text
-from engine.runs.compare import compare
+from engine.runs.compare import Difference, compare
 from engine.runs.run import find_run
+
+# What came out, then what was written to make it so, then what it was made with.
+_ORDER = ("metrics", "gates", "recipe", "data", "code", "versions")
+_MODEL = ("model.family", "model.estimator")
+_PARAMS, _SPACE = "model.params", "model.space"
+# A SHA-256, or a commit of git; as many of its digits as tell two apart.
+_HASH = re.compile(r"[0-9a-f]{40,64}")
+_DIGITS = 12
 
 
 def add_arguments(parser: Parser) -> None:
@@ -23,8 +34,45 @@ def call(options: Options) -> int:
     if options.json:
         print_json([difference.to_json() for difference in differences])
     elif differences:
-        rows = [[item.about, item.key, item.first, item.second] for item in differences]
+        rows = [
+            [item.about, item.key, _short(item.first), _short(item.second)] for item in _told(differences)
+        ]
         print_table("", ["", "key", first.id, second.id], rows)
     else:
         print_text("no difference in data, code, recipe, versions or metrics")
     return 0
+
+
+def _told(differences: Sequence[Difference]) -> list[Difference]:
+    """Put what came out first; what another model brings with it stands in one row, its search space in none."""
+    is_other_model = any(item.key in _MODEL for item in differences)
+    told: list[Difference] = []
+    for about in _ORDER:
+        found = [item for item in differences if item.about == about]
+        if about == "recipe" and is_other_model:
+            found = [item for item in found if not _is_under(item, _SPACE)]
+            params = [item for item in found if _is_under(item, _PARAMS)]
+            found = [item for item in found if item not in params]
+            found.sort(key=lambda item: item.key not in _MODEL)
+            found += [_together(params)] if params else []
+        told += found
+    return told
+
+
+def _is_under(item: Difference, key: str) -> bool:
+    return item.key == key or item.key.startswith(f"{key}.")
+
+
+def _together(params: Iterable[Difference]) -> Difference:
+    """Write the params of two models as one row, each as `name=value`."""
+    sides: tuple[list[str], list[str]] = ([], [])
+    for item in params:
+        name = item.key.removeprefix(f"{_PARAMS}.")
+        for side, value in zip(sides, (item.first, item.second), strict=True):
+            if value:
+                side.append(f"{name}={value}")
+    return Difference("recipe", _PARAMS, *(", ".join(side) for side in sides))
+
+
+def _short(value: str) -> str:
+    return f"{value[:_DIGITS]}…" if _HASH.fullmatch(value) else value

@@ -49,15 +49,15 @@ def lay_out(rows: Sequence[Sequence[str]], *, room: int, kept: int | None = None
     columns = list(zip(*rows, strict=True))
     widths = [max(cell_len(line) for cell in column for line in cell.split("\n")) for column in columns]
     words = [_longest(column, _WORD) for column in columns]
-    parts = [
-        max((_longest(_WORD.findall(cell), _PART) for cell in column), default=0) for column in columns
-    ]
+    parts = [max((_longest(_WORD.findall(cell), _PART) for cell in column), default=0) for column in columns]
     for least in (words, parts, [min(part, _LEAST) for part in parts]):
         _narrow(widths, [0 if index == kept else least[index] for index in range(len(least))], room, kept)
     return [[_folded(cell, width) for cell, width in zip(row, widths, strict=True)] for row in rows]
 
 
-def spared(rows: Sequence[Sequence[str]], *, spare: Sequence[str], room: int, between: int) -> list[list[str]]:
+def spared(
+    rows: Sequence[Sequence[str]], *, spare: Sequence[str], room: int, between: int
+) -> list[list[str]]:
     """Leave out columns, named in the first row, until no word of the others must be broken or none is spare.
 
     `between` is what a column takes besides its own cells.
@@ -97,7 +97,9 @@ def _fold(text: str, width: int) -> list[str]:
         if cell_len(lines[-1] + blanks + piece) <= width:
             lines[-1] += blanks + piece
         else:
-            lines.append(piece if cell_len(piece) <= width else set_cell_size(piece, width - 1) + "…")
+            lines.append(
+                piece if cell_len(piece) <= width else set_cell_size(piece, width - 1).rstrip() + "…"
+            )
     return lines[0 if lines[0] else 1 :]
 
 

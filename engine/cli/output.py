@@ -49,7 +49,7 @@ def print_fact(name: str, words: str) -> None:
     """
     lines = [words]
     if is_terminal(sys.stdout):
-        room = max(line_width() - _FACT, 2 * _FACT)
+        room = max(line_width() - _FACT, _FACT)
         lines = textwrap.wrap(words, room, break_long_words=False, break_on_hyphens=False)
     print_text(f"{name:<{_FACT}}" + f"\n{'':<{_FACT}}".join(lines))
 
@@ -121,8 +121,8 @@ def print_table(
 
 
 def line_width() -> int:
-    """Return how many cells a line has: of the terminal, or as COLUMNS says."""
-    return shutil.get_terminal_size((_PIPED_WIDTH, 24)).columns
+    """Return how many cells a line on stdout has; what no terminal shows has as many wherever it is run."""
+    return shutil.get_terminal_size().columns if is_terminal(sys.stdout) else _PIPED_WIDTH
 
 
 def _write(stream: TextIO | None, words: str) -> None:

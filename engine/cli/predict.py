@@ -50,6 +50,8 @@ def call(options: Options) -> int:
     watcher = Watcher(quiet=options.quiet)
     bundle = run.bundle()
     reading = reading_for(bundle, options.overrides)
+    if not run.passed:
+        say(f"note: run {run.id} missed its gates; engine show {run.id} tells which")
     n_left_out = 0
     watcher.started("predict")
     try:

@@ -81,6 +81,9 @@ def _everything(spoken: Language) -> Page:
 def _key(spoken: Language, what: str) -> Page:
     key = find(spoken.keys, what)
     if key is None:
+        named = [metric for metric in spoken.known.metrics if metric.name == what]
+        if named:
+            return _metric(named[0])
         raise _unknown(spoken, what)
     document: dict[str, object] = {"keys": [one.to_json() for one in walk([key])]}
     blocks: list[str | Table] = []
@@ -242,6 +245,25 @@ def _metrics_of(spoken: Language, key: Key) -> list[MetricWords]:
     return []
 
 
+def _metric(metric: MetricWords) -> Page:
+    """Return what a metric is, and the keys that name it."""
+    keys = ["goal.metric", "goal.gates"] if metric.can_select else ["goal.gates"]
+    lines = [
+        f"{metric.name}: a metric, which {' and '.join(keys)} can name",
+        f"  meaning  {metric.meaning}",
+        f"  better   {'higher' if metric.greater_is_better else 'lower'}",
+        f"  task     {', '.join(metric.tasks)}",
+    ]
+    lines += [f"  needs    {metric.needs}"] if metric.needs else []
+    lines += [f"  example  goal: {{metric: {metric.name}}}"] if metric.can_select else []
+    bound = "min" if metric.greater_is_better else "max"
+    lines += [
+        f"{'' if metric.can_select else '  example':<11}goal: {{gates: {{{metric.name}: {{{bound}: …}}}}}}"
+    ]
+    lines += [f"engine options {' or '.join(keys)} says more, and lists all metrics"]
+    return Page({"metrics": [_metric_json(metric)], "used_in": keys}, ["\n".join(lines)])
+
+
 def _metric_table(metrics: Sequence[MetricWords]) -> Table:
     rows = [
         [
@@ -316,7 +338,8 @@ def _unknown(spoken: Language, what: str) -> RecipeError:
                 above=f"{here}.",
             )
     names = [key.name for key in spoken.keys]
-    elsewhere = {key.name: key.dotted for key in reversed(list(walk(spoken.keys)))}
+    elsewhere = {metric.name: metric.name for metric in spoken.known.metrics}
+    elsewhere |= {key.name: key.dotted for key in reversed(list(walk(spoken.keys)))}
     suggestion = nearest(what, names) or elsewhere.get(nearest(what, elsewhere), "")
     return RecipeError.of(
         f"'{what}' is not a group or a key of a recipe",

@@ -67,7 +67,9 @@ def resumable(
     try:
         yield
     except (Exception, KeyboardInterrupt) as fault:
-        begun = [folder for root, name in known for folder in _interrupted(root / name) if folder not in before]
+        begun = [
+            folder for root, name in known for folder in _interrupted(root / name) if folder not in before
+        ]
         if not begun or not is_stop(fault):
             raise
         raise _stopped(begun, roots, is_multirun=is_multirun) from None

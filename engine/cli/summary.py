@@ -22,6 +22,7 @@ def run_to_json(run: Run) -> dict[str, object]:
 def print_run(run: Run) -> None:
     """Print a run's scores, gates and files on stdout, and whether a baseline is better."""
     from engine.report import record, scores
+    from engine.report.undefined import undefined
 
     recorded = record.read(run.path)
     worth = scores.worth(recorded)
@@ -42,6 +43,8 @@ def print_run(run: Run) -> None:
     print_table(f"{run.name} {run.id}", columns, rows)
     if behind := scores.worse(recorded):
         print_fact("note", behind)
+    for why in undefined(recorded):
+        print_fact("note", why)
     print_gates(run, worth)
     threshold = cast("float | None", run.facts.get("threshold"))
     if threshold is not None:

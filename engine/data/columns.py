@@ -63,9 +63,7 @@ def _missing(name: str, strangers: list[str], *, file: str) -> Message:
     """Say that a column is missing, with the others that it may go by: no column of the schema is one."""
     near = tuple(difflib.get_close_matches(name, strangers, n=_MAX_NEAR))
     allowed = near if len(near) > 1 else ()
-    return Message(
-        "the column is missing", name, file, suggestion=nearest(name, strangers), allowed=allowed
-    )
+    return Message("the column is missing", name, file, suggestion=nearest(name, strangers), allowed=allowed)
 
 
 def required_columns(schema: Schema, *, need_target: bool = True) -> set[str]:

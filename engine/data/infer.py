@@ -32,6 +32,8 @@ _N_TIMES = 20
 _N_SHOWN = 3
 # A flag's sensitive column, or one of few groups, can be audited by group.
 _MAX_GROUPS = 20
+# What sets thousands apart, and the counts of numbers without it and with it.
+_GROUPED = ((".", "commaed", "grouped_by_dot"), (",", "dotted", "grouped_by_comma"))
 _TIME_FORMATS = "dates are read as 2020-01-31, or 2020-01-31T12:00:00"
 
 
@@ -86,7 +88,7 @@ def infer(column: Seen) -> Guess:
 
 def _guess(column: Seen) -> Guess:
     """Return the first guess that fits, from the surest to the least."""
-    for maker in (_without_use, _personal, _broken, _identity, _by_type):
+    for maker in (_without_use, _personal, _grouped, _broken, _identity, _by_type):
         guess = maker(column)
         if guess is not None:
             return guess
@@ -120,11 +122,9 @@ def _broken(column: Seen) -> Guess | None:
     numbers = counts["integer"] + counts["dotted" if column.decimal == "." else "commaed"]
     if counts["iso"] + counts["dated"] >= _MOSTLY * n:
         what = f"dates as {_example(column, but=_is_moment)}"
-        odd = [value for value, _ in column.values if not _is_moment(value)]
-        line = dates_line(column.name, odd)
+        unread = [value for value, _ in column.values if not _is_moment(value)]
+        line = dates_line(column.name, unread)
         return _ignored(column, what, look=f"{what} are not read yet: {_TIME_FORMATS}; in polars: {line}")
-    if (grouped := _grouped(column)) is not None:
-        return grouped
     if numbers >= _MOSTLY * n and column.facts.from_text:
         odd = n - numbers
         example = _example(column, but=_is_number)
@@ -142,9 +142,11 @@ def _broken(column: Seen) -> Guess | None:
 def _grouped(column: Seen) -> Guess | None:
     """Return a guess for numbers of which some have a thousands separator; the others say what it is."""
     counts = column.facts.counts
-    for separator, plain, grouped in ((".", "commaed", "grouped_by_dot"), (",", "dotted", "grouped_by_comma")):
+    if column.sense != "text" or column.n_distinct <= _FEW_LEVELS or not column.facts.from_text:
+        return None
+    for separator, plain, grouped in _GROUPED:
         n = counts["integer"] + counts[plain] + counts[grouped]
-        if counts[grouped] and column.facts.from_text and n >= _MOSTLY * column.n_present:
+        if counts[grouped] and n >= _MOSTLY * column.n_present:
             what = f"numbers with a thousands separator, as {_example(column, but=_is_number)}"
             line = ungrouped_line(column.name, separator=separator)
             return _ignored(column, what, look=f"{what}, are not read yet; in polars: {line}")
@@ -154,8 +156,9 @@ def _grouped(column: Seen) -> Guess | None:
 def _mend(column: Seen) -> str:
     """Say what to do about the few texts among numbers: what has digits is a value, and no null."""
     odd = [str(value) for value, _ in column.values if not _is_number(value)]
-    may_be_null = odd and not any(letter.isdigit() for text in odd for letter in text)
-    return "mend them" + (", or name them in data.null_values if they mean a missing value" * bool(may_be_null))
+    if not odd or any(letter.isdigit() for text in odd for letter in text):
+        return "mend them"
+    return "mend them, or name them in data.null_values if they mean a missing value"
 
 
 def _plain_number(column: Seen) -> str:

@@ -80,7 +80,7 @@ def predict(
 
 
 def reading_for(bundle: Bundle, overrides: Sequence[str] = ()) -> Rereading:
-    """Return how rows are read as the training data was, but for its format, and what overrides say otherwise.
+    """Return how rows are read: as the training data was, but for its format and what overrides say.
 
     Raises
     ------

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 
 from pydantic import BaseModel, ValidationError
 
-from engine.errors import Message
+from engine.errors import MAX_MESSAGES, Message
 from engine.recipe.compose import Composition
 from engine.recipe.mistakes import Mistake, explain_pydantic
 from engine.recipe.places import Places
@@ -23,6 +23,8 @@ from engine.recipe.text import KeyPath, Plain
 
 # A key that was renamed may hold a value that is wrong as well, and that one a key.
 _MAX_ROUNDS = 4
+# A key may have several details, so these are more than are shown.
+_MAX_EXPLAINED = 4 * MAX_MESSAGES
 _COLUMNS, _GATES = ("schema", "columns"), ("goal", "gates")
 # What other rooms conclude from: without it a column is no longer known.
 _TELLING = ("type", "role")
@@ -96,10 +98,12 @@ class _Reading:
             if wrong is None:
                 break
             found = self._explained(wrong)
+            if not found:
+                break
             for mistake in found:
                 self._mend(mistake)
             wrong = self._validated()
-            if not found:
+            if len(self.mistakes) > MAX_MESSAGES:
                 break
         self._lose_the_rest(wrong)
         sections = {name: value for name, value in self.plain.items() if name not in self.lost}
@@ -111,7 +115,7 @@ class _Reading:
     def _explained(self, error: ValidationError) -> list[Mistake]:
         """Return what was not said before, and note it."""
         found = explain_pydantic(
-            error.errors(include_url=False),
+            error.errors(include_url=False)[:_MAX_EXPLAINED],
             model=Spec,
             plain=self.plain,
             places=self.composition.places,

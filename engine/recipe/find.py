@@ -84,14 +84,14 @@ def _not_found(given: Path) -> RecipeError:
         return _folder(given)
     if given.is_file():
         return RecipeError.of(f"{given} is not a recipe: a recipe is a file that ends in .yaml", try_=init)
-    beside = _recipes_in(given.parent)
+    beside, own = _recipes_in(given.parent), [file.stem for file in _recipes_in(shipped("recipes"))]
     if _is_yaml(given):
-        names, own = {file.name: str(given.with_name(file.name)) for file in beside}, []
+        words = names = {file.name: str(given.with_name(file.name)) for file in beside}
+        own = []
     else:
-        own = [file.stem for file in _recipes_in(shipped("recipes"))]
         names = {name: name for name in (*own, *(file.stem for file in _recipes_in(Path("recipes"))))}
-    # A recipe beside the user is meant rather than one of ours that is called the same.
-    words = names | {file.stem: str(file) for file in beside if own}
+        # A recipe beside the user is meant rather than one of ours that is called the same.
+        words = names | {file.stem: str(file) for file in beside}
     what, near = f"no recipe at '{given}'", nearest(given.name, words)
     if near:
         return RecipeError.of(what, suggestion=words[near])

@@ -68,9 +68,10 @@ def explain_pydantic(
     for detail in details:
         by_path.setdefault(_real_path(detail["loc"], plain, is_missing=detail["type"] == "missing"), detail)
     mistakes = []
+    above = {path[:end] for path in by_path for end in range(len(path))}
     for path, detail in by_path.items():
         # Of a union both are told: that it is none of the others, and what is wrong with it as what it is.
-        if any(other[: len(path)] == path and len(other) > len(path) for other in by_path):
+        if path in above:
             continue
         if detail["type"] == "extra_forbidden":
             mistakes.append(_unknown(path, model, places))

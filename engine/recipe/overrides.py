@@ -151,7 +151,7 @@ def mistake(line: Line, *, is_choice: bool) -> Message | None:
         return Message(forbidden, key, COMMAND_LINE)
     if override.is_sweep_override():
         what = f"'{line.given}' has several values: one run takes one value"
-        return Message(what, key, COMMAND_LINE, try_="the same command with -m for one run a value")
+        return Message(what, key, COMMAND_LINE, try_=_with_sweeps(override, key))
     number = next((number for number in _numbers(value) if not math.isfinite(number)), None)
     if number is not None:
         return Message(f"expected a finite number, got {number}", key, COMMAND_LINE)
@@ -164,6 +164,15 @@ def mistake(line: Line, *, is_choice: bool) -> Message | None:
         what = f"'{key}' has more parts than a column's key: a name that holds dots is written in quotes"
         return Message(what, key, COMMAND_LINE, None, f'{_COLUMNS}"{".".join(column)}".{last}')
     return None
+
+
+def _with_sweeps(override: Override, key: str) -> str:
+    """Say which command takes a sweep: one that runs each value, or one that searches among them."""
+    can_search = key == "model" or key.startswith("model.params.")
+    if not override.is_discrete_sweep():
+        return "tune=bayes with it, to search" if can_search else f"{key}=choice(…) with -m"
+    search = ", or tune=grid to search" if can_search else ""
+    return f"the same command with -m for one run a value{search}"
 
 
 def _numbers(value: Plain) -> Iterator[float]:

@@ -230,7 +230,7 @@ class _Reader:
         if below:
             # Of a section only its being left out is a default: the rest is said of the keys inside.
             has_value = {}
-            has_default, default = has_default and default is None, None
+            has_default, default = has_default and not default, None
         return Key(
             path=path,
             node=_either(list(names), may_be_null=may_be_null) if names else node,

@@ -53,8 +53,8 @@ def reread(data: DataSpec, overrides: Sequence[str]) -> Rereading:
     mistakes += _wrong_values(given)
     if mistakes:
         raise RecipeError(mistakes)
-    plain = {**data.model_dump(mode="json"), **{path[1]: value for path, value in given.items() if path != _EXTRA}}
-    # The path's reference, where the environment gave it, belongs to the training data alone.
+    said = {path[1]: value for path, value in given.items() if path != _EXTRA}
+    plain = {**data.model_dump(mode="json"), **said}
     read = DataSpec.model_validate_json(json.dumps(plain))
     return Rereading(read, given[_EXTRA] == "ignore" if _EXTRA in given else None)
 
@@ -63,16 +63,18 @@ def _read(overrides: Sequence[str]) -> tuple[dict[KeyPath, Plain], list[Message]
     given: dict[KeyPath, Plain] = {}
     mistakes = []
     for line in parse(overrides, None):
-        path = line.quoted or tuple(line.dotted().split("."))
-        wrong = mistake(line, is_choice=False)
-        if wrong is None and (path not in _PATHS or line.override.is_delete()):
-            key = line.dotted()
+        path, key = line.quoted or tuple(line.dotted().split(".")), line.dotted()
+        if path not in _PATHS or line.override.is_delete():
             what = f"'{key}' can't be changed after training: only how the rows are read can"
-            wrong = Message(what, key, COMMAND_LINE, None, nearest(key, REREAD_KEYS), REREAD_KEYS)
-        if wrong is None:
-            given[path] = line.override.value()  # type: ignore[assignment]
-        else:
+            mistakes.append(Message(what, key, COMMAND_LINE, None, nearest(key, REREAD_KEYS), REREAD_KEYS))
+        elif line.override.is_sweep_override():
+            what = f"'{line.given}' has several values, and a file is read in one way"
+            cure = f"'{key}=[{line.given.partition('=')[2]}]'" if path[-1] == "null_values" else ""
+            mistakes.append(Message(what, key, COMMAND_LINE, try_=cure))
+        elif (wrong := mistake(line, is_choice=False)) is not None:
             mistakes.append(wrong)
+        else:
+            given[path] = line.override.value()
     return given, mistakes
 
 

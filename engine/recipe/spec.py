@@ -340,6 +340,15 @@ class ComputeSpec(_Strict):
     parallel_runs: Annotated[int, Field(ge=1)] | None = Field(
         description="runs of a multirun side by side; null: as many as there are cores", examples=[2]
     )
+    executor: Literal["auto", "local", "ray"] = Field(
+        description="where the trials of a search run, each with the same outcome: local: one after the other; "
+        "ray: side by side; auto: on Ray where that is clearly sooner done, or where an address is given",
+        examples=["ray"],
+    )
+    address: Annotated[str, Field(pattern=r"^(\[[0-9A-Fa-f:]+\]|[A-Za-z0-9._-]+):[0-9]{1,5}$")] | None = Field(
+        description="a Ray cluster that runs already, as host:port; null: one for the search alone, on loopback",
+        examples=["10.0.0.7:6379"],
+    )
 
 
 class TrackingSpec(_Strict):
@@ -422,7 +431,7 @@ class Spec(_Strict):
         """Return the one JSON text that stands for this recipe, wherever its files lie.
 
         The data's place and the runs' place are left out: what was read has a hash of its own. How many
-        runs go side by side changes none of them.
+        runs go side by side changes none of them, nor where the trials of a search run.
         """
         plain = self.to_plain()
         plain.pop("runs", None)
@@ -431,7 +440,8 @@ class Spec(_Strict):
             data.pop("path", None)
         compute = plain.get("compute")
         if isinstance(compute, dict):
-            compute.pop("parallel_runs", None)
+            for name in ("parallel_runs", "executor", "address"):
+                compute.pop(name, None)
         return json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
     def sha256(self) -> str:

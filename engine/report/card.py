@@ -121,7 +121,9 @@ def _metrics(record: Record) -> str:
         *(f"{title(k)} baseline" for k in kinds),
     )
     told = scores.worse(record)
-    return "\n\n".join(["## Metrics on the test rows", _table(header, body), *([prose(told)] if told else [])])
+    return "\n\n".join(
+        ["## Metrics on the test rows", _table(header, body), *([prose(told)] if told else [])]
+    )
 
 
 def _gates(record: Record) -> str:

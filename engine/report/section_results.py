@@ -20,6 +20,7 @@ from engine.report.markup import (
 )
 from engine.report.record import Json, Record, at, elements, members, number, plain, text
 from engine.report.scores import BASELINES, PARTS, Scored
+from engine.report.undefined import undefined
 from engine.report.words import MISSING, counted, metric, quantity, share, title
 
 
@@ -171,6 +172,7 @@ def metrics(record: Record) -> Html:
     drawn = number(record.facts, "train_rows_scored")
     if drawn is not None and drawn < (number(record.data, "split", "sizes", "train") or 0):
         told.append(paragraph(f"Train scores are of {quantity(drawn)} training rows drawn at random."))
+    told += [paragraph(why) for why in undefined(record)]
     return section("metrics", "Metrics", table(header_, rows), paragraph(note), *told)
 
 

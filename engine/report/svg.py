@@ -8,7 +8,7 @@ ids, scripts, styles or references, so a drawing can stand in a page as it stand
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -239,8 +239,9 @@ def frame(
     y_title: str,
     x_ticks: Sequence[float] | None = None,
     y_ticks: Sequence[float] | None = None,
+    x_label: Callable[[float], str] | None = None,
 ) -> str:
-    """Return gridlines, tick labels and the names of both axes."""
+    """Return gridlines, tick labels and the names of both axes; `x_label` says a tick of x in words."""
     x_ticks = ticks(axes.x.low, axes.x.high) if x_ticks is None else x_ticks
     y_ticks = ticks(axes.y.low, axes.y.high) if y_ticks is None else y_ticks
     left, right, top, bottom = axes.x.start, axes.x.end, axes.y.end, axes.y.start
@@ -252,7 +253,7 @@ def frame(
     for value in x_ticks:
         x = axes.x.px(value)
         parts.append(segment(x, top, x, bottom, stroke=FAINT))
-        parts.append(label(x, bottom + 16, tick_label(value), anchor="middle", fill=QUIET))
+        parts.append(label(x, bottom + 16, (x_label or tick_label)(value), anchor="middle", fill=QUIET))
     parts.append(segment(left, bottom, right, bottom))
     parts.append(label((left + right) / 2, bottom + 33, x_title, anchor="middle", limit_px=right - left + 30))
     parts.append(turned_label(11, (top + bottom) / 2, y_title, anchor="middle", limit_px=bottom - top + 20))

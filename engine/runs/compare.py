@@ -64,7 +64,9 @@ def short_keys(recipes: Sequence[Json]) -> dict[str, str]:
     """Return of each key the shortest end that no other key of these recipes has: `C` for `model.params.C`."""
     keys = dict.fromkeys(path for recipe in recipes for path, _ in _leaves(recipe, ()))
     ends = Counter(path[-n:] for path in keys for n in range(1, len(path) + 1))
-    shortest = {path: next((path[-n:] for n in range(1, len(path)) if ends[path[-n:]] == 1), path) for path in keys}
+    shortest = {
+        path: next((path[-n:] for n in range(1, len(path)) if ends[path[-n:]] == 1), path) for path in keys
+    }
     return {".".join(path): ".".join(end) for path, end in shortest.items()}
 
 

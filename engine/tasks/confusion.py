@@ -174,7 +174,14 @@ BALANCED_ACCURACY = metric_from(
 )
 F1 = metric_from(margins, f1, name="f1", title="F1", greater_is_better=True)
 PRECISION = metric_from(margins, precision, name="precision", title="Precision", greater_is_better=True)
-RECALL = metric_from(margins, recall, name="recall", title="Recall", greater_is_better=True)
+RECALL = metric_from(
+    margins,
+    recall,
+    name="recall",
+    title="Recall",
+    greater_is_better=True,
+    needs="a row is of the positive class",
+)
 F1_MACRO = metric_from(
     margins, f1_macro, name="f1_macro", title="F1, mean of classes", greater_is_better=True
 )

@@ -122,13 +122,16 @@ def _largest(pair: Array) -> Array:
 
 RMSE = metric_from(sums, _rmse, name="rmse", title="Root mean squared error", greater_is_better=False)
 MAE = metric_from(sums, _mean(_ABSOLUTE), name="mae", title="Mean absolute error", greater_is_better=False)
-R2 = metric_from(sums, _r2, name="r2", title="R²", greater_is_better=True)
+R2 = metric_from(
+    sums, _r2, name="r2", title="R²", greater_is_better=True, needs="the values of the target differ"
+)
 MAPE = metric_from(
     sums,
     _mean(_RELATIVE),
     name="mape",
     title="Mean absolute error as a share of the value",
     greater_is_better=False,
+    needs="no value of the target is 0",
 )
 MEDIAN_ABSOLUTE_ERROR = metric_from(
     order_of_errors,
@@ -141,5 +144,10 @@ MAX_ERROR = metric_from(
     order_of_errors, _largest, name="max_error", title="Largest absolute error", greater_is_better=False
 )
 POISSON_DEVIANCE = metric_from(
-    sums, _mean(_POISSON), name="poisson_deviance", title="Mean Poisson deviance", greater_is_better=False
+    sums,
+    _mean(_POISSON),
+    name="poisson_deviance",
+    title="Mean Poisson deviance",
+    greater_is_better=False,
+    needs="every value of the target is 0 or more and every prediction above 0",
 )

@@ -136,7 +136,13 @@ def _same(area: Array) -> Array:
 
 
 ROC_AUC = metric_from(
-    binary_ranks, _auc, name="roc_auc", title="ROC AUC", greater_is_better=True, uses_decisions=False
+    binary_ranks,
+    _auc,
+    name="roc_auc",
+    title="ROC AUC",
+    greater_is_better=True,
+    uses_decisions=False,
+    needs="rows of both classes are there",
 )
 ROC_AUC_MACRO = metric_from(
     macro_auc,
@@ -145,6 +151,7 @@ ROC_AUC_MACRO = metric_from(
     title="ROC AUC, one class against the rest, mean",
     greater_is_better=True,
     uses_decisions=False,
+    needs="rows of two classes or more are there",
 )
 AVERAGE_PRECISION = metric_from(
     binary_ranks,
@@ -153,4 +160,5 @@ AVERAGE_PRECISION = metric_from(
     title="Average precision",
     greater_is_better=True,
     uses_decisions=False,
+    needs="a row is of the positive class",
 )

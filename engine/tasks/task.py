@@ -73,7 +73,8 @@ class Metric:
 
     A metric that is `summary(statistic)` may say so: its intervals then cost far less. `summary` maps
     statistics of shape (..., *shape) to metrics of shape (...). One that does not read the decisions says so
-    too: who needs nothing else spares choosing a threshold.
+    too: who needs nothing else spares choosing a threshold. `needs` says of what rows it is defined, to stand
+    behind "not defined unless".
     """
 
     name: str
@@ -83,6 +84,7 @@ class Metric:
     statistic: Statistic | None = None
     summary: Callable[[Array], Array] | None = None
     uses_decisions: bool = True
+    needs: str = ""
 
 
 def metric_from(
@@ -93,6 +95,7 @@ def metric_from(
     title: str,
     greater_is_better: bool,
     uses_decisions: bool = True,
+    needs: str = "",
 ) -> Metric:
     """Build the metric `summary(statistic)`; the arguments are the fields of `Metric`."""
 
@@ -100,7 +103,7 @@ def metric_from(
         w = np.ones(len(y)) if weights is None else np.asarray(weights, dtype=np.float64)
         return float(summary(statistic(y, scores, weights)(w)))
 
-    return Metric(name, greater_is_better, compute, title, statistic, summary, uses_decisions)
+    return Metric(name, greater_is_better, compute, title, statistic, summary, uses_decisions, needs)
 
 
 def ratio(over: Array | float, under: Array | float, *, undefined: float = math.nan) -> Array:

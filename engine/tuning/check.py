@@ -35,7 +35,11 @@ def check_search(spec: Spec) -> Iterator[Message]:
     wrong = list(_check_spaces(spec))
     yield from wrong
     if tune.kind != "grid" and tune.trials is None:
-        yield Message(f"{tune.kind} needs a number of trials", "tune.trials", try_="tune.trials=50")
+        yield Message(
+            f"{tune.kind} needs a number of trials",
+            "tune.trials",
+            try_=f"tune={tune.kind}, which has its own, or tune.trials=50",
+        )
     elif tune.kind == "grid" and not wrong:
         yield from _check_grid(spec)
     yield from _check_objective(spec)
@@ -104,7 +108,11 @@ def _check_grid(spec: Spec) -> Iterator[Message]:
                 yield Message(what, f"{prefix}.space.{param}", try_=try_)
                 return
     if (n := n_trials(spec)) > MAX_TRIALS:
-        yield Message(f"the grid has {n} combinations", "tune.trials", try_="tune=bayes tune.trials=100")
+        yield Message(
+            f"the grid has {n} combinations, more than {MAX_TRIALS}",
+            "tune.trials",
+            try_="tune=bayes tune.trials=100",
+        )
 
 
 def _read(text: str) -> object:

@@ -16,8 +16,8 @@ from engine.recipe.spec import ModelSpec, Spec
 from engine.tasks.task import Task
 from engine.training.parts import Divided
 from engine.tuning.candidates import candidates
+from engine.tuning.execute import run_trials
 from engine.tuning.journal import Journal
-from engine.tuning.local import run_here
 from engine.tuning.objective import Lesson, Objective
 from engine.tuning.search import Search, Winner
 from engine.tuning.strategy import strategy
@@ -33,11 +33,14 @@ class Tuned:
     ----------
     model
         The recipe's model with the params that won.
+    remarks
+        What a person should know of how the trials ran, a sentence each.
     """
 
     model: ModelSpec
     winner: Winner
     search: Search
+    remarks: tuple[str, ...] = ()
 
     def frame(self) -> pl.DataFrame:
         """Return every trial as a row, as `trials_frame` says."""
@@ -79,7 +82,7 @@ class Tuned:
     def notes(self) -> tuple[str, ...]:
         """What a person should know of it, a sentence each."""
         outcomes = self.search.journal.outcomes.values()
-        found = []
+        found = list(self.remarks)
         failed = [outcome for outcome in outcomes if outcome.state == "failed"]
         if failed:
             found.append(f"{len(failed)} of {len(outcomes)} trials failed: {failed[0].error}")
@@ -127,13 +130,13 @@ def tune(
     def heard(_: Outcome, done: int, total: int, best: Outcome | None) -> None:
         progress(done, total, None if best is None else best.score)
 
-    run_here(search, objective, heard=heard, max_seconds=spec.tune.max_seconds)
+    remarks = run_trials(search, objective, heard=heard)
     winner = search.winner()
     if winner is None:
         errors = [outcome.error for outcome in kept.outcomes.values() if outcome.error]
         what = f"none of {len(kept.outcomes)} trials could be scored"
         raise EngineError.of(f"{what}: {errors[0]}" if errors else what)
-    return Tuned(found.model_of(winner.trial), winner, search)
+    return Tuned(found.model_of(winner.trial), winner, search, remarks)
 
 
 def lessons(divided: Divided, spec: Spec) -> tuple[Lesson, ...]:

@@ -167,7 +167,9 @@ def test_rows_without_a_target_are_left_out() -> None:
     Path("t.csv").write_text("\n".join(",".join(fields) for fields in [["x", "y"], *made]))
     assert main(["init", "t.csv", "--target", "y", "--quiet"]) == 0
     assert at(recipe("t.yaml"), "schema", "missing_target") == "drop"
-    assert "14 rows of 120 without a target" in Path("t.yaml").read_text(encoding="utf-8")
+    assert "# 14 of 120 rows (12%) have no target; they are left out and counted" in Path("t.yaml").read_text(
+        encoding="utf-8"
+    )
     assert main(["run", "t.yaml", *QUICK]) == 0
 
 
@@ -238,6 +240,43 @@ def test_a_leak_is_said_aloud(capsys: pytest.CaptureFixture[str]) -> None:
     assert "# LOOK: alone it leaves 0.0% wrong" in Path("t.yaml").read_text(encoding="utf-8")
 
 
+def test_the_gate_is_met_without_what_gives_the_target_away(capsys: pytest.CaptureFixture[str]) -> None:
+    """Whoever follows the advice and ignores the suspects meets the gate: it was measured without them."""
+    made = []
+    for _ in range(400):
+        hour, casual = _DRAWN.randint(0, 23), _DRAWN.randint(0, 50)
+        registered = 10 * hour + _DRAWN.randint(0, 40)
+        made.append(f"{hour},{casual},{registered},{casual + registered}")
+    Path("t.csv").write_text("\n".join(["hour,casual,registered,y", *made]))
+    assert main(["init", "t.csv", "--target", "y", "--quiet", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["scores"]["without"] == ["casual", "registered"]
+    text = Path("t.yaml").read_text(encoding="utf-8")
+    assert "all without 'casual', 'registered', which may give the target away" in text
+    look = "    # LOOK: 'casual' + 'registered' is the target, on every row: if it is known only after"
+    lines = text.splitlines()
+    for name in ("casual", "registered"):
+        place = next(at for at, line in enumerate(lines) if line.startswith(f"    {name}: "))
+        assert lines[place - 1].startswith(look)
+    ignored = [f"+schema.columns.{name}.role=ignore" for name in ("casual", "registered")]
+    bounds = [f"~schema.columns.{name}.min" for name in ("casual", "registered")]
+    assert main(["run", "t.yaml", *ignored, *bounds, *QUICK]) == 0
+
+
+def test_rows_mostly_without_a_target_are_looked_at(capsys: pytest.CaptureFixture[str]) -> None:
+    """Where more than a quarter of the rows has no target, the share is said, and that it is to be looked at."""
+    made = [
+        [*fields[:-1], fields[-1] if i % 5 == 0 else ""]
+        for i, fields in enumerate(rows(600, lambda _, a: [near(a)]))
+    ]
+    Path("t.csv").write_text("\n".join(",".join(fields) for fields in [["x", "y"], *made]))
+    assert main(["init", "t.csv", "--target", "y", "--quiet"]) == 0
+    said = "480 of 600 rows (80%) have no target"
+    assert f"look     {said} and are left out: is the rest like the rows to come?" in capsys.readouterr().out
+    text = Path("t.yaml").read_text(encoding="utf-8")
+    assert f"  # LOOK: {said}: is the rest like the rows to come?\n  missing_target: drop" in text
+
+
 @pytest.mark.parametrize(
     ("content", "arguments", "code", "message"),
     [
@@ -288,6 +327,12 @@ def test_a_recipe_is_never_replaced_unasked(capsys: pytest.CaptureFixture[str]) 
     Path("p.yaml").write_text("name: mine\n")
     assert main(["init", "p.csv", "--target", "species", "--quiet"]) == 2
     assert capsys.readouterr().err == (
+        "command line: -o\n  'p.yaml' is there already, and is not replaced unasked\n  try: --force, or -o OTHER.yaml\n"
+    )
+    assert main(["init", "p.csv", "--target", "Species", "--quiet"]) == 2
+    assert capsys.readouterr().err == (
+        "command line: --target\n  'p.csv' has no column 'Species'\n  did you mean 'species'?\n"
+        "  allowed: species, island, bill_length_mm, bill_depth_mm, flipper_length_mm, body_mass_g, sex, year\n\n"
         "command line: -o\n  'p.yaml' is there already, and is not replaced unasked\n  try: --force, or -o OTHER.yaml\n"
     )
     assert Path("p.yaml").read_text() == "name: mine\n"

@@ -107,7 +107,7 @@ def test_missing_data_is_said_once(recipe: str, capsys: pytest.CaptureFixture[st
 
 
 def test_wrong_combinations_stop_no_others(recipe: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """What is wrong is said first, each mistake once with who has it; the rest is run and compared."""
+    """What is wrong is said first, and again below the table, each mistake once, whole, with who has it."""
     assert main(["run", recipe, "-m", "model=logistic,ridge", "seed=0,1,0", *QUICK]) == 2
     said = capsys.readouterr()
     before, _, _ = said.err.partition("note: run 1 of 2: model=logistic seed=0")
@@ -121,7 +121,11 @@ def test_wrong_combinations_stop_no_others(recipe: str, capsys: pytest.CaptureFi
         ["model=ridge", "seed=0"],
         ["model=ridge", "seed=1"],
     ]
-    assert "failed model=ridge seed=0: model: ridge does not do classification" in lines
+    wrong, _, _ = before.removeprefix("wrong in ").partition("\nnote: ")
+    assert said.out.endswith(f"\n\nfailed in {wrong}")
+    assert wrong.endswith("\n  try: engine options model\n")
+    assert said.out.count("ridge does not do classification") == 1
+    assert "…" not in said.out
     assert "all with compute=small evaluation=quick" in lines
 
 
@@ -141,6 +145,69 @@ def test_the_best_run_stands_first(recipe: str, capsys: pytest.CaptureFixture[st
         assert shown == sorted(scores, key=lambda one: sign * scores[one])
         assert f"best first by validation {metric}" in out
     assert len(set(scores.values())) > 1
+
+
+def test_runs_that_passed_stand_before_those_that_missed(
+    recipe: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """However well it scores, a run that can't be packaged is not the best."""
+    bounds = ",".join(f"{{accuracy: {{min: 0.1}}, log_loss: {{max: {most}}}}}" for most in (0.0, 9.0))
+    gates = [f"goal.gates={bounds}", "model.params.C=1,0.001"]
+    assert main(["run", recipe, "-m", *gates, *QUICK, "--quiet"]) == 4
+    out = capsys.readouterr().out
+    rows = [line for line in out.splitlines() if "│ goal.gates" in line]
+    assert [("passed" in line, "C=1 " in line) for line in rows] == [
+        (True, True), (True, False), (False, True), (False, False),
+    ]  # fmt: skip
+    assert "best first by validation log_loss (lower is better); runs that missed a gate stand last\n" in out
+
+
+def test_seeds_are_put_together(recipe: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each combination of the other axes has its mean, lowest and highest over the seeds, the best mean first."""
+    given = [recipe, "seed=0,1,2", "model=random_forest,logistic", "goal.gates={log_loss: {max: 0.065}}"]
+    outcomes = told(capsys, *given, code=4)
+    together = {json.dumps(outcome["over_seeds"]) for outcome in outcomes}
+    assert len(together) == 2
+    for group in map(json.loads, together):
+        runs = [one for one in outcomes if json.loads(json.dumps(one["over_seeds"])) == group]
+        assert (group["n_runs"], group["n_failed"]) == (3, 0)
+        assert group["n_passed"] == sum(one["gates"]["passed"] for one in runs)  # type: ignore[index, misc]
+        assert group["overrides"] == [word for word in runs[0]["overrides"] if not word.startswith("seed=")]  # type: ignore[attr-defined]
+        for part in ("validation", "test"):
+            values = [one["metrics"][part]["log_loss"]["value"] for one in runs]  # type: ignore[index]
+            assert group[part] == {
+                "mean": pytest.approx(sum(values) / 3, rel=1e-15),
+                "low": min(values),
+                "high": max(values),
+            }
+    assert main(["run", *given, *QUICK, "-m", "--quiet"]) == 4
+    _, _, below = capsys.readouterr().out.partition(
+        "over the seeds: mean (lowest to highest), best mean first"
+    )
+    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in below.splitlines() if "│" in line]
+    best, worst = sorted(map(json.loads, together), key=lambda group: group["validation"]["mean"])
+    assert [row[0] for row in rows] == [
+        next(word for word in group["overrides"] if word.startswith("model=")) for group in (best, worst)
+    ]
+    shown = [
+        f"{best[part]['mean']:.5g} ({best[part]['low']:.5g} to {best[part]['high']:.5g})"
+        for part in ("validation", "test")
+    ]
+    assert rows[0][1:] == [*shown, f"{best['n_passed']} of 3"]
+    assert below.endswith(
+        "each seed also splits the rows in another way: a single run may owe its place to its seed\n"
+    )
+
+
+def test_without_seeds_there_is_nothing_to_put_together(
+    recipe: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One seed, however often it is written, is no axis."""
+    assert [
+        "over_seeds" in outcome for outcome in told(capsys, recipe, "seed=1,1", "model.params.C=1,2")
+    ] == [False] * 2
+    assert main(["run", recipe, "-m", "seed=1", "model.params.C=1,2", *QUICK, "--quiet"]) == 0
+    assert "over the seeds" not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -166,7 +233,7 @@ def test_the_first_failure_gives_the_exit_code(
 
 
 def test_the_same_failure_is_told_whole_once(recipe: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """A run that fails in the words of another says so in one line, and has its line in the table."""
+    """A run that fails in the words of another says so in one line; below the table it is said of both."""
     text = Path("data/penguins.csv").read_text().replace("Gentoo", "Emperor", 1)
     Path("data/penguins.csv").write_text(text)
     assert main(["run", recipe, "-m", "seed=0,1", *QUICK]) == 3
@@ -174,10 +241,10 @@ def test_the_same_failure_is_told_whole_once(recipe: str, capsys: pytest.Capture
     assert "seed=0 failed\n\n" in said.err
     assert said.err.count("(row 153: Emperor)") == 1
     assert "seed=1 failed as seed=0 did\n" in said.err
-    assert [line[:14] for line in said.out.splitlines() if line.startswith("failed")] == [
-        "failed seed=0:",
-        "failed seed=1:",
+    assert [line for line in said.out.splitlines() if line.startswith("failed")] == [
+        "failed in every combination"
     ]
+    assert said.out.count("(row 153: Emperor)") == 1
     assert run_folders() == []
 
 
@@ -194,7 +261,7 @@ def test_finished_runs_are_skipped_where_asked(recipe: str, capsys: pytest.Captu
     """`--skip-finished` takes runs of the same recipe and data, and runs again what has changed."""
     (first,) = told(capsys, recipe, "seed=1")
     both = told(capsys, recipe, "seed=1,2", "--skip-finished")
-    assert both[0] == first
+    assert {key: value for key, value in both[0].items() if key != "over_seeds"} == first
     assert len(run_folders()) == 2
     assert main(["run", recipe, "-m", "seed=1,2,3", *QUICK]) == 0
     note = "note: 2 of 3 combinations have finished runs that were the same; --skip-finished takes those\n"
@@ -320,7 +387,7 @@ def test_ctrl_c_stops_every_worker(
     recipe: str,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """A stop by the user: exit 130, one line, no run that looks finished, no process left."""
+    """A stop by the user: exit 130, what was begun and how it goes on, no process left."""
     with start_long(recipe) as process:
         workers = children(process.pid)
         if reaches_workers:
@@ -329,7 +396,11 @@ def test_ctrl_c_stops_every_worker(
             process.send_signal(signal.SIGTERM)
         out, said = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert said == "stopped by the user\n"
+    ids = [folder.name.removesuffix(PARTIAL) for folder in run_folders()]
+    assert said == (
+        f"stopped by the user; 2 runs are kept as far as they came: {', '.join(ids)}\n"
+        "  try: engine run --resume RUN, then the same command with --skip-finished\n"
+    )
     assert out == ""
     assert len(workers) >= 2
     wait_for(lambda: all(gone(worker) for worker in workers), limit_s=5)
@@ -421,7 +492,7 @@ def test_runs_tell_what_sets_them_apart(recipe: str, capsys: pytest.CaptureFixtu
         ("logistic", {"model.params.C": "0.5", "seed": "0"}),
     ]
     assert main(["runs"]) == 0
-    assert "model.params.C=0.5 seed=0" in capsys.readouterr().out
+    assert "params.C=0.5 seed=0" in capsys.readouterr().out
 
 
 def test_odd_recipes_are_short_errors(recipe: str, capsys: pytest.CaptureFixture[str]) -> None:

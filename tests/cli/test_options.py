@@ -152,6 +152,27 @@ def test_a_parameter_of_a_model(capsys: pytest.CaptureFixture[str]) -> None:
     assert [row["name"] for row in estimator][:2] == ["alpha", "copy_X"]
 
 
+def test_a_metric_is_told_by_its_name(capsys: pytest.CaptureFixture[str]) -> None:
+    """A metric's page: what it is, which way it points, what it needs, and the keys that name it."""
+    assert main(["options", "profit"]) == 0
+    assert capsys.readouterr().out == (
+        "profit: a metric, which goal.metric and goal.gates can name\n"
+        "  meaning  Profit per 1,000 cases, in goal.value.currency\n"
+        "  better   higher\n"
+        "  task     classification\n"
+        "  needs    goal.value\n"
+        "  example  goal: {metric: profit}\n"
+        "           goal: {gates: {profit: {min: …}}}\n"
+        "engine options goal.metric or goal.gates says more, and lists all metrics\n"
+    )
+    assert told(capsys, "bundle_mib")["used_in"] == ["goal.gates"]
+    assert "goal: {gates: {bundle_mib: {max: …}}}" in shown(capsys, "bundle_mib")
+    known = [str(metric["name"]) for metric in told(capsys, "goal.gates")["metrics"]]
+    assert [told(capsys, name)["metrics"][0]["name"] for name in known] == known
+    assert main(["options", "rocauc"]) == 2
+    assert "did you mean 'roc_auc'?" in capsys.readouterr().err
+
+
 def test_an_option_of_ones_own(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """An option beside the recipe is listed, shown, and has the parameters of the estimator that it names."""
     folder = here / "conf" / "model"

@@ -31,10 +31,10 @@ def told(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 0) -> 
 
 
 def said(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[str]:
-    """Plan and return the lines below the table."""
+    """Plan and return the lines above the table of steps."""
     capsys.readouterr()
     assert main(["plan", *arguments, "--quiet"]) == 0
-    return [line for line in capsys.readouterr().out.splitlines() if line[0] not in "┏┃┡│└"]
+    return capsys.readouterr().out.partition("\nthe steps; ")[0].splitlines()
 
 
 def test_the_document_has_everything(recipe: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -43,7 +43,7 @@ def test_the_document_has_everything(recipe: Path, capsys: pytest.CaptureFixture
     assert set(plan) == {
         "name", "steps", "n_fits", "fits", "gates", "deployed_as", "data", "estimate", "earlier", "checked",
     }  # fmt: skip
-    assert plan["fits"] == {"model": 1, "folds": 5, "baselines": 2}
+    assert plan["fits"] == {"model": 1, "folds": 5, "baselines": 2, "trials": 0}
     assert plan["n_fits"] == 8
     assert plan["gates"] == ["roc_auc at least 0.5"]
     assert plan["earlier"] == []
@@ -64,6 +64,15 @@ def test_the_document_has_everything(recipe: Path, capsys: pytest.CaptureFixture
     assert estimate["seconds"] == pytest.approx(
         estimate["start_s"] + sum(step["seconds"] for step in steps), abs=0.1
     )
+
+
+def test_the_answer_comes_before_the_steps(recipe: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What a person asks of a plan stands above the table of steps, a line each."""
+    lines = said(capsys, str(recipe))
+    assert lines[0] == "mixed: what a run would do, and what it would take, about"
+    asked = ["data", "fits", "gates", "time", "memory", "basis"]
+    assert [line.split()[0] for line in lines[1:]][:6] == asked
+    assert lines[-1] == "next     engine run mixed.yaml"
 
 
 @pytest.mark.parametrize("overrides", [[], ["evaluation=standard"], ["split=kfold"], ["model=lightgbm"]])
@@ -103,13 +112,18 @@ def test_a_run_before_is_told_and_is_the_basis(recipe: Path, capsys: pytest.Capt
     )
     later = run.stat().st_mtime + 100
     os.utime("mixed.csv", (later, later))
-    assert said(capsys, str(recipe))[-1] == (
+    assert said(capsys, str(recipe))[-2:] == [
         f"before   run {run.name} of this recipe is finished, with data that is not the same any more; "
-        f"engine show {run.name}"
-    )
+        f"engine show {run.name}",
+        "next     engine run mixed.yaml",
+    ]
     elsewhere = run.parent.parent.rename("elsewhere")
-    assert said(capsys, str(recipe), "--runs", str(elsewhere))[-1].startswith(f"before   run {run.name}")
-    assert not said(capsys, str(recipe))[-1].startswith("before")
+    Path("a b").mkdir()
+    given = ["goal.statement=", "--runs", str(elsewhere), "--root", "a b"]
+    lines = said(capsys, str(recipe), *given)
+    assert lines[-2].startswith(f"before   run {run.name}")
+    assert lines[-1] == "next     engine run mixed.yaml goal.statement= --root 'a b' --runs elsewhere"
+    assert not said(capsys, str(recipe))[-2].startswith("before")
 
 
 def test_an_interrupted_run_is_told_with_the_command_that_finishes_it(

@@ -91,7 +91,7 @@ def test_multirun_compares_and_goes_on_after_a_failure(
         [f"model={model}", f"seed={seed}"] for model in ("logistic", "ridge") for seed in (0, 1)
     ]
     assert [sorted(outcome) for outcome in outcomes[:2]] == [
-        ["gates", "metrics", "overrides", "path", "run"]
+        ["gates", "metrics", "over_seeds", "overrides", "path", "run"]
     ] * 2
     assert [outcome["error"]["code"] for outcome in outcomes[2:]] == [2, 2]
     assert (
@@ -187,7 +187,7 @@ def test_an_interrupted_run_is_resumed_under_its_own_id(
 
 
 def test_ctrl_c_is_exit_130_with_nothing_published(recipe: Path) -> None:
-    """A stop by the user: exit 130, one line, no finished run."""
+    """A stop by the user: exit 130, no finished run, and the command that goes on with what was begun."""
     command = [
         sys.executable,
         "-m",
@@ -206,8 +206,11 @@ def test_ctrl_c_is_exit_130_with_nothing_published(recipe: Path) -> None:
         process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert said.strip().endswith("stopped by the user")
-    assert "Traceback" not in said
+    (folder,) = Path("runs/mixed").glob(f"*{PARTIAL}")
+    assert said == (
+        f"stopped by the user; run {folder.name.removesuffix(PARTIAL)} is kept as far as it came\n"
+        "  try: engine run --resume mixed@latest\n"
+    )
     assert whole_runs() == []
 
 

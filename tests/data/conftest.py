@@ -66,7 +66,7 @@ def spec_of() -> SpecOf:
                     "objective": "validation",
                     "finalists": 1,
                     "repeats": 0,
-                    "models": [],
+                    "models": {},
                     "space": None,
                 },
                 "evaluation": {

@@ -12,7 +12,7 @@ import pytest
 
 from engine.data import source
 from engine.data.schema import Column, Schema
-from engine.data.source import conform, read
+from engine.data.source import conform, nearest_file, read
 from engine.data.storage import dtypes
 from engine.errors import DataError
 from engine.recipe.spec import DataSpec
@@ -245,8 +245,7 @@ def test_missing_and_extra_columns_get_the_nearest_spelling(
     with pytest.raises(DataError) as caught:
         read(data_of(path), schema)
     assert str(caught.value) == (
-        f"{path}: age\n  the column is missing\n  did you mean 'Age'?\n\n"
-        f"{path}: w\n  the column is missing"
+        f"{path}: age\n  the column is missing\n  did you mean 'Age'?\n\n{path}: w\n  the column is missing"
     )
 
 
@@ -282,6 +281,20 @@ def test_a_missing_file_gets_the_nearest_name(tmp_path: Path, people: Schema, da
         read(data_of(tmp_path / "tt.csv"), people)
     path = tmp_path / "tt.csv"
     assert str(caught.value) == f"data.path\n  there is no file '{path}'\n  did you mean '{near}'?"
+
+
+@pytest.mark.parametrize(
+    ("name", "others", "near"),
+    [
+        ("nope.csv", ["new_ok.csv", "n.csv"], ""),
+        ("titanik.csv", ["titanic.parquet", "titanic.yaml"], "titanic.parquet"),
+        ("titanic.csv", ["titanic.yaml"], ""),
+        ("Sales.csv", ["sales.csv", "sales.parquet"], "sales.csv"),
+    ],
+)
+def test_a_near_file_is_near_by_its_stem(name: str, others: list[str], near: str) -> None:
+    """Equal suffixes make no two names near, a recipe is no table, and of two files that of the suffix is meant."""
+    assert nearest_file(name, others) == near
 
 
 @pytest.mark.parametrize("name", ["", "none/t.csv"])

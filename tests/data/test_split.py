@@ -304,13 +304,15 @@ _GROUPED = {**_PLAIN, "g": {"type": "text", "role": "group"}}
         (
             {**_PLAIN, "d": {"type": "datetime"}},
             {"kind": "time"},
-            ["split.kind\n  a time split needs a column with role: time, and none is declared\n  allowed: d"],
+            [
+                "split.kind\n  a time split needs a column with role: time, and none is declared\n  allowed: d\n  try: schema.columns.d.role: time, or another split in defaults"
+            ],
         ),
         (
             {**_PLAIN, "u": {"type": "category"}},
             {"kind": "group"},
             [
-                "split.kind\n  a group split needs a column with role: group, and none is declared\n  allowed: u"
+                "split.kind\n  a group split needs a column with role: group, and none is declared\n  allowed: u\n  try: schema.columns.u.role: group, or another split in defaults"
             ],
         ),
         (

@@ -212,6 +212,33 @@ def test_a_recipe_is_found_by_name_or_the_nearest_is_told(
     )
 
 
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ("small", "no recipe at 'small'\n  did you mean 'small.yaml'?"),
+        ("penguin", "no recipe at 'penguin'\n  did you mean 'penguins'?"),
+        ("sub/other", "no recipe at 'sub/other'\n  did you mean 'sub/othr.yaml'?"),
+        (
+            "zzzz",
+            "no recipe at 'zzzz' (the engine's own: adult, diamonds, penguins)\n"
+            "  allowed: adult, diamonds, mine, penguins\n"
+            "  try: engine init DATA --target COLUMN writes one",
+        ),
+    ],
+)
+def test_a_name_without_its_ending_finds_the_file_beside_it(
+    given: str, words: str, recipe: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A name meant for a file beside the user gets that file told; of names it is said which are ours."""
+    monkeypatch.chdir(recipe.parent)
+    for file in ("recipes/mine.yaml", "sub/othr.yaml"):
+        Path(file).parent.mkdir(exist_ok=True)
+        Path(file).touch()
+    with pytest.raises(RecipeError) as error:
+        load_spec(given)
+    assert str(error.value) == words
+
+
 def test_multirun_is_the_product_in_hydras_grammar(recipe: Path) -> None:
     """Lists and ranges are multiplied out in order; a continuous range is refused."""
     given = ["model=logistic,ridge", "seed=range(0,3)", "name=x"]

@@ -124,7 +124,8 @@ def test_what_a_recipe_must_say() -> None:
     required = [dotted for dotted, key in KEYS.items() if key.is_required]
     assert required == [
         "name", "goal.value.currency", "data", "data.path", "schema", "schema.target", "schema.columns",
-        "schema.columns.<name>", "schema.columns.<name>.type",
+        "schema.columns.<name>", "schema.columns.<name>.type", "tune.models.<option>",
+        "tune.models.<option>.family",
     ]  # fmt: skip
     assert KEYS["model.estimator"].asked_by == ("sklearn",)
 

@@ -152,3 +152,14 @@ def test_regression_has_no_classes(write_run: Write, continuous: Facts) -> None:
     assert "Classes" not in found
     assert "threshold" not in found
     assert "| Root mean squared error | 0.3000 | 0.2000 to 0.4000 | 0.7000 | 0.5000 |" in found
+
+
+def test_a_worse_model_is_said_to_be_worse(write_run: Write, whole: Facts) -> None:
+    """Where a baseline is clearly better the card says so below the metrics, as the page does."""
+    whole["metrics"]["baselines"]["linear"]["test"]["roc_auc"]["value"] = 0.95
+    found = card(record.read(write_run(whole, None)))
+    assert (
+        "| F1 | 0.6000 | 0.5000 to 0.7000 | 0.7000 | 0.5000 |\n\n"
+        "ROC AUC 0.9000 on the test rows. "
+        "The linear baseline reaches 0.9500, outside the model's interval: the model is worse.\n\n## Gates"
+    ) in found

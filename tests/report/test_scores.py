@@ -52,6 +52,51 @@ def test_comparison(one: scores.Scored, expected: str) -> None:
     assert scores.comparison(one, "linear") == f"The linear baseline {expected}"
 
 
+@pytest.mark.parametrize(
+    ("roc_auc", "linear", "expected"),
+    [
+        (
+            (0.6, 0.55, 0.65),
+            0.7,
+            "ROC AUC 0.6000 on the test rows. "
+            "The linear baseline reaches 0.7000, outside the model's interval: the model is worse.",
+        ),
+        (
+            (0.4, 0.35, 0.45),
+            0.7,
+            "ROC AUC 0.4000 on the test rows. "
+            "The linear baseline reaches 0.7000, outside the model's interval: the model is worse. "
+            "The constant baseline reaches 0.5000, outside the model's interval: the model is worse.",
+        ),
+        (
+            (0.6, None, None),
+            0.7,
+            "ROC AUC 0.6000 on the test rows. "
+            "The linear baseline reaches 0.7000: the model is worse; no interval was recorded.",
+        ),
+        ((0.6, 0.55, 0.75), 0.7, ""),
+        ((0.7, 0.65, 0.75), 0.7, ""),
+        ((0.9, 0.85, 0.95), 0.7, ""),
+    ],
+)
+def test_worse_than_a_baseline(
+    roc_auc: tuple[float, ...],
+    linear: float,
+    expected: str,
+    write_run: Callable[..., Path],
+    binary: Facts,
+) -> None:
+    """One line names each baseline that the comparison finds better, in what the goal is about."""
+    binary["metrics"]["test"]["roc_auc"] = dict(zip(("value", "low", "high"), roc_auc, strict=True))
+    binary["metrics"]["baselines"]["linear"]["test"]["roc_auc"]["value"] = linear
+    assert scores.worse(record.read(write_run(binary, None))) == expected
+
+
+def test_without_a_headline_nothing_is_worse(tmp_path: Path) -> None:
+    """A run that recorded nothing is not called worse."""
+    assert scores.worse(record.read(tmp_path)) == ""
+
+
 def test_read_names_metrics_as_the_task_does(write_run: Callable[..., Path], binary: Facts) -> None:
     """Titles and directions are the task's own; a metric the task does not know keeps its name."""
     binary["metrics"]["test"]["house_blend"] = {"value": 1.0, "low": None, "high": None}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -48,6 +49,19 @@ def test_the_gate_by_hand(scores: Measured, low: float | None, high: float | Non
     """Half the way to the lesser of linear and own model; none where nothing is beyond doubt."""
     found = bound(scores)
     assert (found.min, found.max) == (low, high)
+
+
+def test_what_was_left_out_is_said() -> None:
+    """The reason of a gate, and of there being none, names the columns that it was measured without."""
+    scores = replace(measured(0.5, 0.91, (0.93, 0.92, 0.94)), without=("boat", "body"))
+    said = (
+        "constant 0.5, linear 0.91, this model, quickly fitted, 0.93, on 100 test rows, all without 'boat', 'body', "
+        "which may give the target away"
+    )
+    assert bound(scores).why == f"half the way from a constant to the lesser of the others: {said}"
+    assert bound(replace(scores, n_test=3)).why.endswith(
+        "which may give the target away: too few to hold a model to"
+    )
 
 
 @given(

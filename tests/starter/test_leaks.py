@@ -44,6 +44,19 @@ def test_what_is_known_only_of_one_class(rng: np.random.Generator) -> None:
     assert found(frame, numeric=False) == [("boat",)]
 
 
+def test_what_is_filled_for_one_class_alone(rng: np.random.Generator) -> None:
+    """A number known of few rows, all of one class, is suspected; one that is missing by chance is not."""
+    y = rng.choice(["dead", "saved"], 1000, p=[0.6, 0.4])
+    body = [i if answer == "dead" and i % 5 == 0 else None for i, answer in enumerate(y)]
+    age = [i if i % 5 == 0 else None for i in range(1000)]
+    frame = pl.DataFrame({"y": y, "body": body, "age": age})
+    assert found(frame, numeric=False) == [("body",)]
+    # Of eight rows of no other class nothing can be concluded.
+    few = pl.DataFrame({"y": y, "body": [n if n is not None and n < 60 else None for n in body]})
+    assert few["body"].count() > 5
+    assert found(few, numeric=False) == []
+
+
 def test_a_code_of_the_target(rng: np.random.Generator) -> None:
     """A number that stands for the class, with a little noise, is suspected; a good feature is not."""
     y = rng.integers(0, 3, 600)

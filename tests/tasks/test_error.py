@@ -100,3 +100,17 @@ def test_what_is_not_defined_is_nan(metric: Metric, y: list[float], predicted: l
 def test_a_truth_of_zero_has_a_deviance() -> None:
     """Y = 0 costs twice the prediction, the limit of y log y being 0."""
     assert _measure([0.0], [0.5], None)["poisson_deviance"] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("metric", "needs"),
+    [
+        (error.R2, "the values of the target differ"),
+        (error.MAPE, "no value of the target is 0"),
+        (error.POISSON_DEVIANCE, "every value of the target is 0 or more and every prediction above 0"),
+        (error.RMSE, ""),
+    ],
+)
+def test_a_metric_says_what_it_needs(metric: Metric, needs: str) -> None:
+    """What can have no value on sound rows says of which rows it has one."""
+    assert metric.needs == needs

@@ -105,3 +105,15 @@ def test_the_expansion_of_the_macro_area_is_of_first_order() -> None:
         errors.append(abs(float(at(moved)) - ranking.ROC_AUC_MACRO.compute(y, scores, moved)))
     assert errors[1] < errors[0] / 50
     assert errors[1] < 1e-6
+
+
+def test_metrics_say_what_they_need() -> None:
+    """Without a row of a class an area is not defined, and the metric says which rows it needs."""
+    one = _binary(np.array([0.2, 0.7]))
+    for metric, y, needs in (
+        (ranking.ROC_AUC, [1, 1], "rows of both classes are there"),
+        (ranking.AVERAGE_PRECISION, [0, 0], "a row is of the positive class"),
+        (ranking.ROC_AUC_MACRO, [1, 1], "rows of two classes or more are there"),
+    ):
+        assert math.isnan(metric.compute(np.array(y), one, None))
+        assert metric.needs == needs

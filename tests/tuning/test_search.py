@@ -49,7 +49,7 @@ def tune(**changes: object) -> TuneSpec:
     """Make the keys of a search."""
     keys: dict[str, object] = {
         "kind": "bayes", "trials": 20, "max_seconds": None, "max_concurrent_trials": 4,
-        "objective": "validation", "finalists": 3, "repeats": 2, "models": [], "space": None,
+        "objective": "validation", "finalists": 3, "repeats": 2, "models": {}, "space": None,
     }  # fmt: skip
     return TuneSpec.model_validate({**keys, **changes})
 

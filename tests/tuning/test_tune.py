@@ -184,8 +184,10 @@ def test_ctrl_c_keeps_the_best_so_far(small: Path, tmp_path: Path) -> None:
         "--runs", str(tmp_path / "runs"), "--json",
     ]  # fmt: skip
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert _begun(tmp_path / "runs", cast("subprocess.Popen[bytes]", process)) is not None
-    time.sleep(0.5)
+    folder = _begun(tmp_path / "runs", cast("subprocess.Popen[bytes]", process))
+    assert folder is not None
+    while (folder / TRIALS).read_text().count('"outcome"') < 3:
+        time.sleep(0.05)
     os.kill(process.pid, signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
