@@ -49,7 +49,10 @@ class Message:
         }
 
     def __str__(self) -> str:
-        """Format the five facts, one a line; what is not known is left out."""
+        """Format the five facts, one a line; what is not known is left out.
+
+        What a stranger wrote can neither begin a line of its own nor steer the terminal.
+        """
         place = self.file + (f":{self.line}" if self.file and self.line else "")
         where = ": ".join(part for part in (place, self.key) if part)
         lines = [where] if where else []
@@ -61,7 +64,7 @@ class Message:
             lines.append(f"  allowed: {self._listed()}")
         if self.try_:
             lines.append(f"  try: {self.try_}")
-        return "\n".join(lines)
+        return "\n".join(map(visible, lines))
 
     def _listed(self) -> str:
         if len(self.allowed) > _MAX_LISTED and self.try_:
@@ -150,6 +153,19 @@ class GateError(EngineError):
     """A gate was missed: the run is kept, and can't be packaged or served."""
 
     exit_code = 4
+
+
+def visible(text: str) -> str:
+    """Return a text with everything escaped that is not seen as it stands: controls, new lines, directions.
+
+    Examples
+    --------
+    >>> print(visible("caf\u00e9 \x1b[2J\n\u202eevil"))
+    caf\u00e9 \\x1b[2J\\n\\u202eevil
+    """
+    if text.isprintable():
+        return text
+    return "".join(mark if mark.isprintable() else mark.encode("unicode_escape").decode() for mark in text)
 
 
 def own_fault(error: Exception) -> EngineError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import cast
 
 from engine.data.header import Header, read_header
 from engine.data.schema import Schema, declare
-from engine.errors import RecipeError
+from engine.errors import MAX_MESSAGES, RecipeError
 from engine.estimate.before import find_took
 from engine.estimate.costs import shipped
 from engine.estimate.estimate import Estimate, estimate
@@ -141,7 +142,9 @@ def load_checked(
             listener.noted(note)
     draft = to_draft(composition, roots=roots, runs=runs)
     places = composition.places
-    mistakes = [*draft.mistakes, *map(draft.locate, find_mistakes(draft))]
+    # More than are shown need not be looked for.
+    found = itertools.islice(find_mistakes(draft), MAX_MESSAGES + 2)
+    mistakes = [*draft.mistakes, *map(draft.locate, found)]
     if mistakes:
         raise RecipeError(places.in_order(mistakes))
     return draft.spec

@@ -50,3 +50,22 @@ def bundle_folder(tiny: ModuleType, tmp_path_factory: pytest.TempPathFactory) ->
     """Give a bundle of the tiny model that no test changes."""
     folder: Path = tiny.write_tiny(tmp_path_factory.mktemp("tiny") / "bundle")
     return folder
+
+
+@pytest.fixture(scope="session")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a recipe that searches, of 400 rows, beside its data."""
+    written: Path = _beside("small").write_small(tmp_path_factory.mktemp("small"))
+    return written
+
+
+@pytest.fixture
+def load_small(small: Path, tmp_path: Path) -> Callable[..., Spec]:
+    """Give a function from overrides to the checked recipe, whose runs go into the test's folder."""
+    # Imported here: most tests need no plan.
+    from engine.plan import load_checked
+
+    def load(*overrides: str) -> Spec:
+        return load_checked(small, overrides, runs=tmp_path / "runs")
+
+    return load

@@ -55,6 +55,7 @@ def test_exit_codes(kind: type[EngineError], code: int) -> None:
                     "what": "wrong",
                     "suggestion": "",
                     "allowed": ["x"],
+                    "try": "",
                 }
             ],
         }
@@ -94,3 +95,27 @@ def test_initials_are_a_name() -> None:
     """`lr` is the one name whose parts begin so; where two do, neither is meant."""
     assert nearest("lr", ["learning_rate", "max_depth"]) == "learning_rate"
     assert nearest("lr", ["learning_rate", "l1_ratio"]) == ""
+
+
+def test_what_a_stranger_wrote_is_seen_as_it_is() -> None:
+    """A key or value neither steers the terminal nor forges a line; programs get it as it is."""
+    message = Message("got '\x1b[2J\x07'", "a\nb.yaml:1: x", allowed=("\u202etxt", "caf\u00e9"), try_="\x9b0m")
+    assert str(message) == (
+        "a\\nb.yaml:1: x\n  got '\\x1b[2J\\x07'\n  allowed: \\u202etxt, caf\u00e9\n  try: \\x9b0m"
+    )
+    assert message.to_json()["key"] == "a\nb.yaml:1: x"
+
+
+def test_an_error_says_no_more_than_anyone_reads() -> None:
+    """Of ten thousand mistakes the first fifty are said, to people and to programs, and that there are more."""
+    error = RecipeError([Message(str(number), allowed=("x",) * 1000) for number in range(10_000)])
+    assert str(error).splitlines()[-1] == "more than 50 mistakes: these are the first"
+    assert [message.what for message in error.messages[:-1]] == [str(number) for number in range(50)]
+    assert len(str(error.to_json())) < 100_000
+    again = pickle.loads(pickle.dumps(error))
+    assert again.messages == error.messages
+
+
+def test_the_next_command_is_told_to_programs() -> None:
+    """The fifth fact is in the JSON as well."""
+    assert Message("x", try_="engine options").to_json()["try"] == "engine options"

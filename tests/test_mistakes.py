@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -95,3 +96,24 @@ def test_a_mistake_in_a_default_is_told_where_it_was_taken(tmp_path: Path) -> No
     with pytest.raises(RecipeError) as error:
         load_checked(tmp_path / "small.yaml")
     assert {Path(message.file).name for message in error.value.messages} == {"small.yaml"}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        ("    x: {type: number, min: 0}", "\n".join(f"    c{n}: {{type: nmber}}" for n in range(2000))),
+        ("    x: {type: number, min: 0}", "\n".join(f"    c{n}: {{typ: number}}" for n in range(2000))),
+        ("    x: {type: number, min: 0}", "\n".join(f"    c{n}: {{type: number, min: 3, max: 1}}" for n in range(2000))),
+        ("name: small", "name: small\nmodel:\n  params:\n" + "\n".join(f"    p{n}: 1" for n in range(5000))),
+        ("name: small", "name: small\nmodel:\n  space:\n" + "\n".join(f"    p{n}: choice(1)" for n in range(5000))),
+        ("name: small", "name: small\n" + "\n".join(f"k{n}: 1" for n in range(5000))),
+    ],
+)  # fmt: skip
+def test_thousands_of_mistakes_are_told_in_a_moment(tmp_path: Path, change: tuple[str, str]) -> None:
+    """The first fifty are told, and finding them takes no longer than reading the recipe."""
+    assert change[0] in RECIPE
+    before = time.process_time()
+    found = keys(tmp_path, RECIPE.replace(*change))
+    assert (len(found), found[-1]) == (51, "")
+    # A comparison of each with each takes ten seconds and more.
+    assert time.process_time() - before < 4

@@ -16,7 +16,7 @@ from types import FrameType
 from engine.cli.arguments import Options, Parser
 from engine.cli.later import lightly
 from engine.cli.output import print_error, print_text, print_trace
-from engine.cli.stop import STOPPED, Stopped, is_stop
+from engine.cli.stop import STOPPED, StoppedError, is_stop
 from engine.errors import EngineError, RecipeError, nearest, own_fault
 from engine.redaction import forget_secrets
 
@@ -65,7 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _explain(fault: BaseException, arguments: Sequence[str]) -> tuple[EngineError, int]:
     """Return what is said of an exception, and the exit code."""
-    if isinstance(fault, Stopped):
+    if isinstance(fault, StoppedError):
         return fault, fault.exit_code
     if is_stop(fault):
         return EngineError.of("stopped by the user"), STOPPED

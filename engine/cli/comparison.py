@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
-from engine.cli.output import print_table, print_text
+from engine.cli.output import print_prose, print_table
 from engine.cli.summary import interval, number, run_to_json
 from engine.errors import EngineError, GateError, Message
 from engine.evaluation.gates import labelled
@@ -117,11 +117,11 @@ def print_comparison(outcomes: Sequence[Outcome]) -> None:
     print_table("", columns, rows, whole="id", spare=["seconds"])
     everywhere = common(outcomes)
     if everywhere:
-        print_text(f"all with {' '.join(everywhere)}")
+        print_prose(f"all with {' '.join(everywhere)}")
     if len(done) > 1:
         last = {outcome.run is not None and outcome.run.passed for outcome in done} == {True, False}
         order = " and ".join(f"{part} {_arrow(metric, done)}" for metric in metrics)
-        print_text(f"best first by {order}" + ("; runs that missed a gate stand last" if last else ""))
+        print_prose(f"best first by {order}" + ("; runs that missed a gate stand last" if last else ""))
 
 
 def goal_metrics(outcomes: Sequence[Outcome]) -> list[str]:

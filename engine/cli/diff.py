@@ -44,7 +44,7 @@ def call(options: Options) -> int:
 
 
 def _told(differences: Sequence[Difference]) -> list[Difference]:
-    """Put what came out first; what another model brings with it stands in one row, its search space in none."""
+    """Put what came out first; what another model brings with it is one row, its search space none."""
     is_other_model = any(item.key in _MODEL for item in differences)
     told: list[Difference] = []
     for about in _ORDER:

@@ -20,7 +20,7 @@ _LEAST = 6
 
 
 def lay_out(rows: Sequence[Sequence[str]], *, room: int, kept: int | None = None) -> list[list[str]]:
-    """Fold the cells of a table, its header among the rows, so that its columns take `room` cells together.
+    r"""Fold the cells of a table, its header among the rows, so that its columns take `room` cells together.
 
     Parameters
     ----------
@@ -40,9 +40,9 @@ def lay_out(rows: Sequence[Sequence[str]], *, room: int, kept: int | None = None
     Examples
     --------
     >>> lay_out([["seed", "model.params.C=0.5, seed=1"]], room=24)
-    [['seed', 'model.params.C=0.5,\\nseed=1']]
+    [['seed', 'model.params.C=0.5,\nseed=1']]
     >>> lay_out([["expected_calibration_error"]], room=21)
-    [['expected_calibration_\\nerror']]
+    [['expected_calibration_\nerror']]
     >>> lay_out([["supercalifragilistic"]], room=8)
     [['superca…']]
     """

@@ -47,11 +47,16 @@ def print_fact(name: str, words: str) -> None:
 
     Elsewhere it stays one line, for whoever searches what was printed.
     """
+    print_prose(words, begin=f"{name:<{_FACT}}")
+
+
+def print_prose(words: str, *, begin: str = "") -> None:
+    """Print a sentence, on a terminal folded between words, its lines below each other after `begin`."""
     lines = [words]
     if is_terminal(sys.stdout):
-        room = max(line_width() - _FACT, _FACT)
+        room = max(line_width() - len(begin), _FACT)
         lines = textwrap.wrap(words, room, break_long_words=False, break_on_hyphens=False)
-    print_text(f"{name:<{_FACT}}" + f"\n{'':<{_FACT}}".join(lines))
+    print_text(begin + f"\n{'':<{len(begin)}}".join(lines))
 
 
 def print_error(error: EngineError, *, json: bool) -> None:
@@ -91,7 +96,7 @@ def print_table(
     """Print a table on stdout; numbers, which begin with a digit or a sign, stand on the right.
 
     Cells are folded between words. The column `whole` is never folded: what stands in it is copied into the
-    next command. Where not every word has room, columns that are `spare` are left out, the first of them first.
+    next command. Where not every word has room, columns that are `spare` are left out, the first one first.
     """
     from rich.console import Console
     from rich.table import Table

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from engine.cli.arguments import Options
-from engine.cli.comparison import labels
-from engine.cli.output import Watcher, print_error, print_json, print_table, print_text
+from engine.cli.comparison import grouped, labels
+from engine.cli.output import Watcher, print_fact, print_json, print_table, say
 from engine.cli.plan import memory_of, time_of
 from engine.cli.summary import plural
 from engine.errors import EngineError
@@ -45,8 +45,9 @@ def plan_many(options: Options, watcher: Watcher) -> int:
     if options.json:
         print_json([one.to_json() for one in planned])
     else:
-        for error in errors:
-            print_error(error, json=False)
+        failures = [(one.label, one.error) for one in planned if one.error is not None]
+        for words in grouped(failures, n_all=len(planned), how="wrong"):
+            say(words)
         _print(planned)
     return errors[0].exit_code if errors else 0
 
@@ -71,13 +72,14 @@ def _print(planned: list[Planned]) -> None:
         rows.append(
             [one.label, str(one.plan.n_fits), time_of(found.seconds), memory_of(found.peak_mib), done]
         )
-    print_table("what each run would take, about", ["run", "fits", "time", "memory", "already run as"], rows)
+    columns = ["run", "fits", "time", "memory", "already run as"]
+    print_table("what each run would take, about", columns, rows, whole=columns[-1])
     plans = [one.plan for one in planned if one.plan is not None]
     seconds = [plan.estimate.seconds for plan in plans]
     known = sum(taken for taken in seconds if taken is not None)
     lacking = sum(taken is None for taken in seconds)
     more = f", and {lacking} of which there is no measure" if lacking else ""
     count = f"{plural(len(plans), 'run')}, {plural(sum(plan.n_fits for plan in plans), 'fit')}"
-    print_text(f"in all   {count}, about {time_of(known)} one after another{more}")
+    print_fact("in all", f"{count}, about {time_of(known)} one after another{more}")
     for basis in dict.fromkeys(plan.estimate.basis for plan in plans):
-        print_text(f"basis    {basis}")
+        print_fact("basis", basis)

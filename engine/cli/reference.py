@@ -81,10 +81,10 @@ def _everything(spoken: Language) -> Page:
 def _key(spoken: Language, what: str) -> Page:
     key = find(spoken.keys, what)
     if key is None:
-        named = [metric for metric in spoken.known.metrics if metric.name == what]
-        if named:
-            return _metric(named[0])
-        raise _unknown(spoken, what)
+        metric = next((metric for metric in spoken.known.metrics if metric.name == what), None)
+        if metric is None:
+            raise _unknown(spoken, what)
+        return _metric(metric)
     document: dict[str, object] = {"keys": [one.to_json() for one in walk([key])]}
     blocks: list[str | Table] = []
     if what in spoken.options.files:

@@ -1,4 +1,4 @@
-"""A multirun over seeds, told by combination: one run may owe its score to its seed, a mean of several less so."""
+"""A multirun over seeds, told by combination: one run may owe its score to its seed, a mean less so."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from engine.cli.comparison import (
     ranking_part,
     value_of,
 )
-from engine.cli.output import print_table, print_text
+from engine.cli.output import print_prose, print_table
 from engine.cli.summary import number
 
 _TITLE = "over the seeds: mean (lowest to highest), best mean first"
@@ -88,7 +88,7 @@ def over_seeds(outcomes: Sequence[Outcome]) -> list[dict[str, object]]:
 
 
 def print_over_seeds(outcomes: Sequence[Outcome]) -> None:
-    """Print a row for each combination of what is not the seed, the best mean first; nothing without seeds."""
+    """Print a row for each combination of the other axes, the best mean first; nothing without seeds."""
     groups = [group for group in _groups(outcomes) if group.done]
     if not groups:
         return
@@ -113,7 +113,7 @@ def print_over_seeds(outcomes: Sequence[Outcome]) -> None:
     print_table(_TITLE, ["run", *scores, "passed"], rows)
     # Rows that are cut by their time are cut in one place, whatever the seed.
     if any(one.combination.spec and one.combination.spec.split.kind != "time" for one in outcomes):
-        print_text(_SPLIT)
+        print_prose(_SPLIT)
 
 
 def _groups(outcomes: Sequence[Outcome]) -> list[OverSeeds]:

@@ -1,4 +1,4 @@
-"""A stop by the user: told from a fault, also where a library has made another exception of it, and answered."""
+"""A stop by the user: told from a fault, also where a library made another exception of it, and answered."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from engine.runs.folder import PARTIAL, RECIPE, is_interrupted
 STOPPED = 130
 
 
-class Stopped(EngineError):
+class StoppedError(EngineError):
     """The user has stopped a run that is kept as far as it came."""
 
     exit_code: ClassVar[int] = STOPPED
@@ -59,7 +59,7 @@ def resumable(
 
     Raises
     ------
-    Stopped
+    StoppedError
         If it was stopped, and there is something to resume.
     """
     known = list(dict.fromkeys(places))
@@ -80,7 +80,7 @@ def _interrupted(parent: Path) -> list[Path]:
     return [folder for folder in folders if (folder / RECIPE).is_file() and is_interrupted(folder)]
 
 
-def _stopped(begun: Sequence[Path], roots: Sequence[str], *, is_multirun: bool) -> Stopped:
+def _stopped(begun: Sequence[Path], roots: Sequence[str], *, is_multirun: bool) -> StoppedError:
     runs = [folder.name.removesuffix(PARTIAL) for folder in begun]
     parent, rest = begun[-1].parent, ""
     if len(runs) == 1:
@@ -94,4 +94,4 @@ def _stopped(begun: Sequence[Path], roots: Sequence[str], *, is_multirun: bool) 
     which += "".join(f" --root {shlex.quote(root)}" for root in roots)
     if is_multirun:
         rest = ", then the same command with --skip-finished"
-    return Stopped.of(what, try_=f"engine run --resume {which}{rest}")
+    return StoppedError.of(what, try_=f"engine run --resume {which}{rest}")

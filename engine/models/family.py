@@ -56,6 +56,10 @@ class Problem:
     max_iterations: int | None
 
 
+class StopFit(Exception):  # noqa: N818 (no error: it is asked for)
+    """Raised by who watches a fit, to end it without a model."""
+
+
 class Fitted(Protocol):
     """A fitted model."""
 
@@ -82,6 +86,7 @@ class Family(Protocol):
     name: str
     tasks: frozenset[TargetKind]
     tolerance: float  # largest allowed difference between the graph and `Fitted.predict`
+    tells_loss: bool  # whether `progress` hears a loss on validation rows, lower is better, after each round
 
     def needs(self, model: ModelSpec) -> Needs:
         """Return what the preparation must give."""

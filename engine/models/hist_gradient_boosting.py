@@ -92,6 +92,7 @@ def _gains(estimator: Any, *, n_features: int) -> Array:
 FAMILY = TreeFamily(
     name="hist_gradient_boosting",
     tolerance=1e-9,
+    tells_loss=False,
     library="sklearn",
     estimators=MappingProxyType(
         {

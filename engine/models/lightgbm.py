@@ -125,6 +125,7 @@ def _write(estimator: Any, graph: Graph, x: str, *, n_classes: int) -> str:
 FAMILY = TreeFamily(
     name="lightgbm",
     tolerance=1e-9,
+    tells_loss=True,
     library="lightgbm",
     estimators=MappingProxyType(_ESTIMATORS),
     managed=MappingProxyType(

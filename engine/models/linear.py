@@ -49,6 +49,7 @@ class Linear:
     task: str
     managed: Mapping[str, str]
     tolerance: float = 1e-9
+    tells_loss: bool = False
 
     def needs(self, model: ModelSpec) -> Needs:
         """Give standardised numbers without gaps, and one 0/1 column a level of at most 100."""

@@ -111,6 +111,7 @@ class MlpFamily:
     name: str = "mlp"
     tasks: frozenset[TargetKind] = frozenset({"binary", "multiclass", "continuous"})
     tolerance: float = 1e-5
+    tells_loss: bool = True
 
     def needs(self, model: ModelSpec) -> Needs:
         """Ask for level indices, no missing values, and standardised numbers."""

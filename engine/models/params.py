@@ -13,7 +13,7 @@ from typing import Literal
 
 import msgspec
 
-from engine.errors import Message, nearest
+from engine.errors import MAX_MESSAGES, Message, nearest
 from engine.recipe.spec import ModelSpec, Scalar
 
 SIGNATURES = Path(__file__).with_name("signatures.json")
@@ -145,6 +145,8 @@ def check_params(
     messages: list[Message] = []
     first_name: dict[str, str] = {}
     for name, value in model.params.items():
+        if len(messages) > MAX_MESSAGES:
+            break
         key, try_ = f"model.params.{name}", f"engine options model/{model.family}"
         if name not in known:
             # A name of the constructor's own first: a library's aliases are many, and some look alike.

@@ -41,6 +41,7 @@ def _train(problem: Problem, classes: Array, progress: Progress | None) -> Fitte
 FAMILY = TreeFamily(
     name="random_forest",
     tolerance=1e-9,
+    tells_loss=False,
     library="sklearn",
     estimators=MappingProxyType(
         {"classification": "RandomForestClassifier", "regression": "RandomForestRegressor"}

@@ -37,6 +37,7 @@ class SklearnFamily:
     name: str = "sklearn"
     tasks: frozenset[TargetKind] = frozenset({"binary", "multiclass", "continuous"})
     tolerance: float = 1e-5
+    tells_loss: bool = False
 
     def needs(self, model: ModelSpec) -> Needs:
         """Give trees level indices, and everything else 0/1 columns and standardised numbers."""

@@ -95,6 +95,7 @@ class TreeFamily:
 
     name: str
     tolerance: float
+    tells_loss: bool
     library: str
     estimators: Mapping[str, str]
     managed: Mapping[str, str]

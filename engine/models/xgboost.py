@@ -110,6 +110,7 @@ FAMILY = TreeFamily(
     name="xgboost",
     # XGBoost compares and sums in float; the graph does too, and differs in the last bits of the link.
     tolerance=1e-5,
+    tells_loss=True,
     library="xgboost",
     estimators=MappingProxyType({"classification": "XGBClassifier", "regression": "XGBRegressor"}),
     managed=MappingProxyType(

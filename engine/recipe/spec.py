@@ -254,9 +254,10 @@ class ModelSpec(_Strict):
 class TuneSpec(_Strict):
     """How parameters are searched."""
 
-    kind: Literal["none", "grid", "random", "bayes"] = Field(
+    kind: Literal["none", "grid", "random", "bayes", "asha"] = Field(
         description="none: the params are taken as they are; grid: every combination of listed values; "
-        "random: drawn from the space; bayes: drawn where trials before were good (TPE)",
+        "random: drawn from the space; bayes: drawn where trials before were good (TPE); asha: drawn at "
+        "random, and stopped early where a trial is behind",
         examples=["bayes"],
     )
     trials: Annotated[int, Field(ge=1)] | None = Field(
@@ -282,6 +283,14 @@ class TuneSpec(_Strict):
         ge=0,
         description="fits of each finalist with other seeds; the best mean wins; 0: the best trial",
         examples=[4],
+    )
+    reduction_factor: Annotated[int, Field(ge=2)] | None = Field(
+        description="asha: of so many trials at a rung one goes on", examples=[4]
+    )
+    rungs: Annotated[int, Field(ge=1, le=10)] | None = Field(
+        description="asha: how often a trial may be stopped; first after 1 / reduction_factor ** rungs of "
+        "its rounds or epochs",
+        examples=[2],
     )
     models: dict[str, ModelSpec] | tuple[str, ...] = Field(
         description="the options of model to search among; none: only the one that is chosen",
@@ -341,12 +350,12 @@ class ComputeSpec(_Strict):
         description="runs of a multirun side by side; null: as many as there are cores", examples=[2]
     )
     executor: Literal["auto", "local", "ray"] = Field(
-        description="where the trials of a search run, each with the same outcome: local: one after the other; "
+        description="where the trials of a search run, with the same outcomes: local: one after the other; "
         "ray: side by side; auto: on Ray where that is clearly sooner done, or where an address is given",
         examples=["ray"],
     )
-    address: Annotated[str, Field(pattern=r"^(\[[0-9A-Fa-f:]+\]|[A-Za-z0-9._-]+):[0-9]{1,5}$")] | None = Field(
-        description="a Ray cluster that runs already, as host:port; null: one for the search alone, on loopback",
+    address: str | None = Field(
+        description="a Ray cluster that runs already, as host:port; null: one for the search, on loopback",
         examples=["10.0.0.7:6379"],
     )
 

@@ -12,7 +12,10 @@ from engine.report import (
     pictures_classes,
     pictures_continuous,
     pictures_model,
+    pictures_search,
+    pictures_space,
     pictures_threshold,
+    trials,
 )
 from engine.report.canvas import Figure, Undrawn
 from engine.report.record import Record
@@ -20,10 +23,12 @@ from engine.report.record import Record
 
 @dataclass(frozen=True, slots=True)
 class Gallery:
-    """The pictures in the order to show them, and those that could not be drawn."""
+    """The pictures in the order to show them, and those that could not be drawn; a search's own apart."""
 
     figures: tuple[Figure, ...]
     undrawn: tuple[Undrawn, ...]
+    search: tuple[Figure, ...] = ()
+    search_undrawn: tuple[Undrawn, ...] = ()
 
 
 def draw(record: Record) -> Gallery:
@@ -32,7 +37,7 @@ def draw(record: Record) -> Gallery:
     Raises
     ------
     polars.exceptions.PolarsError
-        If `predictions.parquet` is there but can't be read.
+        If `predictions.parquet` or `trials.parquet` is there but can't be read.
     """
     found: list[Figure | Undrawn | None] = [pictures_model.baselines(record)]
     rows = outcomes.read(record)
@@ -45,9 +50,25 @@ def draw(record: Record) -> Gallery:
     else:
         found += [picture(record, rows) for picture in _MULTICLASS]
     found.append(pictures_model.importances(record))
+    searched = _draw_search(record) if trials.was_searched(record) else ()
     return Gallery(
         figures=tuple(item for item in found if isinstance(item, Figure)),
         undrawn=tuple(item for item in found if isinstance(item, Undrawn)),
+        search=tuple(item for item in searched if isinstance(item, Figure)),
+        search_undrawn=tuple(item for item in searched if isinstance(item, Undrawn)),
+    )
+
+
+def _draw_search(record: Record) -> tuple[Figure | Undrawn, ...]:
+    tried = trials.read(record)
+    if isinstance(tried, str):
+        return ()  # the section itself says why
+    models = tried.models[: pictures_space.MOST_MODELS]
+    return (
+        pictures_search.history(tried),
+        *pictures_space.importances(record, tried),
+        *(pictures_space.parallel(record, tried, model) for model in models),
+        pictures_search.front(record, tried),
     )
 
 
@@ -71,5 +92,5 @@ _CONTINUOUS = (
 def write(gallery: Gallery, folder: Path) -> None:
     """Write each picture to `folder`, one SVG file a picture, under the picture's own name."""
     folder.mkdir(exist_ok=True)
-    for figure in gallery.figures:
+    for figure in (*gallery.figures, *gallery.search):
         durable.write_text(folder / f"{figure.name}.svg", figure.svg)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from engine.report import scores, svg
+from engine.report import svg
 from engine.report.canvas import HEIGHT, LEFT, RIGHT, TOP, WIDTH, Figure, Undrawn, plane
 from engine.report.record import Record, number
 from engine.report.trials import Trials
@@ -16,8 +16,8 @@ Array = np.ndarray
 
 _MOST_MARKS, _MOST_ROWS, _MOST_COLOURS = 2000, 100, 5
 _LATENCY, _SECONDS = "latency_p95_ms", "seconds"
-# Scores that lie further from the median than so often the best does are drawn on the edge.
-_REACH = 3.0
+# Scores further below the lower quartile than so often the best lies above it are drawn on the edge.
+_REACH = 2.0
 # From this ratio of the largest to the smallest on, costs stand on a log axis.
 _LOG_FROM = 20.0
 _HALF, _TURN = 165.0, 17.0
@@ -36,7 +36,8 @@ def history(trials: Trials) -> Figure | Undrawn:
     improved = np.flatnonzero(np.diff(best, prepend=np.nan) != 0)
     improved = improved[np.isfinite(best[improved])]
     shown = _thinned(frame.height, always=improved)
-    lost = ~has_score & shown
+    early = ~has_score & (frame["state"] == "stopped").to_numpy() & shown
+    lost = ~has_score & ~early & shown
     entries: list[tuple[str, str]] = []
     parts = [_frame(axes, trials, frame.height)]
     for index, model in enumerate(trials.models[:_MOST_COLOURS]):
@@ -54,6 +55,9 @@ def history(trials: Trials) -> Figure | Undrawn:
     if lost.any():
         parts.append(crosses(axes.x(places[lost]), np.full(int(lost.sum()), axes.y.start - 5)))
         entries.append((crosses(np.array([7.0]), np.array([-4.0])), "failed, or no score"))
+    if early.any():
+        parts.append(strokes(axes.x(places[early]), axes.y.start))
+        entries.append((strokes(np.array([7.0]), 0.0), "stopped early"))
     if improved.size:
         ends = np.append(places, frame.height - 0.5)
         line = svg.line(axes, ends, np.append(best, best[-1]), stroke=svg.VERMILLION, width=2, step=True)
@@ -63,7 +67,7 @@ def history(trials: Trials) -> Figure | Undrawn:
     if first is not None:
         y = axes.y.px(first)
         parts.append(svg.segment(LEFT, y, RIGHT, y, stroke=svg.INK, dash="2 4"))
-        entries.append((svg.segment(0, -4, 14, -4, stroke=svg.INK, dash="2 4"), "params as they stand"))
+        entries.append((svg.segment(0, -4, 14, -4, stroke=svg.INK, dash="2 4"), "as they stand"))
     caption = _history_caption(trials, improved, n_beyond=beyond, n_shown=int(shown.sum()))
     return Figure(
         name="search_history",
@@ -122,7 +126,7 @@ def front(record: Record, trials: Trials) -> Figure | Undrawn:
         entries.append(
             (rings(np.array([7.0]), np.array([-4.0]), stroke=svg.VERMILLION, radius=5), "the winner")
         )
-    caption = _front_caption(costs, rows, latency is None, n_known=int(known.sum()))
+    caption = _front_caption(rows, is_latency=latency is not None, n_known=int(known.sum()))
     say = duration if latency is None else quantity
     return Figure(
         name="search_front",
@@ -143,16 +147,16 @@ def front(record: Record, trials: Trials) -> Figure | Undrawn:
     )
 
 
-def score_ends(trials: Trials, values: Array) -> tuple[float, float, int]:
-    """Return the scores that a picture reaches from and to, and how many lie beyond.
+def score_ends(trials: Trials, values: Array, *, also: Sequence[float] = ()) -> tuple[float, float, int]:
+    """Return the scores that a picture reaches from and to, and how many lie beyond; `also` lie within.
 
     A few trials that went wrong must not press all others into one line.
     """
     losses = -values if trials.greater_is_better else values
-    best, middle = float(losses.min()), float(np.median(losses))
-    far = middle + _REACH * (middle - best)
-    kept = losses <= far if middle > best else np.ones_like(losses, dtype=bool)
-    low, high = svg.span(values[kept])
+    best, usual = float(losses.min()), float(np.quantile(losses, 0.75))
+    far = usual + _REACH * (usual - best)
+    kept = losses <= far if usual > best else np.ones_like(losses, dtype=bool)
+    low, high = svg.span(np.append(values[kept], also))
     return low, high, int((~kept).sum())
 
 
@@ -197,6 +201,12 @@ def crosses(xs: Array, ys: Array) -> str:
     return f'<path d="{path}" fill="none" stroke="{svg.INK}" stroke-width="1.2"/>' if path else ""
 
 
+def strokes(xs: Array, y: float) -> str:
+    """Return short upright strokes that end at `y`."""
+    path = "".join(f"M{svg.n(x)} {svg.n(y)}v-7" for x in xs)
+    return f'<path d="{path}" fill="none" stroke="{svg.QUIET}" stroke-width="1"/>' if path else ""
+
+
 def _round(xs: Array, ys: Array, radius: float) -> str:
     r, across = svg.n(radius), svg.n(2 * radius)
     return "".join(
@@ -214,7 +224,8 @@ def _best_so_far(trials: Trials) -> Array:
 
 
 def _plane(trials: Trials, values: Array) -> tuple[svg.Axes, int]:
-    low, high, beyond = score_ends(trials, values)
+    first = number_of_first(trials)
+    low, high, beyond = score_ends(trials, values, also=[] if first is None else [first])
     return plane((-0.5, trials.frame.height - 0.5), (low, high)), beyond
 
 
@@ -261,19 +272,21 @@ def _history_caption(trials: Trials, improved: Array, *, n_beyond: int, n_shown:
         said = f"Of {counted(n_trials, 'trial')}, {better} {last}"
         said += " is the best" if len(improved) == 1 else ""
     if n_beyond:
-        said += f"; {counted(n_beyond, 'score')} far worse than the others {'lies' if n_beyond == 1 else 'lie'} on the edge"
+        lie = "lies" if n_beyond == 1 else "lie"
+        said += f"; {counted(n_beyond, 'score')} far worse than the others {lie} on the edge"
     if n_shown < n_trials:
         said += f"; {n_shown:,} trials are drawn, spread evenly"
     return said + "."
 
 
-def _front_caption(costs: Array, rows: Array, is_seconds: bool, *, n_known: int) -> str:
+def _front_caption(rows: Array, *, is_latency: bool, n_known: int) -> str:
     where = (
-        "Latency was not measured, as no gate bounds it: seconds of fitting and scoring stand in for cost. "
-        if is_seconds
-        else ""
+        ""
+        if is_latency
+        else "Latency was not measured, as no gate bounds it: the cost is seconds of fitting and scoring. "
     )
     if not rows.size:
         return f"{where}No trial meets the other gates, so none is the best at its cost."
     which = "is" if rows.size == 1 else "are"
-    return f"{where}Of {counted(n_known, 'trial')}, {rows.size} {which} such that no other is both cheaper and better."
+    said = f"{rows.size} {which} such that no other is both cheaper and better"
+    return f"{where}Of {counted(n_known, 'trial')}, {said}."

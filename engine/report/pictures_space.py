@@ -18,6 +18,8 @@ MOST_MODELS = 4
 _MOST_AXES, _MOST_BARS, _MOST_LINES, _MOST_BEST = 12, 12, 400, 40
 # "At least 5 trials above the quantile" (Optuna, PedAnovaImportanceEvaluator): a tenth, more of few trials.
 _BEST_SHARE, _FEWEST_BEST, FEWEST = 0.1, 5, 20
+# Trials of one score are among the best together: beyond this share they tell nothing of params.
+_MOST_BEST_SHARE = 0.5
 _NAMES, _START, _END, _STEP = 8.0, 138.0, 344.0, 40.0
 
 
@@ -78,12 +80,14 @@ def shares_of(record: Record, trials: Trials, model: str) -> tuple[dict[str, flo
     codes = {axis.param: axis.codes(trials.frame[column(axis.param)]) for axis in varied}
     whole = np.logical_and.reduce([own, *(np.isfinite(each) for each in codes.values())])
     n_trials = int(whole.sum())
+    if len(varied) == 1:
+        return f"only one was varied, {varied[0].param}."
     if n_trials < FEWEST:
         return f"it needs {FEWEST} trials that meet every gate, and there are {n_trials}."
     losses = trials.losses[whole]
     best = anova.best_of(losses, share=max(_BEST_SHARE, _FEWEST_BEST / n_trials))
-    if best.all():
-        return "the scores of the trials do not differ."
+    if best.mean() > _MOST_BEST_SHARE:
+        return "most trials have the best score, whatever their params."
     moved = [axis for axis in varied if axis.ends[0] < axis.ends[1]]
     found = {axis.param: anova.divergence(axis, codes[axis.param][whole], best) for axis in moved}
     total = sum(found.values())
@@ -187,7 +191,7 @@ def _lines(points: Array, levels: Array, *, stroke: str, opacity: float, width: 
 
 
 def _range(trials: Trials, axis: Axis, rows: Array) -> str:
-    """Return what some trials had of a param: from the least to the largest, or the values with their counts."""
+    """Return what some trials had of a param: its least and largest, or its values with their counts."""
     values = trials.frame[column(axis.param)][rows]
     if isinstance(axis.space, Choices):
         kept = [value_words(value) for value in values.to_list()]

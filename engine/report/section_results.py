@@ -123,7 +123,7 @@ def _gate_row(record: Record, gate: Json) -> list[Html]:
 
 def pictures(record: Record, gallery: Gallery) -> Html:
     """Return the pictures, each with its caption and the numbers behind it."""
-    body = [tag("div", *(_picture(figure) for figure in gallery.figures), class_="gallery")]
+    body = [tag("div", *(picture(figure) for figure in gallery.figures), class_="gallery")]
     weights = [text(c, "name") or "" for c in elements(record.data, "columns") if text(c, "role") == "weight"]
     if weights:
         body.append(
@@ -136,7 +136,8 @@ def pictures(record: Record, gallery: Gallery) -> Html:
     return section("pictures", "Pictures", *body)
 
 
-def _picture(figure: Figure) -> Html:
+def picture(figure: Figure) -> Html:
+    """Return one picture with its caption and the numbers behind it."""
     numbers = plain_table(figure.header, figure.rows)
     return tag(
         "figure",

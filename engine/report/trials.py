@@ -1,4 +1,4 @@
-"""The trials of a search as `trials.parquet` keeps them, and the axes along which their params were varied."""
+"""The trials of a search as `trials.parquet` keeps them, and the axes along which params were varied."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ import polars as pl
 
 from engine.recipe.space import Choices, NotASpaceError, Span, read_space
 from engine.report import scores
-from engine.report.record import Json, Record, at, elements, members, number, plain, text
+from engine.report.record import Json, Record, members, number, plain, text
+from engine.report.search import own_model
 
 Array = np.ndarray
 
@@ -126,10 +127,10 @@ class Trials:
         """Whether a trial is of the recipe's own params: the first of each model, where none is drawn."""
         if self.strategy == "grid":
             return np.zeros(self.frame.height, dtype=bool)
-        own = self.frame.select(pl.all_horizontal(pl.col(name).is_null() for name in self.params))
-        first = self.frame["model"].is_first_distinct()
-        plain_: Array = first.to_numpy() & (own.to_series().to_numpy() if self.params else True)
-        return plain_
+        stands: Array = self.frame["model"].is_first_distinct().to_numpy()
+        for name in self.params:
+            stands = stands & self.frame[name].is_null().to_numpy()
+        return stands
 
     def of(self, model: str) -> Array:
         """Return whether each trial is of a model, shape (n_trials,)."""
@@ -166,8 +167,9 @@ def read(record: Record) -> Trials | str:
     own = frame.filter(pl.col("repeats").is_null())
     if own.is_empty():
         return "no trial had ended."
-    named = [name for name in _models(record) if name in set(own["model"])]
-    names = dict.fromkeys([*named, *own["model"].unique(maintain_order=True)])
+    seen = own["model"].unique(maintain_order=True).to_list()
+    named = [name for name in members(record.recipe, "tune", "models") if name in seen]
+    names = dict.fromkeys([*named, *seen])
     winner = number(record.facts, "search", "winner", "trial")
     return Trials(
         strategy=text(record.facts, "search", "strategy") or "",
@@ -190,11 +192,6 @@ def axes(record: Record, trials: Trials, model: str) -> tuple[Axis, ...]:
     return tuple(_axis(name, space.get(name.removeprefix(_PARAM)), rows[name]) for name in order)
 
 
-def own_model(record: Record, model: str) -> Json:
-    """Return what the recipe says of one of the models that were searched."""
-    return at(record.recipe, "tune", "models", model) or at(record.recipe, "model")
-
-
 def column(param: str) -> str:
     """Return the column of a param."""
     return f"{_PARAM}{param}"
@@ -209,14 +206,6 @@ def value_words(value: object) -> str:
     ('0.03123', '31', 'null', 'l2')
     """
     return f"{value:.4g}" if isinstance(value, float) else plain(value)  # type: ignore[arg-type]
-
-
-def _models(record: Record) -> list[str]:
-    return list(members(record.recipe, "tune", "models")) or elements_of(record)
-
-
-def elements_of(record: Record) -> list[str]:
-    return [plain(name) for name in elements(record.recipe, "tune", "models")]
 
 
 def _axis(name: str, space: Json, values: pl.Series) -> Axis:

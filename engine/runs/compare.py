@@ -61,7 +61,7 @@ def set_apart(recipes: Sequence[Json]) -> list[dict[str, str]]:
 
 
 def short_keys(recipes: Sequence[Json]) -> dict[str, str]:
-    """Return of each key the shortest end that no other key of these recipes has: `C` for `model.params.C`."""
+    """Return of each key the shortest end that no other key of these recipes has: `seed`, `params.C`."""
     keys = dict.fromkeys(path for recipe in recipes for path, _ in _leaves(recipe, ()))
     ends = Counter(path[-n:] for path in keys for n in range(1, len(path) + 1))
     shortest = {

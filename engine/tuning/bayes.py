@@ -16,7 +16,7 @@ import numpy as np
 from engine.recipe.space import Choices
 from engine.recipe.text import Plain
 from engine.tuning.candidates import Axis, Candidates
-from engine.tuning.strategy import Random
+from engine.tuning.strategy import Random, Whole
 from engine.tuning.trial import Outcome, Trial
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ _CONSTRAINTS = "constraints"
 
 
 @dataclass(frozen=True)
-class Bayes:
+class Bayes(Whole):
     """Params drawn where earlier trials were good and met the gates; first as `Random` draws them."""
 
     candidates: Candidates

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import cast
@@ -12,12 +13,15 @@ from engine.models.params import Parameter
 from engine.models.space import check_space
 from engine.names import FAMILIES
 from engine.recipe.space import NotASpaceError, Span, read_space
-from engine.recipe.spec import ModelSpec, Spec
+from engine.recipe.spec import ComputeSpec, ModelSpec, Spec
 from engine.tuning.candidates import searched_models, space_of
 from engine.tuning.size import n_trials
 
 # More combinations than anyone waits for: such a space wants another strategy.
 MAX_TRIALS = 100_000
+# What Ray itself calls its port.
+_PORT = 6379
+_ADDRESS = re.compile(r"(\[[0-9A-Fa-f:]+\]|[A-Za-z0-9._-]+):[0-9]{1,5}")
 _SWEEP = "model.params.NAME=interval(LOW,HIGH)"
 
 
@@ -42,7 +46,36 @@ def check_search(spec: Spec) -> Iterator[Message]:
         )
     elif tune.kind == "grid" and not wrong:
         yield from _check_grid(spec)
+    if tune.kind == "asha":
+        yield from _check_halving(spec)
     yield from _check_objective(spec)
+    yield from _check_address(spec.compute)
+
+
+def _check_halving(spec: Spec) -> Iterator[Message]:
+    """Refuse what can't be stopped early: families that tell no loss, and several fits in one trial."""
+    for key in ("reduction_factor", "rungs"):
+        if getattr(spec.tune, key) is None:
+            yield Message(f"asha needs {key}", f"tune.{key}", try_="tune=asha, which has its own")
+    families = {name: cast("Family", FAMILIES.load(name)) for name in FAMILIES.names()}
+    telling = tuple(name for name, family in families.items() if family.tells_loss)
+    for model in searched_models(spec).values():
+        if model.family not in telling:
+            what = f"{model.family} tells no loss while it is fitted, so asha can't stop it early"
+            yield Message(what, "tune.kind", allowed=telling, try_="tune=bayes")
+    if spec.tune.objective == "folds":
+        what = "asha stops one fit by another, and folds are several fits a trial"
+        yield Message(what, "tune.objective", suggestion="validation", try_="tune=bayes")
+
+
+def _check_address(compute: ComputeSpec) -> Iterator[Message]:
+    address = compute.address
+    if address is None or compute.executor == "local" or _ADDRESS.fullmatch(address):
+        return
+    what = f"'{address}' is not host:port"
+    if address.startswith("ray://"):
+        what = f"'{address}' is Ray Client's, through which no search runs: be on a machine of the cluster"
+    yield Message(what, "compute.address", try_=f"compute.address=127.0.0.1:{_PORT}")
 
 
 def _check_objective(spec: Spec) -> Iterator[Message]:

@@ -49,7 +49,7 @@ def run_trials(search: Search, objective: Objective, *, heard: Heard) -> tuple[s
     if not is_asked:
         return (f"trials are slow enough for Ray: after the first {n_here} they ran {slots} at a time",)
     if _is_timed(spec) and slots > 1:
-        return (f"latencies of trials were taken with up to {slots} trials at a time, so they may be too high",)
+        return (f"latencies of trials were taken with up to {slots} at a time, and may be too high",)
     return ()
 
 

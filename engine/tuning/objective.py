@@ -18,12 +18,13 @@ from engine.evaluation.judge import time_one_row
 from engine.evaluation.wanted import Wanted, wanted
 from engine.features.needs import Needs
 from engine.models.decide import decide_values
-from engine.models.family import Array
+from engine.models.family import Array, Progress, StopFit
 from engine.names import FAMILIES, TASKS
 from engine.recipe.spec import Gate, ModelSpec, Spec
 from engine.tasks.task import Scores, Target, Task
 from engine.training.fit import Candidate, Prepared, deploy_candidate, fit_prepared, n_bytes, prepare_rows
 from engine.tuning.candidates import Candidates
+from engine.tuning.halving import Ladder
 from engine.tuning.trial import Outcome, Trial
 
 _LONGEST_ERROR = 300
@@ -63,10 +64,16 @@ class Objective:
         """Fit and measure one trial; what a library refuses is the trial's failure."""
         start = time.perf_counter()
         model = self.candidates.model_of(trial)
+        ladder = Ladder(trial.cuts, self.spec.tune.reduction_factor or 0) if trial.cuts else None
         try:
             found = [
-                self._measure(model, lesson, place, trial.seed) for place, lesson in enumerate(self.lessons)
+                self._measure(model, lesson, place, trial.seed, ladder)
+                for place, lesson in enumerate(self.lessons)
             ]
+        except StopFit:
+            assert ladder is not None
+            seconds = time.perf_counter() - start
+            return Outcome(trial.index, "stopped", seconds=seconds, losses=tuple(ladder.losses))
         except EngineError as error:
             said = error.messages[0].what if error.messages else type(error).__name__
             seconds = time.perf_counter() - start
@@ -81,6 +88,7 @@ class Objective:
             missed=missed(self.spec.goal.gates, measured=measured),
             n_iterations=round(math.fsum(kept) / len(kept)) if kept else None,
             seconds=time.perf_counter() - start,
+            losses=() if ladder is None else ladder.finished(),
         )
 
     @property
@@ -97,11 +105,17 @@ class Objective:
         return self._wanted
 
     def _measure(
-        self, model: ModelSpec, lesson: Lesson, place: int, seed: int
+        self, model: ModelSpec, lesson: Lesson, place: int, seed: int, progress: Progress | None
     ) -> tuple[dict[str, float], int | None]:
         prepared = self._prepare(model, lesson, place)
         fitted = fit_prepared(
-            model, prepared, target=self.target, spec=self.spec, seed=seed, threads=self.threads
+            model,
+            prepared,
+            target=self.target,
+            spec=self.spec,
+            seed=seed,
+            threads=self.threads,
+            progress=progress,
         )
         judged = lesson.judged
         if judged is lesson.validation and prepared.validation is not None:

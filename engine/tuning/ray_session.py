@@ -46,6 +46,8 @@ _ENVIRONMENT: Final = {
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
     "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
 }
+# Of what answers at an address and is no Ray, Ray tells for twenty seconds, on our standard error.
+_JOINING: Final = {"RAY_NUM_REDIS_GET_RETRIES": "4", "RAY_BACKEND_LOG_LEVEL": "fatal"}
 # Only with this does Ray take 127.0.0.1 as a node's address, to which every listener then binds.
 _LOOPBACK: Final = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_AUTH_MODE": "token"}
 _KEY: Final = "compute.address"
@@ -57,7 +59,7 @@ _LONGEST_FOLDER: Final = 32
 
 @dataclass(frozen=True)
 class Workers:
-    """What there is to work with: trials side by side, and a folder that goes with the session, if it is ours."""
+    """What there is: trials side by side, and a folder that goes with the session, if that is ours."""
 
     slots: int
     folder: str | None
@@ -66,9 +68,8 @@ class Workers:
 @contextlib.contextmanager
 def quiet_ray(*, address: str | None, threads: int) -> Iterator[ModuleType]:
     """Import Ray and give it, with the environment that it needs for as long as the block lasts."""
-    given: dict[str, str] = dict(_ENVIRONMENT)
-    if address is None:
-        given |= {**_LOOPBACK, "RAY_AUTH_TOKEN": _token(), "OMP_NUM_THREADS": str(threads)}
+    own = {**_LOOPBACK, "RAY_AUTH_TOKEN": _token(), "OMP_NUM_THREADS": str(threads)}
+    given = {**_ENVIRONMENT, **(own if address is None else _JOINING)}
     with contextlib.ExitStack() as stack:
         stack.enter_context(_environment(given))
         stack.enter_context(warnings.catch_warnings())

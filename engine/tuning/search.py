@@ -127,7 +127,7 @@ class Search:
         told = [(trials[known], outcomes[known]) for known in range(n_known)]
         pending = [trials[known] for known in range(n_known, index)]
         model, params = self._strategy.propose(index, told=told, pending=pending)
-        trial = Trial(index, model, params, self._seed)
+        trial = Trial(index, model, params, self._seed, cuts=self._strategy.cuts(model, told=told))
         self.journal.begin(trial)
         return trial
 
@@ -149,7 +149,9 @@ class Search:
         is_open = [one for one in ranked if one[1].is_feasible] or ranked
         for trial, _ in is_open[: self._tune.finalists] if self._tune.finalists > 1 else []:
             for turn in range(1, self._tune.repeats + 1):
-                yield replace(trial, index=index, seed=(self._seed + turn) % 2**32, repeats=trial.index)
+                yield replace(
+                    trial, index=index, cuts=(), seed=(self._seed + turn) % 2**32, repeats=trial.index
+                )
                 index += 1
 
     def _repeated(self, trial: Trial) -> list[Outcome]:

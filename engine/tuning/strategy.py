@@ -37,9 +37,21 @@ class Strategy(Protocol):
             The trials between those and this one, whose outcomes may not be used.
         """
 
+    def cuts(self, model: str, *, told: Sequence[tuple[Trial, Outcome]]) -> tuple[float | None, ...]:
+        """Return the losses beyond which a trial of a model is stopped, one a rung; or none."""
+
+
+class Whole:
+    """A strategy that fits every trial to its end."""
+
+    def cuts(self, model: str, *, told: Sequence[tuple[Trial, Outcome]]) -> tuple[float | None, ...]:
+        """Return nothing: no trial is stopped."""
+        del model, told
+        return ()
+
 
 @dataclass(frozen=True)
-class Grid:
+class Grid(Whole):
     """Every combination of the listed values, the last axis of a model turning fastest."""
 
     candidates: Candidates
@@ -61,7 +73,7 @@ class Grid:
 
 
 @dataclass(frozen=True)
-class Random:
+class Random(Whole):
     """Params drawn from the space, each trial by a generator of its own; first the params as they stand."""
 
     candidates: Candidates
@@ -113,6 +125,12 @@ def strategy(spec: Spec, candidates: Candidates, *, maximize: bool) -> Strategy:
     assert tune.trials is not None
     if tune.kind == "random":
         return Random(candidates, tune.trials, spec.seed)
+    if tune.kind == "asha":
+        from engine.tuning.halving import Halving
+
+        assert tune.reduction_factor is not None
+        assert tune.rungs is not None
+        return Halving(Random(candidates, tune.trials, spec.seed), tune.reduction_factor, tune.rungs)
     from engine.tuning.bayes import Bayes
 
     return Bayes(candidates, tune.trials, spec.seed, maximize=maximize)

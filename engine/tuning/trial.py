@@ -11,7 +11,7 @@ from typing import Literal, cast
 from engine.evaluation.score import finite
 from engine.recipe.text import Plain
 
-State = Literal["done", "failed"]
+State = Literal["done", "stopped", "failed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,8 @@ class Trial:
         What differs from the model's own params.
     repeats
         The trial that this one fits again with another seed, None for one of the search itself.
+    cuts
+        The losses beyond which the fit is stopped, one a rung; None where a rung stops nothing.
     """
 
     index: int
@@ -33,11 +35,12 @@ class Trial:
     params: Mapping[str, Plain]
     seed: int
     repeats: int | None = None
+    cuts: tuple[float | None, ...] = ()
 
     @property
     def key(self) -> str:
         """What is tried, as text: trials of one key have one outcome."""
-        return json.dumps([self.model, dict(self.params), self.seed], sort_keys=True)
+        return json.dumps([self.model, dict(self.params), self.seed, self.cuts], sort_keys=True)
 
     def to_json(self) -> dict[str, object]:
         """Return the journal's form."""
@@ -47,6 +50,7 @@ class Trial:
             "params": dict(self.params),
             "seed": self.seed,
             "repeats": self.repeats,
+            "cuts": list(self.cuts),
         }
 
     @classmethod
@@ -58,6 +62,7 @@ class Trial:
             params=cast("Mapping[str, Plain]", entry["params"]),
             seed=cast("int", entry["seed"]),
             repeats=cast("int | None", entry["repeats"]),
+            cuts=tuple(cast("list[float | None]", entry["cuts"])),
         )
 
 
@@ -73,6 +78,8 @@ class Outcome:
         All that was measured, by the names that gates know.
     missed
         By gate how far it was missed, relative to its bound; empty where every gate was met.
+    losses
+        The least loss at each rung that it came to, of a strategy that stops trials early.
     error
         Why it failed, in one line.
     """
@@ -84,6 +91,7 @@ class Outcome:
     missed: Mapping[str, float] = field(default_factory=dict)
     n_iterations: int | None = None
     seconds: float = 0.0
+    losses: tuple[float, ...] = ()
     error: str = ""
 
     @property
@@ -106,6 +114,7 @@ class Outcome:
             "missed": dict(self.missed),
             "n_iterations": self.n_iterations,
             "seconds": self.seconds,
+            "losses": list(self.losses),
             "error": self.error,
         }
 
@@ -120,5 +129,6 @@ class Outcome:
             missed=cast("Mapping[str, float]", entry["missed"]),
             n_iterations=cast("int | None", entry["n_iterations"]),
             seconds=cast("float", entry["seconds"]),
+            losses=tuple(cast("list[float]", entry["losses"])),
             error=str(entry["error"]),
         )

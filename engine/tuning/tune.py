@@ -54,8 +54,8 @@ class Tuned:
         Returns
         -------
         dict
-            `trials failed infeasible repeats`, numbers of each; `winner` (`trial model params score mean
-            seeds`); `first`, the score of the params as they stand, where they were tried; `stopped`, by
+            `trials failed stopped_early infeasible repeats`, numbers of each; `winner` (`trial model params
+            score mean seeds`); `first`, the score of the params as they stand, where they were tried; `stopped`, by
             `user` or `time`, else null.
         """
         journal, winner = self.search.journal, self.winner
@@ -64,6 +64,7 @@ class Tuned:
         return {
             "trials": len(searched),
             "failed": sum(outcome.state == "failed" for _, outcome in searched),
+            "stopped_early": sum(outcome.state == "stopped" for _, outcome in searched),
             "infeasible": sum(bool(outcome.missed) for _, outcome in searched),
             "repeats": len(journal.outcomes) - len(searched),
             "winner": {

@@ -214,7 +214,8 @@ def test_a_multiruns_plans_are_added_up(recipe: Path, capsys: pytest.CaptureFixt
     arguments = ["plan", str(recipe), "-m", "model=logistic,lightgbm,ridge", "seed=0,1", "--quiet"]
     assert main(arguments) == 2
     printed = capsys.readouterr()
-    assert "ridge does not do classification" in printed.err
+    assert printed.err.startswith("wrong in 2 of 6: model=ridge seed=0; model=ridge seed=1\n\n")
+    assert printed.err.count("ridge does not do classification") == 1
     assert "in all   4 runs, 4 fits, about " in printed.out
     assert main([*arguments, "--json"]) == 2
     plans = json.loads(capsys.readouterr().out)

@@ -79,6 +79,20 @@ def test_a_users_option_is_found_beside_the_recipe_and_in_the_working_folder(
     assert load_spec(recipe, ["model=mine"]).model.params == {"alpha": 3.0}
 
 
+def test_an_option_of_ones_own_may_be_a_family_alone(recipe: Path) -> None:
+    """Without params and a space an option is whole: the library's defaults, and nothing to search."""
+    folder = recipe.parent / "conf" / "model"
+    folder.mkdir(parents=True)
+    (folder / "trees.yaml").write_text("family: sklearn\nestimator: ExtraTreesClassifier\n")
+    model = load_spec(recipe, ["model=trees"]).model
+    assert (model.family, model.estimator, model.params, model.space) == (
+        "sklearn",
+        "ExtraTreesClassifier",
+        {},
+        {},
+    )
+
+
 def test_all_mistakes_in_one_report_in_file_order(recipe: Path) -> None:
     """Mistakes of the command line, of several sections and of params come together, each at its place."""
     text = RECIPE.replace("num_leaves", "num_leafs").replace(

@@ -1,13 +1,16 @@
 """Small run folders, written as a run writes them, with predictions made from a seeded generator."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
+
+from engine.tuning.table import trials_frame
+from engine.tuning.trial import Outcome, Trial
 
 SHA = "0123456789abcdef" * 4
 Facts = dict[str, dict]
@@ -168,3 +171,72 @@ def continuous_rows() -> pl.DataFrame:
     return pl.DataFrame(
         {"row": np.arange(600), "price": actual, "prediction": actual + generator.normal(0, 5, 600)}
     )
+
+
+SPACE = {
+    "rate": "tag(log, interval(0.001, 1.0))",
+    "leaves": "int(interval(2, 64))",
+    "shape": 'choice("flat", "deep")',
+}
+Pairs = Sequence[tuple[Trial, Outcome]]
+
+
+def drawn(n: int, *, model: str = "ridge", start: int = 0) -> Iterator[tuple[Trial, Outcome]]:
+    """Yield trials whose score is best at a rate of 0.03 and a deep shape, whatever the leaves."""
+    rng = np.random.default_rng(start)
+    for index in range(start, start + n):
+        params = {
+            "rate": float(np.exp(rng.uniform(np.log(0.001), 0.0))),
+            "leaves": int(rng.integers(2, 65)),
+            "shape": ["flat", "deep"][int(rng.integers(2))],
+        }
+        score = 0.9 - 0.02 * abs(np.log(params["rate"] / 0.03)) + 0.01 * (params["shape"] == "deep")
+        found = Outcome(index, "done", float(score), seconds=0.01 + params["leaves"] / 1000)
+        yield Trial(index, model, params, 7), found
+
+
+@pytest.fixture
+def trials_of() -> Callable[..., Iterator[tuple[Trial, Outcome]]]:
+    """Return the maker of trials."""
+    return drawn
+
+
+@pytest.fixture
+def write_search(write_run: Writer) -> Writer:
+    """Return a function that writes the folder of a run that searched: facts, and trials with their outcomes."""
+
+    def write(
+        facts: Facts,
+        pairs: Pairs,
+        *,
+        space: Mapping[str, str] | None = None,
+        models: Mapping[str, Mapping[str, object]] | None = None,
+        strategy: str = "random",
+        folder: str = "run",
+        **found: object,
+    ) -> Path:
+        own = [(trial, outcome) for trial, outcome in pairs if trial.repeats is None]
+        scored = [(trial, outcome) for trial, outcome in own if outcome.score is not None]
+        trial, best = max(scored, key=lambda one: (one[1].is_feasible, one[1].score), default=own[0])
+        facts["recipe"]["model"] |= {"params": {"rate": 0.1}, "space": dict(SPACE if space is None else space)}
+        facts["recipe"]["tune"] = {
+            "kind": strategy, "models": dict(models or {}), "space": None, "objective": "validation",
+        }  # fmt: skip
+        facts["facts"]["search"] = {
+            "strategy": strategy,
+            "trials": len(own),
+            "failed": sum(outcome.state == "failed" for _, outcome in own),
+            "infeasible": sum(bool(outcome.missed) for _, outcome in own),
+            "repeats": len(pairs) - len(own),
+            "winner": {
+                "trial": trial.index, "model": trial.model, "params": dict(trial.params), "score": best.score,
+                "mean": best.score, "seeds": 1,
+            },
+            "first": own[0][1].score if not own[0][0].params else None,
+            "stopped": None,
+        } | found  # fmt: skip
+        made = write_run(facts, None, folder=folder)
+        trials_frame(pairs).write_parquet(made / "trials.parquet")
+        return made
+
+    return write

@@ -34,6 +34,11 @@ class Follower:
         assert isinstance(best, float)
         return "m", {"x": best + random.Random(index).gauss(0, 1)}  # noqa: S311 (no secret)
 
+    def cuts(self, model: str, *, told: Sequence[tuple[Trial, Outcome]]) -> tuple[float | None, ...]:
+        """Stop nothing."""
+        del model, told
+        return ()
+
 
 def evaluate(trial: Trial) -> Outcome:
     """Score by the distance from 2, a little by the seed; every seventh fails, beyond 3 a gate is missed."""
@@ -49,7 +54,9 @@ def tune(**changes: object) -> TuneSpec:
     """Make the keys of a search."""
     keys: dict[str, object] = {
         "kind": "bayes", "trials": 20, "max_seconds": None, "max_concurrent_trials": 4,
-        "objective": "validation", "finalists": 3, "repeats": 2, "models": {}, "space": None,
+        "objective": "validation", "finalists": 3, "repeats": 2, "reduction_factor": None,
+        "rungs": None,
+        "models": {}, "space": None,
     }  # fmt: skip
     return TuneSpec.model_validate({**keys, **changes})
 
@@ -134,6 +141,10 @@ def test_a_trial_that_was_tried_before_is_not_fitted_again(tmp_path: Path) -> No
 
         def propose(self, index: int, **_: object) -> tuple[str, Mapping[str, Plain]]:
             return "m", {"x": float(index % 2)}
+
+        def cuts(self, model: str, **_: object) -> tuple[float | None, ...]:
+            del model
+            return ()
 
     one = Search(
         Same(), Journal(tmp_path / "j"), tune=tune(max_concurrent_trials=1, repeats=0), seed=0, maximize=True

@@ -8,11 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from engine.models.family import StopFit
 from engine.recipe.space import Choices, Span, read_space
 from engine.recipe.spec import ModelSpec
 from engine.recipe.text import Plain
 from engine.tuning.bayes import N_STARTUP, Bayes
 from engine.tuning.candidates import Axis, Candidate, Candidates
+from engine.tuning.halving import Halving, Ladder
 from engine.tuning.strategy import Grid, Random, draw, grid_size
 from engine.tuning.trial import Outcome, Trial
 
@@ -156,3 +158,34 @@ def test_bayes_keeps_away_from_what_misses_a_gate() -> None:
     late = [outcome for _, outcome in done[-20:]]
     assert np.mean([outcome.is_feasible for outcome in late]) > 0.3
     assert np.median([abs((outcome.score or 0.0) - 0.4) for outcome in late]) < 0.1
+
+
+def test_half_way_a_trial_must_be_among_the_best_of_those_before() -> None:
+    """A rung's cut is the loss of the last that goes on: one of three, two of six, of the same model alone."""
+    halving = Halving(Random(TWO, 20, 0), factor=3, n_rungs=2)
+
+    def told(*losses: tuple[float, ...], model: str = "mlp") -> list[tuple[Trial, Outcome]]:
+        return [(Trial(n, model, {}, 0), Outcome(n, "stopped", losses=one)) for n, one in enumerate(losses)]
+
+    assert halving.cuts("mlp", told=[]) == (None, None)
+    assert halving.cuts("mlp", told=told((3.0,), (1.0, 0.5), (2.0,))) == (1.0, None)
+    six = told((3.0,), (1.0, 0.5), (2.0, 0.7), (9.0,), (1.5, 0.6), (4.0,))
+    assert halving.cuts("mlp", told=six) == (1.5, 0.5)
+    assert halving.cuts("lightgbm", told=six) == (None, None)
+
+
+def test_a_fit_is_stopped_at_the_first_rung_where_it_is_behind() -> None:
+    """Rungs stand at 1/9 and 1/3 of the rounds; the least loss so far counts; without a cut nothing stops."""
+    ladder = Ladder((0.5, 0.4), factor=3)
+    for done, loss in enumerate((0.9, 0.45, 0.6, 0.44), start=1):
+        ladder(done, 27, loss)
+    assert ladder.losses == [0.45]
+    for done in range(5, 9):
+        ladder(done, 27, 0.41)
+    with pytest.raises(StopFit):
+        ladder(9, 27, 0.43)
+    assert ladder.losses == [0.45, 0.41]
+    free = Ladder((None, None), factor=3)
+    free(3, 27, 0.9)
+    free(4, 27, None)
+    assert free.finished() == (0.9, 0.9)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -194,3 +195,35 @@ def test_ctrl_c_keeps_the_best_so_far(small: Path, tmp_path: Path) -> None:
     told = json.loads(out)
     notes = json.loads((Path(told["path"]) / "facts.json").read_text())["notes"]
     assert any("stopped by the user" in note for note in notes)
+
+
+@pytest.mark.parametrize("model", ["lightgbm", "xgboost", "mlp"])
+def test_asha_stops_what_is_behind_and_the_same_trials_again(model: str, load_small: Load) -> None:
+    """Some trials end early, without a score; what came to its end is worth what it is worth alone."""
+    overrides = (
+        "tune=asha",
+        f"model={model}",
+        "tune.trials=12",
+        "tune.repeats=0",
+        "compute.max_iterations=27",
+    )
+    first, second = (run(load_small(*overrides)) for _ in range(2))
+    assert trials(first.path) == trials(second.path)
+    outcomes = [
+        cast("dict[str, object]", entry["outcome"]) for entry in trials(first.path) if "outcome" in entry
+    ]
+    stopped = [outcome for outcome in outcomes if outcome["state"] == "stopped"]
+    done = [outcome for outcome in outcomes if outcome["state"] == "done"]
+    assert stopped
+    assert done
+    assert all(outcome["score"] is None for outcome in stopped)
+    spec = load_small(*overrides)
+    begun = {
+        cast("int", trial["index"]): Trial.from_json(trial)
+        for trial in (
+            cast("dict[str, object]", entry["trial"]) for entry in trials(first.path) if "trial" in entry
+        )
+    }
+    one = done[-1]
+    alone = objective(spec).evaluate(replace(begun[cast("int", one["index"])], cuts=()))
+    assert alone.score == one["score"]

@@ -1,14 +1,14 @@
-"""A small table, its parts, and a recipe that searches on them."""
+"""A table of 400 rows, and a recipe that searches on it: what the tests of searches and their reports run.
 
-from collections.abc import Callable
+Tests reach it by the fixtures `small` and `load_small` of `conftest.py`.
+"""
+
+from __future__ import annotations
+
 from pathlib import Path
 
 import numpy as np
 import polars as pl
-import pytest
-
-from engine.plan import load_checked
-from engine.recipe.spec import Spec
 
 RECIPE = """\
 defaults: [base, task: classification, model: logistic, tune: random, compute: small, _self_]
@@ -27,10 +27,8 @@ evaluation: {bootstrap: 0, baselines: false, pictures: false}
 """
 
 
-@pytest.fixture(scope="session")
-def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give a recipe of 400 rows beside its data."""
-    folder = tmp_path_factory.mktemp("small")
+def write_small(folder: Path) -> Path:
+    """Write the recipe beside its data, and return the recipe's path."""
     rng = np.random.default_rng(0)
     n = 400
     a, b, c = rng.normal(size=n), rng.normal(size=n), rng.integers(3, size=n)
@@ -46,13 +44,3 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     frame.write_csv(folder / "small.csv")
     (folder / "small.yaml").write_text(RECIPE)
     return folder / "small.yaml"
-
-
-@pytest.fixture
-def load_small(small: Path, tmp_path: Path) -> Callable[..., Spec]:
-    """Give a function from overrides to the checked recipe, whose runs go into the test's folder."""
-
-    def load(*overrides: str) -> Spec:
-        return load_checked(small, overrides, runs=tmp_path / "runs")
-
-    return load
