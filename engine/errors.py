@@ -18,6 +18,7 @@ _MAX_LISTED = 20
 _MAX_REPEATED = 3
 # As many mistakes of one check as anyone reads, and as many names of one list as a program needs.
 MAX_MESSAGES = 50
+_MORE = f"more than {MAX_MESSAGES} mistakes: these are the first"
 _MAX_NAMES = 200
 
 
@@ -94,9 +95,8 @@ class EngineError(Exception):
     exit_code: ClassVar[int] = 1
 
     def __init__(self, messages: Sequence[Message]) -> None:
-        if len(messages) > MAX_MESSAGES + 1:
-            more = Message(f"more than {MAX_MESSAGES} mistakes: these are the first")
-            messages = (*messages[:MAX_MESSAGES], more)
+        if len(messages) > MAX_MESSAGES and messages[-1].what != _MORE:
+            messages = (*messages[:MAX_MESSAGES], Message(_MORE))
         super().__init__(report(messages))
         self.messages = tuple(messages)
 
@@ -156,12 +156,12 @@ class GateError(EngineError):
 
 
 def visible(text: str) -> str:
-    """Return a text with everything escaped that is not seen as it stands: controls, new lines, directions.
+    r"""Return a text with everything escaped that is not seen as it stands: controls, new lines, directions.
 
     Examples
     --------
-    >>> print(visible("caf\u00e9 \x1b[2J\n\u202eevil"))
-    caf\u00e9 \\x1b[2J\\n\\u202eevil
+    >>> print(visible("up and " + chr(10) + "down"))
+    up and \ndown
     """
     if text.isprintable():
         return text

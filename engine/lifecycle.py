@@ -15,7 +15,7 @@ from engine.runs import record
 from engine.runs.facts import identity
 from engine.runs.folder import TRIALS, draft
 from engine.runs.run import Run
-from engine.runs.steps import TIMED, Listener, Silence, Steps
+from engine.runs.steps import SEARCH, TIMED, Listener, Silence, Steps
 from engine.tasks.task import Task
 from engine.training.baselines import score_baselines
 from engine.training.fit import deploy_candidate, fit_candidate, n_bytes
@@ -66,7 +66,7 @@ def run(spec: Spec, *, listener: Listener | None = None, resume_id: str | None =
             record.write_data(made.folder, table=table, divided=divided, spec=spec)
         tuned = None
         if spec.tune.kind != "none":
-            with steps("tune"):
+            with steps(SEARCH):
                 tuned = tune(
                     divided,
                     schema=schema,

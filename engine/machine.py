@@ -19,6 +19,16 @@ def memory_mib() -> int:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20
 
 
+def has_cuda() -> bool:
+    """Tell whether a CUDA device can be seen, without a library of CUDA's.
+
+    A driver shows itself in /proc and /dev (in WSL as /dev/dxg), and `CUDA_VISIBLE_DEVICES` may hide them all.
+    """
+    hidden = os.environ.get("CUDA_VISIBLE_DEVICES", "0").strip() in ("", "-1")
+    shown = ("/proc/driver/nvidia/version", "/dev/nvidia0", "/dev/dxg")
+    return not hidden and any(map(os.path.exists, shown))
+
+
 def n_threads(compute: ComputeSpec) -> int:
     """Return how many threads a run uses: as declared, else as many cores as it may run on."""
     return compute.threads or usable_cores()

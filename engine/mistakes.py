@@ -15,6 +15,7 @@ from engine.data.split import check_split
 from engine.errors import EngineError, Message
 from engine.evaluation.gates import check_gates
 from engine.features.prepare import unprepared
+from engine.machine import has_cuda
 from engine.models.family import Family
 from engine.models.space import check_space
 from engine.names import DEPLOYMENTS, FAMILIES, TASKS, Registry
@@ -52,6 +53,11 @@ def find_mistakes(draft: Draft) -> Iterator[Message]:
         yield from _model_mistakes(spec, task)
     if draft.knows("model", "tune", "task", "split"):
         yield from check_search(spec)
+    if draft.knows("compute") and spec.compute.device == "cuda" and not has_cuda():
+        key = "compute.device"
+        # Where `cuda` is but our guess, what is wrong with it has been said.
+        if all(said.key != key for said in draft.mistakes):
+            yield Message("there is no CUDA device on this machine", key, try_="compute=cpu")
     if draft.knows("deploy"):
         yield from _named(DEPLOYMENTS, spec.deploy.kind, "deploy")[1]
 
@@ -124,7 +130,9 @@ def _of_family(spec: Spec, named: object | None, task: Task | None, *, is_named:
 def _is_left_by_option(message: Message, places: Places, *, said: KeyPath) -> bool:
     """Tell whether a key comes from an option's file, though the recipe says `said` without that option."""
     path = places.path_of(message.key)
-    is_given = any(places.is_given(path[:end]) for end in range(2, len(path) + 1))
+    is_given = places.is_given(path)
+    if not places.is_default(path):
+        is_given = any(places.is_given(path[:end]) for end in range(2, len(path) + 1))
     return path[:1] == said[:1] and not is_given and places.is_given(said)
 
 

@@ -143,7 +143,7 @@ def load_checked(
     draft = to_draft(composition, roots=roots, runs=runs)
     places = composition.places
     # More than are shown need not be looked for.
-    found = itertools.islice(find_mistakes(draft), MAX_MESSAGES + 2)
+    found = itertools.islice(find_mistakes(draft), MAX_MESSAGES + 1)
     mistakes = [*draft.mistakes, *map(draft.locate, found)]
     if mistakes:
         raise RecipeError(places.in_order(mistakes))

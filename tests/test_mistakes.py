@@ -117,3 +117,13 @@ def test_thousands_of_mistakes_are_told_in_a_moment(tmp_path: Path, change: tupl
     assert (len(found), found[-1]) == (51, "")
     # A comparison of each with each takes ten seconds and more.
     assert time.process_time() - before < 4
+
+
+def test_a_device_that_is_not_there_is_told_before_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run on CUDA is refused where no device is seen, in the recipe and on the command line."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert keys(tmp_path, RECIPE, "compute=gpu") == ["compute.device"]
+    assert keys(tmp_path, RECIPE + "compute: {device: cuda}\n") == ["compute.device"]
+    assert keys(tmp_path, RECIPE + "compute: {device: cuda}\n", "compute=cpu") == []

@@ -13,16 +13,19 @@ import os
 import shutil
 import sys
 import textwrap
+import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal, TextIO
 
 from engine.errors import EngineError, report
 from engine.redaction import redact
+from engine.runs.steps import SEARCH
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
 _PIPED_WIDTH = 140
+_TELL_EVERY_S = 10.0
 # What separates the columns of a table, and its two edges.
 _BETWEEN, _EDGES = 3, 1
 _FACT = 9
@@ -180,15 +183,18 @@ def _style(cell: str) -> str:
 
 
 class Watcher:
-    """Tells a run's progress on stderr: a bar on a terminal, one line a step elsewhere."""
+    """Tells a run's progress on stderr: a bar on a terminal, one line a step elsewhere, of a search a few."""
 
     def __init__(self, *, quiet: bool) -> None:
         self._quiet = quiet
         self._bar: Progress | None = None
         self._task: TaskID | None = None
+        self._step, self._told_s = "", 0.0
+        self._first: tuple[float, int] | None = None
 
     def started(self, step: str) -> None:
         """Show the step that begins."""
+        self._step, self._told_s, self._first = step, time.monotonic(), None
         if self._quiet or not is_terminal(sys.stderr):
             return
         from rich.console import Console
@@ -205,10 +211,28 @@ class Watcher:
         self._bar.start()
 
     def progressed(self, done: int, total: int, score: float | None) -> None:
-        """Move the bar."""
+        """Move the bar; of a search tell the best and the time left, without a bar now and then."""
+        name = "best" if self._step == SEARCH else "validation"
+        words = f"{done}/{total}" + ("" if score is None else f"  {name} {score:.5g}")
+        if self._step == SEARCH:
+            words += self._left(done, total)
         if self._bar is not None and self._task is not None:
-            words = f"{done}/{total}" + ("" if score is None else f"  validation {score:.5g}")
             self._bar.update(self._task, completed=done, total=total, score=words)
+        elif self._step == SEARCH and not self._quiet and time.monotonic() - self._told_s >= _TELL_EVERY_S:
+            self._told_s = time.monotonic()
+            say(f"{self._step}: {words}")
+
+    def _left(self, done: int, total: int) -> str:
+        """Say how long the rest may take at the pace so far; what stood there before a resume has none."""
+        now = time.monotonic()
+        if self._first is None:
+            self._first = now, done
+        since_s, before = self._first
+        if done <= before or done >= total:
+            return ""
+        left = round((now - since_s) / (done - before) * (total - done))
+        minutes, seconds = divmod(left, 60)
+        return f"  {minutes // 60}:{minutes % 60:02}:{seconds:02} left"
 
     def finished(self, step: str, seconds: float) -> None:
         """Take the bar away and leave one line."""

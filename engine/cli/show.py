@@ -6,7 +6,7 @@ from typing import cast
 
 from engine.cli.arguments import Options, Parser, add_common, add_run, runs_folder
 from engine.cli.output import print_json, print_table
-from engine.cli.summary import print_run
+from engine.cli.summary import print_run, run_to_json
 from engine.runs.run import find_run
 
 
@@ -21,9 +21,7 @@ def call(options: Options) -> int:
     run = find_run(options.run, root=runs_folder(options))
     facts = run.facts
     if options.json:
-        print_json(
-            {"run": run.id, "path": str(run.path), "metrics": run.metrics, "gates": run.gates, "facts": facts}
-        )
+        print_json(run_to_json(run) | {"facts": facts})
         return 0
     print_run(run)
     model = cast("dict[str, object]", facts["model"])

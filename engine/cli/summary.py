@@ -4,19 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from engine.cli.output import print_fact, print_table, print_text
 from engine.evaluation.gates import labelled
 from engine.recipe.spec import Value
 from engine.runs.run import Run
 
+if TYPE_CHECKING:
+    from engine.report.record import Record
+
 Scored = Mapping[str, Mapping[str, float | None]]
 
 
 def run_to_json(run: Run) -> dict[str, object]:
     """Return the documented JSON form of a run."""
-    return {"run": run.id, "path": str(run.path), "metrics": run.metrics, "gates": run.gates}
+    return {
+        "run": run.id,
+        "path": str(run.path),
+        "metrics": run.metrics,
+        "gates": run.gates,
+        "search": run.facts.get("search"),
+    }
 
 
 def print_run(run: Run) -> None:
@@ -51,9 +60,24 @@ def print_run(run: Run) -> None:
         rule = cast("dict[str, object]", run.read("recipe.json")["task"]).get("threshold")
         words = f"at a probability of {threshold:.4g} (task.threshold: {rule}, on validation rows)"
         print_fact("decides", words)
+    _print_search(recorded)
     folder = _shown(run.path)
     print_fact("run", folder)
     print_fact("report", f"{folder}/report.html")
+
+
+def _print_search(recorded: Record) -> None:
+    """Print what a search tried and found, where there was one."""
+    from engine.report import search
+
+    found = search.read(recorded)
+    if found is None:
+        return
+    failed = f"; {found.n_failed:,} failed" if found.n_failed else ""
+    print_fact("search", f"{found.strategy}: {found.scope}{failed}")
+    print_fact("winner", found.verdict)
+    params = " ".join(f"{name}={search.value_words(value)}" for name, value in found.changed.items())
+    print_fact("params", params or "as they stand in the recipe")
 
 
 def print_gates(run: Run, worth: Value | None) -> None:

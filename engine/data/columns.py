@@ -7,11 +7,11 @@ from collections.abc import Iterable
 
 from engine.data.delimited import fitting_delimiter, other_delimiter
 from engine.data.schema import Schema
-from engine.data.violation import counted
 from engine.errors import DataError, Message, nearest
 
-# Beyond this many a reader mends a pattern, not names; and so many are compared with a misspelt one.
-_MAX_SAID = 50
+# Beyond this many it is the file that is wrong, not names; and so many are compared with a misspelt one.
+_MAX_EACH = 5
+_MAX_SHOWN = 40
 _MAX_COMPARED = 1000
 _MAX_NEAR = 5
 # How a column that the schema does not name is left out, where the recipe can still say so.
@@ -34,8 +34,9 @@ def check_columns(
     ------
     DataError
         With one message for each required column that is missing and, unless `schema.extra` is `ignore`, for
-        each column that the schema does not name, the first fifty of them; or, where another delimiter
-        would have found the columns, with that alone.
+        each column that the schema does not name; many of either, as in a wrong file, are one message; or,
+        where another delimiter would have found the columns, with that alone. A column of a recipe is named
+        by its key, for there it is mended.
     """
     present = dict.fromkeys(names)
     declared = dict.fromkeys(column.name for column in schema.columns)
@@ -44,26 +45,42 @@ def check_columns(
     if missing and strangers and len(present) == 1 and (mark := fitting_delimiter(strangers[0], declared)):
         raise other_delimiter(mark, file=file)
     near = strangers[:_MAX_COMPARED]
-    messages = [_missing(name, near, file=file) for name in missing]
+    near_ones = {name: nearest(name, near) for name in missing[:_MAX_COMPARED]}
     # A column that goes by another name is one mistake, not two.
-    renamed = {message.suggestion for message in messages}
+    renamed = {other for other in near_ones.values() if other}
     extra = [] if schema.extra == "ignore" else [name for name in strangers if name not in renamed]
+    lost = [name for name in missing if not near_ones.get(name)]
+    messages = []
+    if len(lost) > _MAX_EACH:
+        what = f"{len(lost)} of {len(declared)} declared columns are missing, first {_first(lost)}"
+        messages.append(Message(f"{what}: is it the right file, delimiter, encoding?", file=file))
+        missing = [name for name in missing if name not in lost]
+    messages += [_missing(name, near, file=file, in_recipe=cure == _IN_RECIPE) for name in missing]
     absent = [name for name in declared if name not in present][:_MAX_COMPARED]
-    for name in extra[:_MAX_SAID]:
+    if len(extra) > _MAX_EACH:
+        what = f"the schema does not name {len(extra)} of {len(present)} columns, first {_first(extra)}"
+        messages.append(Message(f"{what} ({cure})", file=file))
+        extra = []
+    for name in extra:
         what = f"the schema does not name this column ({cure})"
         messages.append(Message(what, name, file, suggestion=nearest(name, absent)))
-    if len(extra) > _MAX_SAID:
-        rest = counted(len(extra) - _MAX_SAID, "more column")
-        messages.append(Message(f"the schema does not name {rest} either", file=file))
     if messages:
         raise DataError(messages)
 
 
-def _missing(name: str, strangers: list[str], *, file: str) -> Message:
+def _missing(name: str, strangers: list[str], *, file: str, in_recipe: bool) -> Message:
     """Say that a column is missing, with the others that it may go by: no column of the schema is one."""
     near = tuple(difflib.get_close_matches(name, strangers, n=_MAX_NEAR))
     allowed = near if len(near) > 1 else ()
-    return Message("the column is missing", name, file, suggestion=nearest(name, strangers), allowed=allowed)
+    suggestion = nearest(name, strangers)
+    if in_recipe:
+        what, key = f"the column is missing in {file}", f"schema.columns.{name}"
+        return Message(what, key, suggestion=suggestion, allowed=allowed)
+    return Message("the column is missing", name, file, suggestion=suggestion, allowed=allowed)
+
+
+def _first(names: list[str]) -> str:
+    return ", ".join(name if len(name) <= _MAX_SHOWN else f"{name[:_MAX_SHOWN]}…" for name in names[:3])
 
 
 def required_columns(schema: Schema, *, need_target: bool = True) -> set[str]:

@@ -18,6 +18,8 @@ BUNDLE_MEANINGS = {
     "bundle_mib": "size of the bundle in MiB",
 }
 MEASURED_ON_BUNDLE = tuple(BUNDLE_MEANINGS)
+# What a clock says is never twice the same.
+MEASURED_BY_CLOCK = ("latency_p50_ms", "latency_p95_ms")
 GROUPING_TYPES = ("category", "boolean", "integer")
 PROFIT = "profit"
 _LISTED = "engine options goal.gates"

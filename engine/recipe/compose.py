@@ -195,17 +195,18 @@ def _compose(
             raise explain_cycle(CheckedSource.documents) from None
 
     mistakes: list[Message] = []
+    groups = known_groups(loader.repository)
     try:
         config = attempt(given.values)
     except HydraException as error:
         try:
             bare = attempt(())
         except HydraException:
-            raise unexplained(error, given, CheckedSource.documents) from None
+            raise unexplained(error, given, CheckedSource.documents, groups) from None
         plain = cast("dict[str, Plain]", OmegaConf.to_container(bare))
         given, mistakes = mend(given, plain)
         if not mistakes:
-            raise unexplained(error, given, CheckedSource.documents) from None
+            raise unexplained(error, given, CheckedSource.documents, groups) from None
         try:
             config = attempt(given.values)
         except HydraException:

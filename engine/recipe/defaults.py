@@ -180,6 +180,28 @@ def explain_cycle(documents: Mapping[str, text.Document]) -> RecipeError:
     return RecipeError(found or [Message("the defaults lead back to themselves", "defaults")])
 
 
+def explain_missing(
+    missing: str, documents: Mapping[str, text.Document], groups: Mapping[str, Collection[str]]
+) -> list[Message]:
+    """Say which files include an option that is not there; `missing` is its group and name."""
+    group, _, option = missing.rpartition("/")
+    options = tuple(sorted(groups.get(group, ())))
+    what, try_ = f"'{option}' is not an option of {group}", f"engine options {group}"
+    return [
+        Message(
+            what,
+            "defaults",
+            document.file,
+            document.lines.get(("defaults",)),
+            nearest(option, options),
+            options,
+            try_,
+        )
+        for name, document in documents.items()
+        if options and missing in _included(name, document)
+    ]
+
+
 def _reached(start: str, documents: Mapping[str, text.Document]) -> set[str]:
     reached: set[str] = set()
     ahead = [start]

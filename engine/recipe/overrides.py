@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, cast
 from engine.errors import Message, RecipeError
 from engine.recipe.expected import clashes
 from engine.recipe.mistakes import meant_key, model_keys, options_of, unknown_words
-from engine.recipe.override_text import refuse_text
+from engine.recipe.override_text import refuse_text, shown
 from engine.recipe.places import COMMAND_LINE
 from engine.recipe.safe import forbidden_in_override
 from engine.recipe.spec import Spec
@@ -91,9 +91,12 @@ def read_overrides(given: Sequence[str], loader: ConfigLoader) -> tuple[Override
     """
     choices, values, keys, settings = [], [], [], []
     lines, mistakes = _lines(given, loader)
+    seen: dict[str, str] = {}
     for line in lines:
         key, override = line.dotted(), line.override
-        if (wrong := mistake(line, is_choice=_is_choice(override, loader))) is not None:
+        if not override.is_delete() and seen.setdefault(key, line.given) is not line.given:
+            mistakes.append(_twice(key, seen[key], line.given))
+        elif (wrong := mistake(line, is_choice=_is_choice(override, loader))) is not None:
             mistakes.append(wrong)
         elif line.quoted:
             settings.append(Setting(line.quoted, cast("Plain", override.value()), bool(override.is_delete())))
@@ -173,6 +176,12 @@ def _with_sweeps(override: Override, key: str) -> str:
         return "tune=bayes with it, to search" if can_search else f"{key}=choice(…) with -m"
     search = ", or tune=grid to search" if can_search else ""
     return f"the same command with -m for one run a value{search}"
+
+
+def _twice(key: str, first: str, second: str) -> Message:
+    """Say that a key is given twice; in a file it may not stand twice either."""
+    what = f"'{key}' is given twice: {shown(first)} and {shown(second)}"
+    return Message(what, key, COMMAND_LINE, try_=f"one of the two; with -m, {key}=A,B is a run of each")
 
 
 def _numbers(value: Plain) -> Iterator[float]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from engine.errors import Message, RecipeError
+from engine.recipe.defaults import explain_missing
 from engine.recipe.expected import clashes
 from engine.recipe.mistakes import meant_key, options_of, unknown_words
 from engine.recipe.overrides import Overrides
@@ -43,9 +44,14 @@ def mend(given: Overrides, plain: Mapping[str, Plain]) -> tuple[Overrides, list[
     return replace(given, values=tuple(values), keys=tuple(keys)), mistakes
 
 
-def unexplained(error: Exception, given: Overrides, documents: Mapping[str, Document]) -> RecipeError:
-    """Say where a file of a group has a list for a mapping, or the reverse; else Hydra's own words."""
-    mistakes = []
+def unexplained(
+    error: Exception,
+    given: Overrides,
+    documents: Mapping[str, Document],
+    groups: Mapping[str, Collection[str]],
+) -> RecipeError:
+    """Say where a file of a group includes what is not there, or has a list for a mapping; else Hydra's words."""
+    mistakes = explain_missing(str(getattr(error, "missing_cfg_file", "")), documents, groups)
     for name, document in documents.items():
         group = tuple(name.split("/")[:-1])
         for path, what in clashes(Spec, document.value, group):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from engine.report import scores
+from engine.report import scores, search
 from engine.report.record import Json, Record, at, elements, is_null, members, number, plain, text
 from engine.report.words import MISSING, inline_code, metric, prose, quantity, share, title
 
@@ -48,6 +48,7 @@ def _details(record: Record) -> str:
         ("Family", _code(text(model, "family") or text(record.recipe, "model", "family"))),
         ("Estimator", "" if is_null(model, "estimator") else _code(text(model, "estimator")) or MISSING),
         ("Parameters", ", ".join(inline_code(f"{k}={plain(v)}") for k, v in params.items()) or "none set"),
+        *_search(record),
         ("Iterations kept", "" if is_null(model, "n_iterations") else _whole(model, "n_iterations")),
         ("Decision threshold", "" if is_null(facts, "threshold") else _whole(facts, "threshold")),
         ("Deployed as", _code(text(model, "deployed_as"))),
@@ -63,6 +64,16 @@ def _details(record: Record) -> str:
     return "## Model\n\n" + _list(
         (name, MISSING if value is None else value) for name, value in entries if value != ""
     )
+
+
+def _search(record: Record) -> list[tuple[str, str]]:
+    found = search.read(record)
+    if found is None:
+        return []
+    failed = f"; {found.n_failed:,} failed" if found.n_failed else ""
+    cut = {"user": "; stopped by the user", "time": "; stopped by time"}.get(found.stopped or "", "")
+    tried = f"{inline_code(found.strategy)}, {prose(found.scope)}{failed}{cut}"
+    return [("Parameters searched by", tried), ("Parameters chosen by", prose(found.verdict))]
 
 
 def _use() -> str:

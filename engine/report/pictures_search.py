@@ -19,8 +19,8 @@ _LATENCY, _SECONDS = "latency_p95_ms", "seconds"
 # Scores further below the lower quartile than so often the best lies above it are drawn on the edge.
 _REACH = 2.0
 # From this ratio of the largest to the smallest on, costs stand on a log axis.
-_LOG_FROM = 20.0
-_HALF, _TURN = 165.0, 17.0
+_LOG_FROM, _FEWEST_TICKS = 20.0, 3
+_HALF, _TURN, _STRIP = 165.0, 17.0, 0.08
 
 
 def history(trials: Trials) -> Figure | Undrawn:
@@ -31,7 +31,7 @@ def history(trials: Trials) -> Figure | Undrawn:
     if not has_score.any():
         return Undrawn(title, "no trial has a score.")
     best = _best_so_far(trials)
-    axes, beyond = _plane(trials, values[has_score])
+    axes, beyond = _plane(trials, values[has_score], has_strip=not has_score.all())
     places = np.arange(frame.height, dtype=np.float64)
     improved = np.flatnonzero(np.diff(best, prepend=np.nan) != 0)
     improved = improved[np.isfinite(best[improved])]
@@ -63,6 +63,10 @@ def history(trials: Trials) -> Figure | Undrawn:
         line = svg.line(axes, ends, np.append(best, best[-1]), stroke=svg.VERMILLION, width=2, step=True)
         parts.append(line)
         entries.append((svg.segment(0, -4, 14, -4, stroke=svg.VERMILLION, width=2), "best so far"))
+    won = np.flatnonzero((frame["trial"] == trials.winner).to_numpy() & has_score)
+    if won.size:
+        parts.append(rings(axes.x(places[won]), axes.y(values[won]), stroke=svg.INK, radius=5))
+        entries.append((rings(np.array([7.0]), np.array([-4.0]), stroke=svg.INK, radius=5), "the winner"))
     first = number_of_first(trials)
     if first is not None:
         y = axes.y.px(first)
@@ -104,7 +108,13 @@ def front(record: Record, trials: Trials) -> Figure | Undrawn:
     x = np.log10(costs) if is_log else costs
     met, missed = shown & frame["is_feasible"].to_numpy(), shown & ~frame["is_feasible"].to_numpy()
     parts = [
-        svg.frame(axes, x_title=unit, y_title=trials.metric, x_label=_power if is_log else svg.tick_label),
+        svg.frame(
+            axes,
+            x_title=unit,
+            y_title=trials.metric,
+            x_ticks=_powers(axes.x) if is_log else None,
+            x_label=_power if is_log else None,
+        ),
         circles(axes.x(x[met]), axes.y(values[met]), fill=svg.RULE),
         rings(axes.x(x[missed]), axes.y(values[missed]), stroke=svg.RULE),
         svg.line(axes, x[rows], values[rows], stroke=svg.BLUE, width=2, step=True),
@@ -223,9 +233,11 @@ def _best_so_far(trials: Trials) -> Array:
     return best
 
 
-def _plane(trials: Trials, values: Array) -> tuple[svg.Axes, int]:
+def _plane(trials: Trials, values: Array, *, has_strip: bool) -> tuple[svg.Axes, int]:
+    """Return the plane of the history, with a strip below the scores for trials that have none."""
     first = number_of_first(trials)
     low, high, beyond = score_ends(trials, values, also=[] if first is None else [first])
+    low -= _STRIP * (high - low) if has_strip else 0.0
     return plane((-0.5, trials.frame.height - 0.5), (low, high)), beyond
 
 
@@ -256,6 +268,17 @@ def _cost_plane(trials: Trials, values: Array, costs: Array, bound: float | None
     ends = np.append(costs, bound) if bound is not None and bound > 0 else costs
     is_log = bool(ends.min() > 0 and ends.max() / ends.min() > _LOG_FROM)
     return plane(svg.span(np.log10(ends) if is_log else ends), (low, high)), is_log
+
+
+def _powers(scale: svg.Scale) -> tuple[float, ...]:
+    """Return ticks of a log axis: powers of ten, with 2 and 5 times those where there are few."""
+    exponents = range(int(np.floor(scale.low)), int(np.ceil(scale.high)) + 1)
+    for steps in ((1,), (1, 2, 5)):
+        found = [power + float(np.log10(step)) for power in exponents for step in steps]
+        found = [tick for tick in found if scale.low <= tick <= scale.high]
+        if len(found) >= _FEWEST_TICKS:
+            break
+    return tuple(found)
 
 
 def _power(exponent: float) -> str:

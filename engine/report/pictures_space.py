@@ -9,13 +9,15 @@ from engine.report import anova, svg
 from engine.report.canvas import WIDTH, Figure, Undrawn
 from engine.report.pictures_search import score_ends
 from engine.report.record import Record
-from engine.report.trials import Axis, Trials, axes, column, value_words
+from engine.report.search import value_words
+from engine.report.trials import Axis, Trials, axes, column
 from engine.report.words import counted, metric, share
 
 Array = np.ndarray
 
 MOST_MODELS = 4
-_MOST_AXES, _MOST_BARS, _MOST_LINES, _MOST_BEST = 12, 12, 400, 40
+_MOST_AXES, _MOST_BARS, _MOST_LINES, _MOST_BEST = 12, 12, 400, 200
+_FEW_LINES = 40
 # "At least 5 trials above the quantile" (Optuna, PedAnovaImportanceEvaluator): a tenth, more of few trials.
 _BEST_SHARE, _FEWEST_BEST, FEWEST = 0.1, 5, 20
 # Trials of one score are among the best together: beyond this share they tell nothing of params.
@@ -51,10 +53,10 @@ def importances(record: Record, trials: Trials) -> tuple[Figure | Undrawn, ...]:
             y += 20
         y += 8
     first = [f"“{next(iter(each))}”" + (f" of {model}" if len(found) > 1 else "") for model, each, _ in found]
-    counts = [f"{n_best:,} best" + (f" of {model}" if len(found) > 1 else "") for model, _, n_best in found]
+    counts = [f"{n_best:,}" + (f" of {model}" if len(found) > 1 else "") for model, _, n_best in found]
     caption = (
-        f"How far the {' and '.join(counts)} trials lie from all the others along each param (PED-ANOVA), as "
-        f"shares; {' and '.join(first)} {'decide' if len(first) > 1 else 'decides'} most."
+        f"How far the best trials ({', '.join(counts)}) lie from all of them along each param (PED-ANOVA), "
+        f"as shares; {' and '.join(first)} {'decide' if len(first) > 1 else 'decides'} most."
     )
     drawn = Figure(
         name="search_importances",
@@ -127,7 +129,13 @@ def parallel(record: Record, trials: Trials, model: str) -> Figure | Undrawn:
     parts += [_ticks(axis, y) for axis, y in zip(drawn, levels, strict=False)]
     parts.append(_lines(points[:, some], levels, stroke=svg.RULE, opacity=0.3, width=1.0))
     parts.append(
-        _lines(points[:, ranked[:n_best][:_MOST_BEST]], levels, stroke=svg.BLUE, opacity=0.75, width=1.4)
+        _lines(
+            points[:, ranked[:n_best][:_MOST_BEST]],
+            levels,
+            stroke=svg.BLUE,
+            opacity=0.75 if n_best <= _FEW_LINES else 0.3,
+            width=1.4,
+        )
     )
     won = ranked[trials.frame["trial"].to_numpy()[ranked] == trials.winner]
     parts.append(_lines(points[:, won], levels, stroke=svg.VERMILLION, opacity=1.0, width=2.4))
@@ -215,6 +223,8 @@ def _caption(trials: Trials, own: Array, *, n_best: int, has_won: bool, n_drawn:
     )
     if n_drawn < n_axes:
         said += f" The first {n_drawn} of {n_axes} params are drawn."
+    if n_best > _MOST_BEST:
+        said += f" Of the best {_MOST_BEST} are drawn."
     if n_trials - n_best > _MOST_LINES:
         said += f" Of the other trials {_MOST_LINES} are drawn."
     return said

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from engine.report import scores
-from engine.report.record import Json, Record, at, members, number, text
+from engine.report.record import Json, Record, at, members, number, plain, text
 from engine.report.words import counted, metric, quantity
 
 
@@ -56,8 +56,6 @@ class Found:
         said = f"{counted(self.n_trials, 'trial')}{among}"
         if self.n_repeats:
             said += f", and {counted(self.n_repeats, 'fit')} of the best with other seeds"
-        if self.n_failed:
-            said += f"; {self.n_failed:,} failed"
         return said
 
     @property
@@ -118,6 +116,17 @@ def read(record: Record) -> Found | None:
 def own_model(record: Record, model: str) -> Json:
     """Return what the recipe says of one of the models that were searched."""
     return at(record.recipe, "tune", "models", model) or at(record.recipe, "model")
+
+
+def value_words(value: object) -> str:
+    """Return a param's value in words, numbers to four figures.
+
+    Examples
+    --------
+    >>> value_words(0.0312345), value_words(31), value_words(None), value_words("l2")
+    ('0.03123', '31', 'null', 'l2')
+    """
+    return f"{value:.4g}" if isinstance(value, float) else plain(value)  # type: ignore[arg-type]
 
 
 def _rows(record: Record) -> str:

@@ -10,7 +10,6 @@ from engine.report.figures import Gallery
 from engine.report.markup import (
     Html,
     code,
-    joined,
     known,
     pairs,
     paragraph,
@@ -21,10 +20,10 @@ from engine.report.markup import (
 )
 from engine.report.record import Record, members
 from engine.report.scores import gate_title
-from engine.report.search import Found, own_model
+from engine.report.search import Found, own_model, value_words
 from engine.report.search import read as read_search
 from engine.report.section_results import picture
-from engine.report.trials import Trials, axes, column, value_words
+from engine.report.trials import Trials, axes, column
 from engine.report.trials import read as read_trials
 from engine.report.words import counted, duration, metric, quantity
 
@@ -146,7 +145,7 @@ def _best(record: Record, found: Found, tried: Trials) -> Iterator[Html]:
 def _params(record: Record, tried: Trials, row: dict[str, object]) -> Html:
     own = [axis.param for axis in axes(record, tried, str(row["model"]))]
     said = [f"{param}={value_words(row[column(param)])}" for param in own]
-    return joined(tag("div", code(one)) for one in said) if said else known("as they stand")
+    return Html(", ".join(map(code, said))) if said else known("as they stand")
 
 
 def _means(tried: Trials) -> dict[int, str]:

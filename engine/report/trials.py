@@ -12,8 +12,8 @@ import polars as pl
 
 from engine.recipe.space import Choices, NotASpaceError, Span, read_space
 from engine.report import scores
-from engine.report.record import Json, Record, members, number, plain, text
-from engine.report.search import own_model
+from engine.report.record import Json, Record, members, number, text
+from engine.report.search import own_model, value_words
 
 Array = np.ndarray
 
@@ -195,17 +195,6 @@ def axes(record: Record, trials: Trials, model: str) -> tuple[Axis, ...]:
 def column(param: str) -> str:
     """Return the column of a param."""
     return f"{_PARAM}{param}"
-
-
-def value_words(value: object) -> str:
-    """Return a param's value in words, numbers to four figures.
-
-    Examples
-    --------
-    >>> value_words(0.0312345), value_words(31), value_words(None), value_words("l2")
-    ('0.03123', '31', 'null', 'l2')
-    """
-    return f"{value:.4g}" if isinstance(value, float) else plain(value)  # type: ignore[arg-type]
 
 
 def _axis(name: str, space: Json, values: pl.Series) -> Axis:

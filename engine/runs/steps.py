@@ -12,6 +12,8 @@ from typing import Protocol
 
 # The step whose own clock a gate may bound: who has other work going on beside it keeps that still meanwhile.
 TIMED = "time one row"
+# The step that is a search: its progress is of trials, its score the best so far.
+SEARCH = "tune"
 _CLEAR_REFS = Path("/proc/self/clear_refs")
 _STATUS = Path("/proc/self/status")
 

@@ -7,8 +7,8 @@ constraints as Optuna has them (Watanabe and Hutter, "c-TPE" (2023)).
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -30,21 +30,27 @@ _MODEL = "model"
 _CONSTRAINTS = "constraints"
 
 
-@dataclass(frozen=True)
+@dataclass
 class Bayes(Whole):
-    """Params drawn where earlier trials were good and met the gates; first as `Random` draws them."""
+    """Params drawn where earlier trials were good and met the gates; first as `Random` draws them.
+
+    What it says is a function of its arguments: the study that it keeps only spares building one each time.
+    """
 
     candidates: Candidates
     n_trials: int
     seed: int
     maximize: bool
+    _study: optuna.Study | None = field(default=None, repr=False)
+    _stored: dict[int, int] = field(default_factory=dict, repr=False)
+    _told: list[tuple[Trial, Outcome]] = field(default_factory=list, repr=False)
 
     def propose(
         self, index: int, *, told: Sequence[tuple[Trial, Outcome]], pending: Sequence[Trial]
     ) -> tuple[str, Mapping[str, Plain]]:
         """Return what the estimator draws, given the trials told, and the pending ones taken as poor."""
-        startup = Random(self.candidates, self.n_trials, self.seed)
         if index < N_STARTUP + len(self.candidates.members):
+            startup = Random(self.candidates, self.n_trials, self.seed)
             return startup.propose(index, told=told, pending=pending)
         with warnings.catch_warnings():
             # Groups of params and constraints count as experimental.
@@ -55,55 +61,67 @@ class Bayes(Whole):
         self, index: int, told: Sequence[tuple[Trial, Outcome]], pending: Sequence[Trial]
     ) -> tuple[str, Mapping[str, Plain]]:
         import optuna
-        from optuna.trial import TrialState
 
-        optuna.logging.set_verbosity(optuna.logging.WARNING)
-        seed = int(np.random.default_rng([self.seed, index]).integers(2**31))
-        sampler = optuna.samplers.TPESampler(
-            seed=seed,
+        study = self._study
+        if study is None or list(told[: len(self._told)]) != self._told:
+            study = self._make_study()
+        for trial, outcome in told[len(self._told) :]:
+            self._tell(study, trial, outcome)
+        self._told = list(told)
+        for trial in pending:
+            self._store(study, trial)
+        # A sampler of its own for each question: the answer depends on no question before.
+        study.sampler = optuna.samplers.TPESampler(
+            seed=int(np.random.default_rng([self.seed, index]).integers(2**31)),
             n_startup_trials=0,
             multivariate=True,
             group=True,
             constant_liar=True,
             constraints_func=_constraints,
         )
-        study = optuna.create_study(direction="maximize" if self.maximize else "minimize", sampler=sampler)
-        known = [*self._finished(told), *self._running(pending)]
-        study.add_trials([trial for trial in known if trial.state is TrialState.COMPLETE])
-        for trial in known:
-            if trial.state is TrialState.RUNNING:
-                study._storage.create_new_trial(study._study_id, template_trial=trial)  # noqa: SLF001 (add_trials takes finished ones alone)
         asked = study.ask()
         names = [one.name for one in self.candidates.members]
         name = asked.suggest_categorical(_MODEL, names) if len(names) > 1 else names[0]
         one = self.candidates[name]
-        return name, {param: _suggest(asked, f"{name}.{param}", axis) for param, axis in one.axes.items()}
+        params = {param: _suggest(asked, f"{name}.{param}", axis) for param, axis in one.axes.items()}
+        # The question is no trial: that one is stored when it is pending.
+        study.tell(asked, state=optuna.trial.TrialState.FAIL)
+        return name, params
 
-    def _finished(self, told: Sequence[tuple[Trial, Outcome]]) -> Iterator[optuna.trial.FrozenTrial]:
+    def _make_study(self) -> optuna.Study:
         import optuna
 
-        for trial, outcome in told:
-            params = self._params(trial)
-            if params is None or outcome.score is None:
-                continue
-            yield optuna.trial.create_trial(
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        self._study = optuna.create_study(direction="maximize" if self.maximize else "minimize")
+        self._stored, self._told = {}, []
+        return self._study
+
+    def _store(self, study: optuna.Study, trial: Trial) -> int | None:
+        """Put a trial that is under way into the study, once; None for the params as they stand."""
+        import optuna
+
+        if trial.index not in self._stored and (params := self._params(trial)) is not None:
+            running = optuna.trial.create_trial(
+                state=optuna.trial.TrialState.RUNNING,
                 params={name: value for name, (value, _) in params.items()},
                 distributions={name: distribution for name, (_, distribution) in params.items()},
-                value=outcome.score,
-                system_attrs={_CONSTRAINTS: [outcome.shortfall]},
             )
+            storage = study._storage  # noqa: SLF001 (add_trial takes finished ones alone)
+            self._stored[trial.index] = storage.create_new_trial(study._study_id, template_trial=running)  # noqa: SLF001
+        return self._stored.get(trial.index)
 
-    def _running(self, pending: Sequence[Trial]) -> Iterator[optuna.trial.FrozenTrial]:
-        import optuna
+    def _tell(self, study: optuna.Study, trial: Trial, outcome: Outcome) -> None:
         from optuna.trial import TrialState
 
-        for trial in pending:
-            if (params := self._params(trial)) is not None:
-                yield optuna.trial.create_trial(
-                    state=TrialState.RUNNING,
-                    params={name: value for name, (value, _) in params.items()},
-                    distributions={name: distribution for name, (_, distribution) in params.items()},
-                )
+        place = self._store(study, trial)
+        if place is None:
+            return
+        storage = study._storage  # noqa: SLF001 (as above)
+        if outcome.score is None:
+            storage.set_trial_state_values(place, TrialState.FAIL)
+            return
+        storage.set_trial_system_attr(place, _CONSTRAINTS, [outcome.steady_shortfall])
+        storage.set_trial_state_values(place, TrialState.COMPLETE, [outcome.score])
 
     def _params(self, trial: Trial) -> dict[str, tuple[object, BaseDistribution]] | None:
         """Return a trial's values as Optuna has them; None for params as they stand, which are no point."""

@@ -28,6 +28,8 @@ from engine.tuning.halving import Ladder
 from engine.tuning.trial import Outcome, Trial
 
 _LONGEST_ERROR = 300
+# What else the machine does makes an answer slower, never faster.
+_N_TIMINGS = 3
 
 
 @dataclass(frozen=True)
@@ -157,8 +159,12 @@ class Objective:
             target=self.target,
             spec=self.spec,
         )
-        timed = time_one_row(lesson.judged, scorer=written.scorer, n=self.spec.evaluation.latency_rows)
-        return timed.measured() | {"bundle_mib": n_bytes(written.artifact) / 2**20}
+        n = self.spec.evaluation.latency_rows
+        times = [
+            time_one_row(lesson.judged, scorer=written.scorer, n=n).measured() for _ in range(_N_TIMINGS)
+        ]
+        least = {name: min(one[name] for one in times) for name in times[0]}
+        return least | {"bundle_mib": n_bytes(written.artifact) / 2**20}
 
 
 def missed(gates: Mapping[str, Gate] | None, *, measured: Mapping[str, float]) -> dict[str, float]:

@@ -53,6 +53,9 @@ _LOOPBACK: Final = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_AUTH_MODE": "
 _KEY: Final = "compute.address"
 _REACH_S: Final = 3.0
 _STORE_BYTES: Final = 80 << 20
+# RFC 9113, 3.4: a client's first words; a server's first frame is its settings, of type 4.
+_PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes((0, 0, 0, 4, 0, 0, 0, 0, 0))
+_SETTINGS: Final = b"\x04"
 # The path of a Unix socket has 107 bytes at most; Ray adds some sixty to its folder's.
 _LONGEST_FOLDER: Final = 32
 
@@ -146,13 +149,17 @@ def _room(node: dict[str, Any], threads: int, *, uses_gpu: bool) -> int:
 
 
 def _reach(address: str) -> None:
-    """Refuse an address where nothing listens: Ray itself would try for a minute."""
+    """Refuse an address where no HTTP/2 is spoken, as Ray's is: Ray itself would try for minutes."""
     host, _, port = address.rpartition(":")
     try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=_REACH_S).close()
+        with socket.create_connection((host.strip("[]"), int(port)), timeout=_REACH_S) as line:
+            line.sendall(_PREFACE)
+            answer = line.recv(9)
     except OSError as error:
         why = error.strerror or str(error) or type(error).__name__
         raise _unreachable(address, why.lower()) from None
+    if answer[3:4] != _SETTINGS:
+        raise _unreachable(address, "something else does")
 
 
 def _no_start(error: Exception, address: str | None) -> EngineError:

@@ -12,8 +12,9 @@ import json
 import os
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
@@ -26,7 +27,7 @@ from engine.tuning.trial import Outcome, Trial
 
 # A trial whose worker dies is tried again so often.
 MAX_LOSSES: Final = 3
-LOST: Final = f"its worker process died, {MAX_LOSSES + 1} times in a row"
+LOST: Final = f"its worker process died {MAX_LOSSES + 1} times"
 
 Propose = Callable[[], Trial | str]
 Take = Callable[[Outcome], None]
@@ -90,11 +91,11 @@ def _run(
         folder = tempfile.TemporaryDirectory(dir=workers.folder, ignore_cleanup_errors=True)
         os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(workers.slots)
         stack.callback(os.environ.pop, "TUNE_MAX_PENDING_TRIALS_PG", None)
-        held = _Held()
+        desk = _Desk(propose, take, workers.slots)
         tuner = tune.Tuner(
             tune.with_resources(tune.with_parameters(worker_class(), packed=packed), needs),
             tune_config=tune.TuneConfig(
-                search_alg=_front(propose, take, workers.slots, held),
+                search_alg=_front(desk),
                 scheduler=_scheduler(workers.slots, stack),
                 num_samples=-1,
                 reuse_actors=True,
@@ -104,71 +105,80 @@ def _run(
             run_config=tune.RunConfig(
                 name="trials",
                 storage_path=stack.enter_context(folder),
-                stop=_stopper(held),
+                stop=_stopper(desk),
                 verbose=0,
                 log_to_file=False,
-                failure_config=tune.FailureConfig(max_failures=MAX_LOSSES),
                 checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),
             ),
         )
         tuner.fit()
-    if held.fault is not None:
-        raise held.fault
+    if desk.fault is not None:
+        raise desk.fault
 
 
 @dataclass
-class _Held:
-    """What was raised inside of Tune, which would wrap it: held until Tune has ended."""
+class _Desk:
+    """Hands trials out and takes outcomes in; what that raises is held until Tune, which would wrap it, ends."""
 
+    propose: Propose
+    take: Take
+    slots: int
     fault: Exception | None = None
+    running: dict[str, Trial] = field(default_factory=dict)
+    # Tune counts a worker twice that dies between two trials, so the count is ours.
+    losses: Counter[int] = field(default_factory=Counter)
+    again: list[Trial] = field(default_factory=list)
 
-    def calling(self, call: Callable[[], Any]) -> Any:
-        """Call, unless something was raised before."""
+    def hand_out(self, key: str) -> Trial | str:
+        """Return the trial that Tune will know by a key; "wait" only where an outcome is to come."""
+        if self.fault is not None or len(self.running) >= self.slots:
+            return "wait" if self.fault is None else "done"
         try:
-            return call() if self.fault is None else None
+            found = self.again.pop() if self.again else self.propose()
         except Exception as fault:  # noqa: BLE001 (raised when Tune has ended)
             self.fault = fault
-            return None
+            return "done"
+        if isinstance(found, Trial):
+            self.running[key] = found
+        return found
+
+    def take_in(self, key: str, told: str | None) -> None:
+        """Take what the worker of a trial told; None: it died."""
+        trial = self.running.pop(key)
+        self.losses[trial.index] += told is None
+        if told is None and self.losses[trial.index] <= MAX_LOSSES:
+            self.again.append(trial)
+        elif self.fault is None:
+            try:
+                lost = Outcome(trial.index, "failed", error=LOST)
+                self.take(lost if told is None else read_told(told))
+            except Exception as fault:  # noqa: BLE001 (raised when Tune has ended)
+                self.fault = fault
 
 
-def _front(propose: Propose, take: Take, slots: int, held: _Held) -> Any:
+def _front(desk: _Desk) -> Any:
     """Return the search as Tune knows it."""
     from ray.tune.search import Searcher
 
     class Front(Searcher):  # type: ignore[misc]
-        def __init__(self) -> None:
-            super().__init__(metric="told", mode="max")
-            self.running: dict[str, Trial] = {}
-
         def suggest(self, trial_id: str) -> dict[str, str] | str | None:
-            if len(self.running) >= slots:
-                return None
-            found = held.calling(propose)
+            found = desk.hand_out(trial_id)
             if isinstance(found, Trial):
-                self.running[trial_id] = found
                 return {"trial": json.dumps(found.to_json())}
-            # With no answer and nothing under way Tune would sleep; but who waits, waits for an outcome.
             return None if found == "wait" else str(Searcher.FINISHED)
 
         def on_trial_complete(
             self, trial_id: str, result: dict[str, str] | None = None, error: bool = False
         ) -> None:
-            trial = self.running.pop(trial_id)
             if result is not None or error:
-                held.calling(lambda: take(_outcome(trial, result)))
+                desk.take_in(trial_id, result["told"] if result is not None else None)
 
         # The journal is all that is kept.
         def save(self, checkpoint_path: str) -> None: ...
         def restore(self, checkpoint_path: str) -> None: ...
         def save_to_dir(self, checkpoint_dir: str, session_str: str = "default") -> None: ...
 
-    return Front()
-
-
-def _outcome(trial: Trial, result: dict[str, str] | None) -> Outcome:
-    if result is None:
-        return Outcome(trial.index, "failed", error=LOST)
-    return read_told(result["told"])
+    return Front(metric="told", mode="max")
 
 
 def _scheduler(slots: int, stack: contextlib.ExitStack) -> Any:
@@ -186,7 +196,7 @@ def _scheduler(slots: int, stack: contextlib.ExitStack) -> Any:
     return Lightened()
 
 
-def _stopper(held: _Held) -> Any:
+def _stopper(desk: _Desk) -> Any:
     from ray import tune
 
     class Stopper(tune.Stopper):  # type: ignore[misc]
@@ -194,7 +204,7 @@ def _stopper(held: _Held) -> Any:
             return False
 
         def stop_all(self) -> bool:
-            return held.fault is not None
+            return desk.fault is not None
 
     return Stopper()
 

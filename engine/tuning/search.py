@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -42,8 +43,19 @@ class Search:
         self.is_interrupted = False
         self._strategy, self._tune, self._seed = strategy, tune, seed
         self._n_trials = strategy.n_trials
-        self._handed: set[int] = set()
         self._repeats: tuple[Trial, ...] | None = None
+        # What was begun before an interruption and never ended.
+        self._left = deque(
+            trial for index, trial in sorted(journal.trials.items()) if index not in journal.outcomes
+        )
+        self._n_begun = sum(trial.repeats is None for trial in journal.trials.values())
+        self._n_ended = 0
+        self._first_of: dict[str, int] = {}
+        for trial in journal.trials.values():
+            self._first_of.setdefault(trial.key, trial.index)
+        self._best: tuple[Trial, Outcome] | None = None
+        for pair in self.searched():
+            self._compare(*pair)
 
     def next(self) -> Trial | Literal["wait", "done"]:
         """Return a trial to run, written down already; or that outcomes must come first, or all is done."""
@@ -51,15 +63,17 @@ class Search:
             found = self._next()
             if not isinstance(found, Trial):
                 return found
-            self._handed.add(found.index)
             same = self._same(found)
             if same is None:
                 return found
-            self.journal.end(replace(same, index=found.index, seconds=0.0))
+            self.tell(replace(same, index=found.index, seconds=0.0))
 
     def tell(self, outcome: Outcome) -> None:
         """Take an outcome in."""
         self.journal.end(outcome)
+        trial = self.journal.trials[outcome.index]
+        if trial.repeats is None:
+            self._compare(trial, outcome)
 
     def stop(self) -> None:
         """Begin nothing more: what is done is all there will be."""
@@ -82,13 +96,12 @@ class Search:
 
     def best(self) -> Outcome | None:
         """Return the best outcome so far, None where no trial has a score."""
-        ranked = self.ranked(self.searched())
-        return ranked[0][1] if ranked else None
+        return None if self._best is None else self._best[1]
 
     def ranked(self, trials: Iterable[tuple[Trial, Outcome]]) -> list[tuple[Trial, Outcome]]:
         """Return those that have a score, best first: what meets the gates, then by score, then by age."""
         scored = [(trial, outcome) for trial, outcome in trials if outcome.score is not None]
-        return sorted(scored, key=lambda one: (one[1].shortfall, self._loss(one[1]), one[0].index))
+        return sorted(scored, key=self._order)
 
     def winner(self) -> Winner | None:
         """Return the finalist with the best mean over its seeds; None where no trial has a score."""
@@ -107,28 +120,27 @@ class Search:
     def _next(self) -> Trial | Literal["wait", "done"]:
         if self.is_stopped:
             return "done"
-        begun, outcomes = self.journal.trials, self.journal.outcomes
-        for index, trial in sorted(begun.items()):
-            if index not in outcomes and index not in self._handed:
-                return trial
-        n_begun = sum(trial.repeats is None for trial in begun.values())
-        if n_begun < self._n_trials:
-            return self._propose(n_begun)
-        if any(index not in outcomes for index in range(self._n_trials)):
-            return "wait"
-        return self._repeat()
+        if self._left:
+            return self._left.popleft()
+        while self._n_ended < self._n_trials and self._n_ended in self.journal.outcomes:
+            self._n_ended += 1
+        if self._n_begun < self._n_trials:
+            return self._propose(self._n_begun)
+        return "wait" if self._n_ended < self._n_trials else self._repeat()
 
     def _propose(self, index: int) -> Trial | Literal["wait"]:
         """Begin the next trial of the search, if all that it may know of is there."""
-        n_known = max(index - self._tune.max_concurrent_trials + 1, 0)
-        outcomes, trials = self.journal.outcomes, self.journal.trials
-        if any(known not in outcomes for known in range(n_known)):
+        n_known = self._n_known(index)
+        if self._n_ended < n_known:
             return "wait"
+        outcomes, trials = self.journal.outcomes, self.journal.trials
         told = [(trials[known], outcomes[known]) for known in range(n_known)]
         pending = [trials[known] for known in range(n_known, index)]
         model, params = self._strategy.propose(index, told=told, pending=pending)
         trial = Trial(index, model, params, self._seed, cuts=self._strategy.cuts(model, told=told))
         self.journal.begin(trial)
+        self._n_begun += 1
+        self._first_of.setdefault(trial.key, index)
         return trial
 
     def _repeat(self) -> Trial | Literal["wait", "done"]:
@@ -163,13 +175,23 @@ class Search:
         ]
 
     def _same(self, trial: Trial) -> Outcome | None:
-        """Return the outcome of an earlier trial of the same model, params and seed."""
-        n_known = max(trial.index - self._tune.max_concurrent_trials + 1, 0)
-        for index in range(n_known):
-            earlier = self.journal.trials.get(index)
-            if earlier is not None and earlier.key == trial.key and index in self.journal.outcomes:
-                return self.journal.outcomes[index]
-        return None
+        """Return the outcome of an earlier trial of the same model, params and seed, if it may be known."""
+        first = self._first_of.get(trial.key, trial.index)
+        return self.journal.outcomes.get(first) if first < self._n_known(trial.index) else None
+
+    def _n_known(self, index: int) -> int:
+        """Return how many trials, the first ones, a trial may know the outcomes of."""
+        return max(index - self._tune.max_concurrent_trials + 1, 0)
+
+    def _compare(self, trial: Trial, outcome: Outcome) -> None:
+        if outcome.score is not None:
+            pair = (trial, outcome)
+            self._best = pair if self._best is None else min(self._best, pair, key=self._order)
+
+    def _order(self, pair: tuple[Trial, Outcome]) -> tuple[float, float, int]:
+        """Return what is sorted by, the best first: what misses no gate, then by loss, then by age."""
+        trial, outcome = pair
+        return outcome.shortfall, self._loss(outcome), trial.index
 
     def _loss(self, outcome: Outcome) -> float:
         if outcome.score is None:

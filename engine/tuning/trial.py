@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, cast
 
+from engine.evaluation.gates import MEASURED_BY_CLOCK
 from engine.evaluation.score import finite
 from engine.recipe.text import Plain
 
@@ -103,6 +104,11 @@ class Outcome:
     def shortfall(self) -> float:
         """How far all the gates are missed together, infinity for a trial without a score."""
         return math.inf if self.score is None else math.fsum(self.missed.values())
+
+    @property
+    def steady_shortfall(self) -> float:
+        """The same but for what a clock says: what is proposed next must not depend on one."""
+        return math.fsum(short for gate, short in self.missed.items() if gate not in MEASURED_BY_CLOCK)
 
     def to_json(self) -> dict[str, object]:
         """Return the journal's form."""

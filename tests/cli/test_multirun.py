@@ -171,7 +171,7 @@ def test_seeds_are_put_together(recipe: str, capsys: pytest.CaptureFixture[str])
     for group in map(json.loads, together):
         runs = [one for one in outcomes if json.loads(json.dumps(one["over_seeds"])) == group]
         assert (group["n_runs"], group["n_failed"]) == (3, 0)
-        assert group["n_passed"] == sum(one["gates"]["passed"] for one in runs)  # type: ignore[index, misc]
+        assert group["n_passed"] == sum(one["gates"]["passed"] for one in runs)  # type: ignore[index]
         assert group["overrides"] == [word for word in runs[0]["overrides"] if not word.startswith("seed=")]  # type: ignore[attr-defined]
         for part in ("validation", "test"):
             values = [one["metrics"][part]["log_loss"]["value"] for one in runs]  # type: ignore[index]

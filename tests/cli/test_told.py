@@ -32,7 +32,8 @@ IN_EUR = "profit (EUR per 1,000 cases)"
 def recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mixed: ModuleType) -> str:
     """Write the mixed table and its recipe, and work beside them."""
     monkeypatch.chdir(tmp_path)
-    return mixed.write(tmp_path).name
+    path: Path = mixed.write(tmp_path)
+    return path.name
 
 
 def ran(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 0) -> dict[str, str]:

@@ -39,7 +39,7 @@ def test_a_day_with_the_engine(recipe: Path, mixed: ModuleType, capsys: pytest.C
     """run, runs, show, diff, verify, predict, package: each answers for the same run, as JSON."""
     first = told(capsys, "run", str(recipe))
     assert isinstance(first, dict)
-    assert set(first) == {"run", "path", "metrics", "gates"}
+    assert set(first) == {"run", "path", "metrics", "gates", "search"}
     second = told(capsys, "run", str(recipe), "model=lightgbm")
     assert isinstance(second, dict)
     listed = told(capsys, "runs")

@@ -49,14 +49,27 @@ def test_a_name_may_hold_another_delimiter(column_of: ColumnOf, schema_of: Schem
     check_columns(["a;b"], schema=schema, required=required_columns(schema), file="t")
     with pytest.raises(DataError) as caught:
         check_columns(["c;d"], schema=schema, required=required_columns(schema), file="t")
-    assert str(caught.value) == "t: a;b\n  the column is missing"
+    assert str(caught.value) == "schema.columns.a;b\n  the column is missing in t"
 
 
 def test_a_hundred_thousand_strangers_fill_no_page(column_of: ColumnOf, schema_of: SchemaOf) -> None:
-    """The first fifty columns that the schema does not name are said, and how many more there are."""
+    """Where many columns are of another table, that is one message, and so are those that are missing."""
     schema = schema_of(column_of("a", "number"))
     with pytest.raises(DataError) as caught:
         check_columns(["a", *(f"x{at}" for at in range(100_000))], schema=schema, required={"a"}, file="t")
-    messages = caught.value.messages
-    assert len(messages) == 51
-    assert str(messages[-1]) == "t\n  the schema does not name 99950 more columns either"
+    assert str(caught.value) == (
+        "t\n  the schema does not name 100000 of 100001 columns, first x0, x1, x2 "
+        "(schema.extra: ignore leaves such columns out)"
+    )
+
+
+def test_the_wrong_file_is_one_message(column_of: ColumnOf, schema_of: SchemaOf) -> None:
+    """Of more than five columns that are missing the first are named; one that is misspelt is told apart."""
+    schema = schema_of(*(column_of(name, "number") for name in ("qa", "wb", "rc", "td", "ye", "uf", "amount")))
+    with pytest.raises(DataError) as caught:
+        check_columns(["amuont"], schema=schema, required=required_columns(schema), file="t.csv")
+    assert str(caught.value) == (
+        "t.csv\n  6 of 7 declared columns are missing, first qa, wb, rc: "
+        "is it the right file, delimiter, encoding?\n\n"
+        "schema.columns.amount\n  the column is missing in t.csv\n  did you mean 'amuont'?"
+    )

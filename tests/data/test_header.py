@@ -62,4 +62,4 @@ def test_columns_are_held_against_the_schema(
         read_header(
             data_of(path), Schema(columns=columns, positive=None, extra="error", missing_target="error")
         )
-    assert [message.key for message in caught.value.messages] == ["c", "b"]
+    assert [message.key for message in caught.value.messages] == ["schema.columns.c", "b"]

@@ -245,7 +245,8 @@ def test_missing_and_extra_columns_get_the_nearest_spelling(
     with pytest.raises(DataError) as caught:
         read(data_of(path), schema)
     assert str(caught.value) == (
-        f"{path}: age\n  the column is missing\n  did you mean 'Age'?\n\n{path}: w\n  the column is missing"
+        f"schema.columns.age\n  the column is missing in {path}\n  did you mean 'Age'?\n\n"
+        f"schema.columns.w\n  the column is missing in {path}"
     )
 
 

@@ -110,7 +110,6 @@ def test_keys_that_an_option_lacks_are_missing_in_its_file(recipe: Path) -> None
     (recipe.parent / "conf" / "model" / "empty.yaml").touch()
     with pytest.raises(RecipeError) as error:
         load_spec(recipe, ["model=empty"])
-    assert str(error.value) == "\n\n".join(
-        f"conf/model/empty.yaml: model.{key}\n  '{key}' {MISSING}\n  try: engine options model.{key}"
-        for key in ("family", "params", "space")
+    assert str(error.value) == (
+        f"conf/model/empty.yaml: model.family\n  'family' {MISSING}\n  try: engine options model.family"
     )

@@ -212,13 +212,18 @@ def write_search(write_run: Writer) -> Writer:
         space: Mapping[str, str] | None = None,
         models: Mapping[str, Mapping[str, object]] | None = None,
         strategy: str = "random",
+        best: Callable[..., tuple[Trial, Outcome]] = max,
         folder: str = "run",
         **found: object,
     ) -> Path:
         own = [(trial, outcome) for trial, outcome in pairs if trial.repeats is None]
         scored = [(trial, outcome) for trial, outcome in own if outcome.score is not None]
-        trial, best = max(scored, key=lambda one: (one[1].is_feasible, one[1].score), default=own[0])
-        facts["recipe"]["model"] |= {"params": {"rate": 0.1}, "space": dict(SPACE if space is None else space)}
+        feasible = [one for one in scored if one[1].is_feasible] or scored
+        trial, won = best(feasible, key=lambda one: one[1].score, default=own[0])
+        facts["recipe"]["model"] |= {
+            "params": {"rate": 0.1},
+            "space": dict(SPACE if space is None else space),
+        }
         facts["recipe"]["tune"] = {
             "kind": strategy, "models": dict(models or {}), "space": None, "objective": "validation",
         }  # fmt: skip
@@ -229,8 +234,8 @@ def write_search(write_run: Writer) -> Writer:
             "infeasible": sum(bool(outcome.missed) for _, outcome in own),
             "repeats": len(pairs) - len(own),
             "winner": {
-                "trial": trial.index, "model": trial.model, "params": dict(trial.params), "score": best.score,
-                "mean": best.score, "seeds": 1,
+                "trial": trial.index, "model": trial.model, "params": dict(trial.params), "score": won.score,
+                "mean": won.score, "seeds": 1,
             },
             "first": own[0][1].score if not own[0][0].params else None,
             "stopped": None,

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -125,6 +126,12 @@ def test_bayes_is_a_function_of_what_it_was_told() -> None:
     assert [trial for trial, _ in first] == [trial for trial, _ in again]
     for trial, _ in first[2:]:
         assert all(is_in(value, TWO[trial.model].axes[param]) for param, value in trial.params.items())
+    # Who has never been asked before, as after an interruption, says the same.
+    for index in (12, 19, 29):
+        told = first[: index - 3]
+        pending = [trial for trial, _ in first[index - 3 : index]]
+        fresh = Bayes(TWO, 40, 7, maximize=True).propose(index, told=told, pending=pending)
+        assert fresh == (first[index][0].model, first[index][0].params)
     other = history(Bayes(TWO, 40, 8, maximize=True), 30, lag=4)
     assert [trial for trial, _ in first] != [trial for trial, _ in other]
 
@@ -153,7 +160,7 @@ def test_bayes_keeps_away_from_what_misses_a_gate() -> None:
         model, params = bayes.propose(index, told=done, pending=[])
         alpha = params.get("alpha", 0.5)
         assert isinstance(alpha, float)
-        missed = {"latency_p95_ms": alpha - 0.4} if alpha > 0.4 else {}
+        missed = {"bundle_mib": alpha - 0.4} if alpha > 0.4 else {}
         done.append((Trial(index, model, params, 0), Outcome(index, "done", alpha, missed=missed)))
     late = [outcome for _, outcome in done[-20:]]
     assert np.mean([outcome.is_feasible for outcome in late]) > 0.3
@@ -189,3 +196,15 @@ def test_a_fit_is_stopped_at_the_first_rung_where_it_is_behind() -> None:
     free(3, 27, 0.9)
     free(4, 27, None)
     assert free.finished() == (0.9, 0.9)
+
+
+def test_what_a_clock_says_proposes_nothing() -> None:
+    """Two histories that differ in how long answers took lead to the same next trial."""
+    bayes = Bayes(TWO, 40, 7, maximize=True)
+    done = history(bayes, 20, lag=1)
+    slow = [
+        (trial, replace(outcome, missed={"latency_p95_ms": 0.5} if outcome.index % 2 else {}))
+        for trial, outcome in done
+    ]
+    first = bayes.propose(20, told=done, pending=[])
+    assert Bayes(TWO, 40, 7, maximize=True).propose(20, told=slow, pending=[]) == first

@@ -1,0 +1,410 @@
+"""Trials on a real Ray: what one process finds, found by many; and nothing left behind, whatever happens."""
+
+import contextlib
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import ModuleType
+from typing import cast
+
+import pytest
+
+from engine.data.schema import declare
+from engine.data.source import read
+from engine.errors import RecipeError
+from engine.lifecycle import run
+from engine.machine import fixed_threads
+from engine.names import TASKS
+from engine.plan import load_checked
+from engine.recipe.spec import Spec
+from engine.runs.folder import TRIALS
+from engine.tasks.task import Task
+from engine.training.parts import divide
+from engine.tuning import ray_tune
+from engine.tuning.candidates import candidates
+from engine.tuning.journal import Journal
+from engine.tuning.local import run_here
+from engine.tuning.objective import Objective
+from engine.tuning.ray_session import Workers, quiet_ray, session
+from engine.tuning.ray_worker import pack
+from engine.tuning.search import Search, Winner
+from engine.tuning.strategy import strategy
+from engine.tuning.trial import Outcome, Trial
+from engine.tuning.tune import lessons
+from engine.tuning.watchdog import SESSION
+
+# Ray's own warnings are Ray's.
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
+
+SEARCH = ("model=lightgbm", "tune=bayes", "tune.trials=24")
+Heard = Callable[[Outcome], None]
+Found = tuple[dict[int, Trial], dict[int, Outcome], Winner | None]
+
+
+@dataclass
+class Quick(Objective):
+    """Scores by the params alone, at once, and says which process has done so."""
+
+    def evaluate(self, trial: Trial) -> Outcome:
+        """Score slowly enough to be disturbed."""
+        time.sleep(0.03)
+        score = random.Random(trial.key).random()  # noqa: S311 (no secret)
+        return Outcome(trial.index, "done", score, measured={"pid": os.getpid()})
+
+
+@dataclass
+class Deadly(Quick):
+    """Kills the process that evaluates trial 3."""
+
+    def evaluate(self, trial: Trial) -> Outcome:
+        """Evaluate, or die."""
+        if trial.index == 3:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().evaluate(trial)
+
+
+@dataclass
+class Broken(Quick):
+    """Has a fault of its own at trial 3."""
+
+    def evaluate(self, trial: Trial) -> Outcome:
+        """Evaluate, or break."""
+        if trial.index == 3:
+            raise ZeroDivisionError("ours")
+        return super().evaluate(trial)
+
+
+@pytest.fixture(scope="module")
+def spec(small: Path, tmp_path_factory: pytest.TempPathFactory) -> Spec:
+    """Give the checked recipe of a search."""
+    return load_checked(small, SEARCH, runs=tmp_path_factory.mktemp("runs"))
+
+
+@pytest.fixture(scope="module")
+def started() -> Iterator[tuple[ModuleType, Workers]]:
+    """Start Ray once for all tests that share it."""
+    with (
+        quiet_ray(address=None, threads=1) as ray,
+        session(ray, address=None, slots=2, threads=1, uses_gpu=False, n_bytes=1 << 20) as workers,
+    ):
+        # Our own classes have no module that a worker could import.
+        ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
+        yield ray, workers
+
+
+def objective(spec: Spec, kind: type[Objective] = Objective) -> Objective:
+    """Make what measures a recipe's trials."""
+    parts = divide(read(spec.data, declare(spec)), task=cast("Task", TASKS.load(spec.task.kind)), spec=spec)
+    return kind(spec, declare(spec), parts.target, lessons(parts, spec), candidates(spec), threads=1)
+
+
+def search(spec: Spec, journal: Path) -> Search:
+    """Begin a recipe's search."""
+    chosen = strategy(spec, candidates(spec), maximize=True)
+    return Search(chosen, Journal(journal), tune=spec.tune, seed=spec.seed, maximize=True)
+
+
+def here(spec: Spec, journal: Path, measuring: Objective) -> Found:
+    """Search in this process."""
+    one = search(spec, journal)
+    with fixed_threads(1):
+        run_here(one, measuring, heard=lambda *_: None, max_seconds=None)
+    return found(one)
+
+
+def there(
+    one: Search,
+    measuring: Objective,
+    started: tuple[ModuleType, Workers],
+    heard: Heard = lambda _: None,
+) -> Found:
+    """Search on the shared Ray."""
+
+    def take(outcome: Outcome) -> None:
+        one.tell(outcome)
+        heard(outcome)
+
+    ray, workers = started
+    ray_tune._run(one.next, take, packed=pack(ray, measuring), workers=workers, needs={"cpu": 1, "gpu": 0})
+    return found(one)
+
+
+def found(one: Search) -> Found:
+    """Return all that a search found, but for the seconds."""
+    outcomes = {index: timeless(outcome) for index, outcome in sorted(one.journal.outcomes.items())}
+    winner = one.winner()
+    return one.journal.trials, outcomes, winner and replace(winner, outcome=timeless(winner.outcome))
+
+
+def timeless(outcome: Outcome) -> Outcome:
+    """Leave the seconds out, which no two runs share."""
+    return replace(outcome, seconds=0.0)
+
+
+def children(root: int) -> dict[int, str]:
+    """Return the processes below one, by pid, with their command lines."""
+    below: dict[int, list[int]] = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            after_name = (folder / "stat").read_text().rpartition(")")[2].split()
+            below.setdefault(int(after_name[1]), []).append(int(folder.name))
+    ahead, known = list(below.get(root, [])), {}
+    while ahead:
+        pid = ahead.pop()
+        ahead += below.get(pid, [])
+        with contextlib.suppress(OSError):
+            known[pid] = Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ").strip()
+    return known
+
+
+def listeners(pids: Mapping[int, str]) -> set[tuple[str, str]]:
+    """Return the addresses at which processes listen, with their command lines."""
+    heard_at: dict[str, str] = {}
+    for name, family in (("tcp", socket.AF_INET), ("tcp6", socket.AF_INET6)):
+        for line in Path(f"/proc/net/{name}").read_text().splitlines()[1:]:
+            fields = line.split()
+            packed = bytes.fromhex(fields[1].split(":")[0])
+            words = b"".join(packed[at : at + 4][::-1] for at in range(0, len(packed), 4))
+            if fields[3] == "0A":
+                heard_at[f"socket:[{fields[9]}]"] = socket.inet_ntop(family, words)
+    held = set()
+    for pid, command in pids.items():
+        with contextlib.suppress(OSError):
+            for link in Path(f"/proc/{pid}/fd").iterdir():
+                with contextlib.suppress(OSError):
+                    held.add((heard_at.get(os.readlink(link), ""), command[:40]))
+    return {one for one in held if one[0]}
+
+
+def session_folder(root: int) -> Path | None:
+    """Return the folder of the Ray session that a process has started."""
+    for pid in children(root):
+        with contextlib.suppress(OSError):
+            for entry in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0"):
+                if entry.startswith(f"{SESSION}=".encode()):
+                    return Path(entry.decode().partition("=")[2])
+    return None
+
+
+def command(*arguments: object) -> "subprocess.Popen[str]":
+    """Start the command line, away from Ctrl-C of these tests."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "engine", "run", *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def wait_for(look: Callable[[], object], *, seconds: float = 60) -> None:
+    """Look again and again until there is something."""
+    end = time.monotonic() + seconds
+    while not look():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.005)
+
+
+def is_gone(pids: Mapping[int, str], folder: Path) -> bool:
+    """Tell whether none of some processes lives, and the folder of their session is no more."""
+    return not folder.exists() and not any(Path(f"/proc/{pid}/fd").exists() and _lives(pid) for pid in pids)
+
+
+def _lives(pid: int) -> bool:
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    return False
+
+
+def n_lines(runs: Path) -> int:
+    """Return how many entries the journals below a folder have."""
+    return sum(len(path.read_text().splitlines()) for path in runs.glob(f"small/*/{TRIALS}"))
+
+
+def entries(runs: Path, *, name: str = "small") -> Found:
+    """Return what the journal of the only run of a folder tells."""
+    (folder,) = (path for path in (runs / name).iterdir() if not path.name.startswith("."))
+    assert not folder.name.endswith(".partial")
+    kept = Journal(folder / TRIALS)
+    return kept.trials, {index: timeless(one) for index, one in sorted(kept.outcomes.items())}, None
+
+
+def test_ray_finds_what_one_process_finds(
+    spec: Spec, started: tuple[ModuleType, Workers], tmp_path: Path
+) -> None:
+    """The same trials, outcomes and winner to the bit; and nobody listens beyond loopback meanwhile."""
+    reached: set[tuple[str, str]] = set()
+    measuring = objective(spec)
+
+    def heard(outcome: Outcome) -> None:
+        if outcome.index % 8 == 2:
+            reached.update(listeners({os.getpid(): "driver", **children(os.getpid())}))
+
+    many = there(search(spec, tmp_path / "many"), measuring, started, heard)
+    assert many == here(spec, tmp_path / "alone", measuring)
+    assert many[2] is not None
+    assert len(reached) > 3
+    assert {address for address, _ in reached} <= {"127.0.0.1", "::1", "::ffff:127.0.0.1"}, reached
+
+
+def test_a_worker_that_is_killed_costs_nothing_but_time(
+    spec: Spec, started: tuple[ModuleType, Workers], tmp_path: Path
+) -> None:
+    """One process a slot does all trials; where one is killed another does its trial, the very same."""
+    measuring = objective(spec, Quick)
+    pids: list[int] = []
+
+    def heard(outcome: Outcome) -> None:
+        pids.append(cast("int", outcome.measured["pid"]))
+        if len(pids) == 12:
+            assert len(set(pids)) <= 2
+            # Later than the outcome, so that it is at its next trial.
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pids[-1], signal.SIGKILL)
+
+    many = there(search(spec, tmp_path / "many"), measuring, started, heard)
+    alone = here(spec, tmp_path / "alone", measuring)
+    assert len(set(pids)) == 3
+    assert many[0] == alone[0]
+    assert [one.score for one in many[1].values()] == [one.score for one in alone[1].values()]
+
+
+def test_a_trial_that_kills_its_workers_is_a_failed_one(
+    spec: Spec, started: tuple[ModuleType, Workers], tmp_path: Path
+) -> None:
+    """It is tried four times; the others go on, and one of them wins."""
+    small = spec.model_copy(update={"tune": spec.tune.model_copy(update={"trials": 6, "repeats": 0})})
+    _, outcomes, winner = there(search(small, tmp_path / "j"), objective(small, Deadly), started)
+    assert {index: one.error for index, one in outcomes.items() if one.state == "failed"} == {
+        3: "its worker process died 4 times"
+    }
+    assert sorted(outcomes) == list(range(6))
+    assert winner is not None
+
+
+def test_a_fault_of_ours_ends_the_search(
+    spec: Spec, started: tuple[ModuleType, Workers], tmp_path: Path
+) -> None:
+    """What a worker raises is raised where the search is, with the worker's traceback as its cause."""
+    one = search(spec, tmp_path / "j")
+    with pytest.raises(ZeroDivisionError, match="ours") as raised:
+        there(one, objective(spec, Broken), started)
+    assert "in a worker" in str(raised.value.__cause__)
+    assert 3 not in one.journal.outcomes
+
+
+@pytest.fixture(scope="module")
+def alone(small: Path, tmp_path_factory: pytest.TempPathFactory) -> Found:
+    """Give what a run of the recipe finds in one process."""
+    runs = tmp_path_factory.mktemp("alone")
+    run(load_checked(small, [*SEARCH, "compute.executor=local"], runs=runs))
+    return entries(runs)
+
+
+def test_ctrl_c_keeps_the_best_so_far(small: Path, tmp_path: Path) -> None:
+    """The run ends with the code of a stop and the best so far, and Ray goes with it."""
+    asked = (small, "model=lightgbm", "tune=random", "tune.trials=5000", "compute.executor=ray")
+    process = command(*asked, "--runs", tmp_path, "--quiet")
+    wait_for(lambda: n_lines(tmp_path) > 8)
+    folder, below = session_folder(process.pid), children(process.pid)
+    assert folder is not None
+    # A terminal tells the whole group.
+    os.killpg(process.pid, signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert (process.returncode, said) == (130, "")
+    assert is_gone(below, folder)
+    assert len(entries(tmp_path)[1]) > 3
+
+
+def test_a_kill_at_any_moment_leaves_nothing_and_changes_nothing(
+    small: Path, tmp_path: Path, alone: Found
+) -> None:
+    """Killed while Ray starts and amid trials: its processes and its folder go; resumed, all is as undisturbed."""
+    dice = random.Random(os.getpid())  # noqa: S311 (no secret)
+    arguments: tuple[object, ...] = (small, *SEARCH, "compute.executor=ray")
+    for moment in ("start", "trials"):
+        process = command(*arguments, "--runs", tmp_path)
+        wait_for(lambda pid=process.pid: session_folder(pid))  # type: ignore[misc]
+        folder = session_folder(process.pid)
+        assert folder is not None
+        if moment == "trials":
+            before = n_lines(tmp_path)
+            wait_for(lambda n=before: n_lines(tmp_path) > n)  # type: ignore[misc]
+        time.sleep(dice.uniform(0, 2.0 if moment == "start" else 0.2))
+        below = children(process.pid)
+        process.kill()
+        process.communicate()
+        wait_for(lambda pids=below, at=folder: is_gone(pids, at), seconds=10)  # type: ignore[misc]
+        arguments = ("--resume", "small@latest", "--root", small.parent)
+    last = command(*arguments, "--runs", tmp_path)
+    _, said = last.communicate(timeout=120)
+    assert last.returncode == 0, said
+    assert entries(tmp_path) == alone
+
+
+CLUSTER = """
+import os, secrets, sys
+os.environ |= {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_AUTH_MODE": "token", "RAY_USAGE_STATS_ENABLED": "0"}
+from ray.cluster_utils import Cluster
+cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False, "object_store_memory": 80 << 20})
+cluster.add_node(num_cpus=1, object_store_memory=80 << 20)
+print("\\n" + cluster.address, flush=True)
+sys.stdin.read()
+cluster.shutdown()
+"""
+
+
+def test_a_cluster_gives_the_result_of_one_process(
+    small: Path, tmp_path: Path, alone: Found, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two nodes, one worker of them killed: trials, outcomes and winner are those of one process."""
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "ab" * 32)
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")
+    # The nodes of this cluster are on loopback.
+    monkeypatch.setenv("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
+    nodes = subprocess.Popen(
+        [sys.executable, "-c", CLUSTER],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        assert nodes.stdout is not None
+        address = next(line.strip() for line in nodes.stdout if line.startswith("127.0.0.1:"))
+        process = command(small, *SEARCH, "compute=ray", f"compute.address={address}", "compute.max_iterations=20", "--runs", tmp_path)  # fmt: skip
+        wait_for(lambda: n_lines(tmp_path) > 3 or process.poll() is not None)
+        workers = [pid for pid, name in children(nodes.pid).items() if name.startswith("ray::Worker")]
+        os.kill(workers[-1], signal.SIGKILL)
+        _, said = process.communicate(timeout=120)
+        assert process.returncode == 0, said
+    finally:
+        nodes.communicate("")
+    assert len(workers) == 2
+    assert entries(tmp_path) == alone
+
+
+@pytest.mark.filterwarnings("error")
+def test_an_address_without_a_cluster_is_refused(small: Path, tmp_path: Path) -> None:
+    """Nothing there, or something else: said at the key, at once, and no run is left."""
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    spec = load_checked(
+        small, ["tune=random", "compute=ray", f"compute.address=127.0.0.1:{port}"], runs=tmp_path
+    )
+    with pytest.raises(RecipeError) as error:
+        run(spec)
+    assert str(error.value) == (
+        "command line: compute.address\n"
+        f"  no Ray cluster answers at 127.0.0.1:{port}: connection refused\n"
+        "  try: ray start --head, on the machine of that address"
+    )
+    assert list(tmp_path.glob("small/2*")) == []
