@@ -22,7 +22,7 @@ def memory_mib() -> int:
 def has_cuda() -> bool:
     """Tell whether a CUDA device can be seen, without a library of CUDA's.
 
-    A driver shows itself in /proc and /dev (in WSL as /dev/dxg), and `CUDA_VISIBLE_DEVICES` may hide them all.
+    A driver shows itself in /proc and /dev, in WSL as /dev/dxg; `CUDA_VISIBLE_DEVICES` may hide all devices.
     """
     hidden = os.environ.get("CUDA_VISIBLE_DEVICES", "0").strip() in ("", "-1")
     shown = ("/proc/driver/nvidia/version", "/dev/nvidia0", "/dev/dxg")

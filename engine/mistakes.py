@@ -53,13 +53,18 @@ def find_mistakes(draft: Draft) -> Iterator[Message]:
         yield from _model_mistakes(spec, task)
     if draft.knows("model", "tune", "task", "split"):
         yield from check_search(spec)
-    if draft.knows("compute") and spec.compute.device == "cuda" and not has_cuda():
-        key = "compute.device"
-        # Where `cuda` is but our guess, what is wrong with it has been said.
-        if all(said.key != key for said in draft.mistakes):
-            yield Message("there is no CUDA device on this machine", key, try_="compute=cpu")
+    if draft.knows("compute"):
+        yield from _device_mistakes(draft)
     if draft.knows("deploy"):
         yield from _named(DEPLOYMENTS, spec.deploy.kind, "deploy")[1]
+
+
+def _device_mistakes(draft: Draft) -> Iterator[Message]:
+    key = "compute.device"
+    # Where `cuda` is but our guess, what is wrong with it has been said.
+    is_guessed = any(said.key == key for said in draft.mistakes)
+    if draft.spec.compute.device == "cuda" and not is_guessed and not has_cuda():
+        yield Message("there is no CUDA device on this machine", key, try_="compute=cpu")
 
 
 def _resolved_elsewhere(spec: Spec) -> Iterator[Message]:

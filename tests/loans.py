@@ -43,6 +43,8 @@ _RECIPE: dict[str, object] = {
         "objective": "validation",
         "finalists": 1,
         "repeats": 0,
+        "reduction_factor": None,
+        "rungs": None,
         "models": [],
         "space": None,
     },

@@ -79,3 +79,18 @@ def test_journal_survives_a_cut_last_line(tmp_path: Path) -> None:
     with path.open("ab") as file:
         file.write(b'{"n": 3')
     assert durable.read_journal(path) == [{"n": 1}, {"n": 2}]
+
+
+def test_a_journal_is_gone_on_with_after_a_cut(tmp_path: Path) -> None:
+    """What a kill has cut short is cut off, so that the next entry does not join it; a whole one stays."""
+    path = tmp_path / "journal"
+    durable.mend_journal(path)
+    assert not path.exists()
+    durable.append_journal(path, {"n": 1})
+    whole = path.read_bytes()
+    durable.mend_journal(path)
+    assert path.read_bytes() == whole
+    path.write_bytes(whole + b'{"n": 2')
+    durable.mend_journal(path)
+    durable.append_journal(path, {"n": 3})
+    assert durable.read_journal(path) == [{"n": 1}, {"n": 3}]

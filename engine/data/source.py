@@ -210,6 +210,8 @@ def find(data: DataSpec) -> tuple[Path, str]:
         shown = os.path.relpath(path)
     if path.is_dir():
         raise DataError.of(f"'{shown}' is a folder, not a file", key="data.path")
+    if path.exists() and not path.is_file():
+        raise DataError.of(f"'{shown}' is no regular file", key="data.path")
     if not path.is_file():
         names = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
         near = nearest_file(path.name, names) if data.reference is None else ""
@@ -239,13 +241,25 @@ def nearest_file(name: str, names: Iterable[str]) -> str:
 
 
 def format_of(path: Path, data: DataSpec) -> Format:
-    """Return the file's format: as declared, else by suffix, else by its first bytes."""
+    """Return the file's format: as declared, else by suffix, else by its first bytes.
+
+    Raises
+    ------
+    DataError
+        If a Parquet file is declared, and neither name nor first bytes are of one.
+    """
+    if data.format == "parquet" and path.suffix.lower() not in _PARQUET_SUFFIXES and not _is_parquet(path):
+        raise DataError.of("this file is no Parquet file", key="data.format", suggestion="csv")
     if data.format != "auto":
         return data.format
     if path.suffix.lower() in _PARQUET_SUFFIXES:
         return "parquet"
+    return "parquet" if _is_parquet(path) else "csv"
+
+
+def _is_parquet(path: Path) -> bool:
     with path.open("rb") as file:
-        return "parquet" if file.read(4) == _PARQUET_MAGIC else "csv"
+        return file.read(4) == _PARQUET_MAGIC
 
 
 def _read_csv(

@@ -23,7 +23,7 @@ _NAMING = frozenset({"kind", "family", "device", "depth"})
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """A recipe's body without the keys that belong to another option, their paths, and a note on each group."""
+    """A recipe's body without the keys of another option, the paths of those, and a note on each group."""
 
     body: dict[str, Plain]
     paths: frozenset[KeyPath]
@@ -45,9 +45,15 @@ def known_groups(repository: Repository) -> dict[str, tuple[str, ...]]:
 
 
 def check_choices(
-    choices: Mapping[str, str], places: Mapping[str, Place], groups: Mapping[str, Collection[str]]
+    choices: Mapping[str, str],
+    places: Mapping[str, Place],
+    groups: Mapping[str, Collection[str]],
+    folders: Sequence[Path],
 ) -> tuple[dict[str, str], list[Message]]:
-    """Return the choices that can be made, a wrong one as it was meant, and what is wrong with others."""
+    """Return the choices that can be made, a wrong one as it was meant, and what is wrong with others.
+
+    No option of the user's own is taken for a wrong one: what is wrong in its file is then not said.
+    """
     keys = model_keys(Spec)
     named = tuple(name for name in groups if name in keys)
     sound: dict[str, str] = {}
@@ -68,10 +74,9 @@ def check_choices(
             near, known = nearest(group, named), named
             meant = (near, option if option in groups.get(near, ()) else "")
         mistakes.append(Message(what, key, *places[group], near, tuple(sorted(known)), try_))
-        if all(meant) and meant[0] not in choices:
+        is_ours = meant[1] in options_in(_ours(folders)).get(meant[0], ())
+        if is_ours and (meant[0] == group or meant[0] not in choices):
             sound[meant[0]] = meant[1]
-        elif all(meant) and meant[0] == group:
-            sound[group] = meant[1]
     return sound, mistakes
 
 
@@ -94,7 +99,7 @@ def leave_out_old(
         Where options are looked up, the first that has one wins.
     """
     kept, paths, notes = dict(body), set(), []
-    ours = [folder for folder in folders if folder.is_relative_to(shipped("conf").resolve())]
+    ours = _ours(folders)
     for group, option in given.items():
         section = body.get(group)
         if not isinstance(section, dict):
@@ -112,6 +117,10 @@ def leave_out_old(
             names = ", ".join(f"{group}.{key}" for key in old)
             notes.append(f"{group}={option}: left out of the recipe, as of another option: {names}")
     return LeftOut(kept, frozenset(paths), tuple(notes))
+
+
+def _ours(folders: Sequence[Path]) -> list[Path]:
+    return [folder for folder in folders if folder.is_relative_to(shipped("conf").resolve())]
 
 
 def _keys_of(folders: Sequence[Path], group: str, option: str) -> dict[str, Plain]:

@@ -20,6 +20,7 @@ from engine.recipe.expected import clashes
 from engine.recipe.find import conf_folders, find_base, find_recipe, shipped
 from engine.recipe.links import refuse_linked_folders
 from engine.recipe.mistakes import model_keys, options_of, without
+from engine.recipe.older import complete
 from engine.recipe.overrides import Overrides, Setting, is_open, read_overrides
 from engine.recipe.places import Layer, Places
 from engine.recipe.references import Veil
@@ -89,11 +90,12 @@ def compose(recipe: str | Path, overrides: Sequence[str] = (), *, current: int =
             body.pop("defaults", None), document, groups=known_groups(repository)
         )
         mistakes += wrong
+        body = complete(body) if closed else body
         based = {} if closed else chosen_by_base(folders)
         before = {**based, **choices}
         choices |= {choice.group: choice.option for choice in given.choices}
         chosen_at = places_of_choices(choices, given.choices, document)
-        choices, wrong = check_choices(choices, chosen_at, known_groups(repository))
+        choices, wrong = check_choices(choices, chosen_at, known_groups(repository), folders)
         mistakes += wrong
         asked = {choice.group: choices[choice.group] for choice in given.choices if choice.group in choices}
         left = leave_out_old(body, asked, before, folders)
@@ -120,7 +122,9 @@ def compose(recipe: str | Path, overrides: Sequence[str] = (), *, current: int =
         places,
         left.notes,
         tuple(mistakes),
-        resolved.unknown | {places.path_of(message.key) for message in clashing},
+        resolved.unknown
+        | {places.path_of(message.key) for message in clashing}
+        | {(group,) for group in chosen_at if group not in choices},
         resolved.referring,
     )
 

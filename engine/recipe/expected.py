@@ -212,7 +212,9 @@ def _meant(kind: Node, value: Plain) -> tuple[Plain, str]:
     if wanted == "string" and isinstance(value, str) and "pattern" in kind:
         return re.sub(r"[^A-Za-z0-9._-]+", "-", value).strip("._-")[:100], ""
     if wanted == "string" and isinstance(value, int | float) and not isinstance(value, bool):
-        return str(value), f": in quotes, '{value}' is a text"
+        # How a fraction was written is not known any more: `1e5` is 100000.0.
+        is_as_written = isinstance(value, int)
+        return str(value), f": in quotes, '{value}' is a text" if is_as_written else ": in quotes it is a text"
     return None, ""
 
 
@@ -233,6 +235,8 @@ def _cleaned(text: str) -> int | float | None:
     """Read a number as people write it: `1_000`, `010`, `0,2`, `20%`."""
     if percent := re.fullmatch(r"(\d+(?:\.\d+)?) ?%", text):
         return float(percent[1]) / 100
+    if re.fullmatch(r"0[xX][0-9a-fA-F]{1,12}", text):
+        return int(text, 16)
     plain = re.sub(r"(?<=\d)[_ '](?=\d)", "", text)
     plain = re.sub(r"^(\d+),(\d+)$", r"\1.\2", plain)
     plain = re.sub(r"^([-+]?)0+(?=\d)", r"\1", plain)

@@ -111,6 +111,8 @@ def options_of(path: KeyPath, model: type[BaseModel]) -> str:
     if not path or path[0] not in model_keys(model):
         return "engine options"
     path = path[:2] if path[:2] in _LIBRARIES else path
+    # The place of a value in a list is no key.
+    path = path[:-1] if len(path) > 1 and path[-1].isdecimal() else path
     odd = next((index for index, part in enumerate(path) if not _PLAIN_NAME.fullmatch(part)), len(path))
     return f"engine options {'.'.join(path[: max(odd, 1)])}"
 
@@ -159,8 +161,11 @@ def _unknown(path: KeyPath, model: type[BaseModel], places: Places) -> Mistake:
         free = tuple(key for key in known if key not in written)
     meant = meant_key(path, model=model, known=free)
     shown = ".".join(meant if meant[:-1] != path[:-1] else meant[-1:])
+    what = unknown_words(path)
+    if len(path) > 1 and meant == path[-1:]:
+        what, shown = f"'{path[-1]}' belongs at the top of a recipe, and not in {'.'.join(path[:-1])}", ""
     message = Message(
-        unknown_words(path),
+        what,
         ".".join(path),
         suggestion=shown,
         allowed=known,

@@ -17,7 +17,7 @@ from engine.recipe.expected import clashes
 from engine.recipe.mistakes import meant_key, model_keys, options_of, unknown_words
 from engine.recipe.override_text import refuse_text, shown
 from engine.recipe.places import COMMAND_LINE
-from engine.recipe.safe import forbidden_in_override
+from engine.recipe.safe import cure_of, forbidden_in_override
 from engine.recipe.spec import Spec
 from engine.recipe.text import KeyPath, Plain
 from engine.recipe.unreadable import Unreadable, explain, join_blanks
@@ -94,9 +94,12 @@ def read_overrides(given: Sequence[str], loader: ConfigLoader) -> tuple[Override
     seen: dict[str, str] = {}
     for line in lines:
         key, override = line.dotted(), line.override
-        if not override.is_delete() and seen.setdefault(key, line.given) is not line.given:
+        if key in seen:
             mistakes.append(_twice(key, seen[key], line.given))
-        elif (wrong := mistake(line, is_choice=_is_choice(override, loader))) is not None:
+            continue
+        if not override.is_delete():
+            seen[key] = line.given
+        if (wrong := mistake(line, is_choice=_is_choice(override, loader))) is not None:
             mistakes.append(wrong)
         elif line.quoted:
             settings.append(Setting(line.quoted, cast("Plain", override.value()), bool(override.is_delete())))
@@ -151,7 +154,7 @@ def mistake(line: Line, *, is_choice: bool) -> Message | None:
     written = key if line.quoted else str(override.get_key_element()).lstrip("+~")
     forbidden = forbidden_in_override(written, value, path=line.quoted)
     if forbidden:
-        return Message(forbidden, key, COMMAND_LINE)
+        return Message(forbidden, key, COMMAND_LINE, try_=cure_of(forbidden))
     if override.is_sweep_override():
         what = f"'{line.given}' has several values: one run takes one value"
         return Message(what, key, COMMAND_LINE, try_=_with_sweeps(override, key))
@@ -238,7 +241,7 @@ def read_lines(given: Sequence[str], loader: ConfigLoader | None) -> tuple[list[
             continue
         quoted = _QUOTED_KEY.fullmatch(line)
         try:
-            if line.startswith("="):
+            if line.lstrip("+~").startswith("="):
                 wrong.append(explain(line, ""))
             elif quoted:
                 prefix, key, rest = quoted.groups()

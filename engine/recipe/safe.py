@@ -56,6 +56,11 @@ def forbidden_in_override(key: str, value: Plain, *, path: KeyPath = ()) -> str:
     return next((what for _, what in _forbidden(value, path)), "")
 
 
+def cure_of(forbidden: str) -> str:
+    """Return what to write instead of what is refused for this reason, or an empty text."""
+    return AS_VARIABLE if forbidden.startswith(_NO_SECRET) else ""
+
+
 def looks_secret(path: KeyPath, value: object) -> bool:
     """Tell whether a key's name says that its value is a secret, and the value is written out."""
     is_written = not isinstance(value, bool | dict | list | None) and str(value).strip() != ""
@@ -92,8 +97,7 @@ def _mistakes(document: Document, group: str) -> Iterator[Message]:
         what = f"'@package {package}' is refused: a file's keys stand where its folder says"
         yield Message(what, "", document.file, package_line)
     for path, what in _forbidden(document.value, ()):
-        cure = AS_VARIABLE if what.startswith(_NO_SECRET) else ""
-        yield Message(what, ".".join(path), document.file, document.lines.get(path), try_=cure)
+        yield Message(what, ".".join(path), document.file, document.lines.get(path), try_=cure_of(what))
     defaults = document.value.get("defaults") if isinstance(document.value, dict) else None
     for index, entry in enumerate(defaults if isinstance(defaults, list) else ()):
         if _is_odd_default(entry):

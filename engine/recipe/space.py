@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 from engine.errors import nearest
 from engine.recipe.text import Plain
+from engine.recipe.unreadable import unclosed
 
 if TYPE_CHECKING:
     from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -63,7 +64,8 @@ def read_space(text: str) -> Span | Choices:
     try:
         sweep = _parser().parse_override(f"space={text}").value()
     except HydraException as error:
-        raise NotASpaceError(f"'{text}' can't be read: {str(error).splitlines()[0][:200]}") from None
+        why = unclosed(text) or str(error).splitlines()[0][:200]
+        raise NotASpaceError(f"'{text}' can't be read: {why}") from None
     unknown = set(getattr(sweep, "tags", ())) - {_LOG}
     if unknown:
         word = min(unknown)

@@ -12,6 +12,7 @@ from engine.recipe.expected import clashes
 from engine.recipe.mistakes import meant_key, options_of, unknown_words
 from engine.recipe.overrides import Overrides
 from engine.recipe.places import COMMAND_LINE
+from engine.recipe.plainly import in_yaml
 from engine.recipe.spec import Spec
 from engine.recipe.text import Document, KeyPath, Plain
 
@@ -32,6 +33,10 @@ def mend(given: Overrides, plain: Mapping[str, Plain]) -> tuple[Overrides, list[
         if message is None and prefix == "~" and _at(path, plain) is None:
             what = f"'{key}' is null already: there is nothing to take out"
             message = Message(what, key, COMMAND_LINE, try_=options_of(path, Spec))
+        named = line.partition("=")[2] if prefix == "~" else ""
+        if message is None and named and named != in_yaml(_at(path, plain)):
+            what = f"'{key}' has another value, so that {line} takes nothing out"
+            message = Message(what, key, COMMAND_LINE, None, f"~{key}")
         if message is None:
             values.append(line)
             keys.append(key)
@@ -50,7 +55,10 @@ def unexplained(
     documents: Mapping[str, Document],
     groups: Mapping[str, Collection[str]],
 ) -> RecipeError:
-    """Say where a file of a group includes what is not there, or has a list for a mapping; else Hydra's words."""
+    """Say where a file of a group includes what is not there, or has a list for a mapping, or the reverse.
+
+    Of what else went wrong there are Hydra's own words.
+    """
     mistakes = explain_missing(str(getattr(error, "missing_cfg_file", "")), documents, groups)
     for name, document in documents.items():
         group = tuple(name.split("/")[:-1])
@@ -83,10 +91,10 @@ def unknown_key(path: KeyPath, plain: object) -> tuple[Message | None, KeyPath]:
     return None, path
 
 
-def _at(path: KeyPath, plain: object) -> object:
+def _at(path: KeyPath, plain: Plain) -> Plain:
     """Return what stands at a path that is there."""
     for part in path:
-        plain = plain[part] if isinstance(plain, Mapping) else None
+        plain = plain[part] if isinstance(plain, dict) else None
     return plain
 
 

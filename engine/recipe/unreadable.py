@@ -13,6 +13,8 @@ from engine.recipe.places import COMMAND_LINE
 _FORMS = "key=value, +key=value or ~key"
 _COLUMNS = "schema.columns."
 _KEY = re.compile(r"[+~]{0,2}[A-Za-z_][\w./@-]*", re.ASCII)
+# A dot or slash with nothing after it, or two in a row.
+_EMPTY_PART = re.compile(r"[./]+$|[./]{2,}")
 _PAIRS = {"(": ")", "[": "]", "{": "}"}
 _QUOTES = "'\""
 
@@ -59,16 +61,19 @@ def explain(line: str, words: str) -> Unreadable:
         return Unreadable(Message(f"'{shown(line)}' is not an override", "", COMMAND_LINE, try_=_FORMS))
     key, equals, value = line.partition("=")
     colon = re.fullmatch(r"([A-Za-z_][\w.]*): ?(\S+)", line)
-    why, meant, try_ = "", "", _FORMS
+    why, meant, suggestion, try_ = "", "", "", _FORMS
     if not equals:
         why, meant = "it has no '='", f"{colon[1]}={colon[2]}" if colon else ""
-    elif not key:
+    elif not key.lstrip("+~"):
         why = "no key stands before its '='"
     elif not _KEY.fullmatch(key):
         why = f"'{key}' is not a key"
         if key.lstrip("+~").startswith(_COLUMNS):
             try_ = f'{_FORMS}; a column\'s name in quotes: {_COLUMNS}"a name".min=0'
-    elif open_ := _unclosed(value):
+    elif _EMPTY_PART.search(key):
+        why, try_ = f"a part of the key '{key}' is empty", ""
+        suggestion = f"{_EMPTY_PART.sub(_once, key)}={value}"
+    elif open_ := unclosed(value):
         why, try_ = open_, f"{key}=…, all of it in quotes for the shell"
     elif "=" in value:
         why, try_ = "a value that holds '=' is written in quotes", f"'{key}=\"{value}\"'"
@@ -76,12 +81,15 @@ def explain(line: str, words: str) -> Unreadable:
         try_ = f"'{key}=\"{value}\"', in quotes for the shell and in quotes for a text"
         why = words.replace("token recognition error at: ", "it can't be read from ") or "it can't be read"
     named = key.lstrip("+~") if equals and _KEY.fullmatch(key) else ""
-    return Unreadable(
-        Message(f"'{line}' is not an override: {why}", named, COMMAND_LINE, None, meant, (), try_), meant
-    )
+    what = f"'{line}' is not an override: {why}"
+    return Unreadable(Message(what, named, COMMAND_LINE, None, meant or suggestion, (), try_), meant)
 
 
-def _unclosed(value: str) -> str:
+def _once(found: re.Match[str]) -> str:
+    return "" if found.end() == len(found.string) else found[0][0]
+
+
+def unclosed(value: str) -> str:
     """Say which quote or bracket of a value is not closed, or closes nothing."""
     ahead: list[str] = []
     quote = ""

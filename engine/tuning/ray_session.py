@@ -46,8 +46,8 @@ _ENVIRONMENT: Final = {
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
     "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
 }
-# Of what answers at an address and is no Ray, Ray tells for twenty seconds, on our standard error.
-_JOINING: Final = {"RAY_NUM_REDIS_GET_RETRIES": "4", "RAY_BACKEND_LOG_LEVEL": "fatal"}
+# Of what answers at an address and is no Ray, Ray would tell for twenty seconds.
+_JOINING: Final = {"RAY_NUM_REDIS_GET_RETRIES": "4"}
 # Only with this does Ray take 127.0.0.1 as a node's address, to which every listener then binds.
 _LOOPBACK: Final = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_AUTH_MODE": "token"}
 _KEY: Final = "compute.address"

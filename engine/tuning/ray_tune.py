@@ -118,7 +118,7 @@ def _run(
 
 @dataclass
 class _Desk:
-    """Hands trials out and takes outcomes in; what that raises is held until Tune, which would wrap it, ends."""
+    """Hands trials out, takes outcomes in; what that raises is held until the end, for Tune would wrap it."""
 
     propose: Propose
     take: Take

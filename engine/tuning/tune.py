@@ -55,8 +55,8 @@ class Tuned:
         -------
         dict
             `trials failed stopped_early infeasible repeats`, numbers of each; `winner` (`trial model params
-            score mean seeds`); `first`, the score of the params as they stand, where they were tried; `stopped`, by
-            `user` or `time`, else null.
+            score mean seeds`); `first`, the score of the params as they stand, where they were tried;
+            `stopped`, by `user` or `time`, else null.
         """
         journal, winner = self.search.journal, self.winner
         searched = self.search.searched()

@@ -35,7 +35,7 @@ def test_what_decides_is_found(write_search: Write, binary: Facts, trials_of: Dr
     told = shares(write_search(binary, list(trials_of(300))))
     assert not isinstance(told, str)
     each, n_best = told
-    assert list(each)[0] == "rate"
+    assert next(iter(each)) == "rate"
     assert each["rate"] > 0.8
     assert each["leaves"] < 0.1
     assert sum(each.values()) == pytest.approx(1.0)
