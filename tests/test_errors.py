@@ -99,7 +99,9 @@ def test_initials_are_a_name() -> None:
 
 def test_what_a_stranger_wrote_is_seen_as_it_is() -> None:
     """A key or value neither steers the terminal nor forges a line; programs get it as it is."""
-    message = Message("got '\x1b[2J\x07'", "a\nb.yaml:1: x", allowed=("\u202etxt", "caf\u00e9"), try_="\x9b0m")
+    message = Message(
+        "got '\x1b[2J\x07'", "a\nb.yaml:1: x", allowed=("\u202etxt", "caf\u00e9"), try_="\x9b0m"
+    )
     assert str(message) == (
         "a\\nb.yaml:1: x\n  got '\\x1b[2J\\x07'\n  allowed: \\u202etxt, caf\u00e9\n  try: \\x9b0m"
     )

@@ -23,10 +23,10 @@ from engine.runs.run import Run
 
 def run_many(options: Options, watcher: Watcher) -> int:
     """Run every combination and compare them; return the first error's code, else 4 if a gate was missed."""
-    from engine.recipe.compose import expand_overrides
+    from engine.recipe.searched import expand_searched
 
     assert options.recipe is not None
-    given = tuple(dict.fromkeys(expand_overrides(options.recipe, options.overrides)))
+    given = tuple(dict.fromkeys(expand_searched(options.recipe, options.overrides)))
     checked = _distinct(_check(given, options, watcher), watcher)
     wrong = [combination for combination in checked if combination.error is not None]
     _refuse_if_all(checked, wrong)

@@ -31,10 +31,10 @@ class Planned:
 
 def plan_many(options: Options, watcher: Watcher) -> int:
     """Plan every combination; return the first error's code."""
-    from engine.recipe.compose import expand_overrides
+    from engine.recipe.searched import expand_searched
 
     assert options.recipe is not None
-    given = tuple(dict.fromkeys(expand_overrides(options.recipe, options.overrides)))
+    given = tuple(dict.fromkeys(expand_searched(options.recipe, options.overrides)))
     planned = [
         _plan(overrides, label, options) for overrides, label in zip(given, labels(given), strict=True)
     ]

@@ -249,7 +249,7 @@ def format_of(path: Path, data: DataSpec) -> Format:
         If a Parquet file is declared, and neither name nor first bytes are of one.
     """
     if data.format == "parquet" and path.suffix.lower() not in _PARQUET_SUFFIXES and not _is_parquet(path):
-        raise DataError.of("this file is no Parquet file", key="data.format", suggestion="csv")
+        raise DataError.of("the table is no Parquet file", key="data.format", suggestion="csv")
     if data.format != "auto":
         return data.format
     if path.suffix.lower() in _PARQUET_SUFFIXES:

@@ -214,7 +214,9 @@ def _meant(kind: Node, value: Plain) -> tuple[Plain, str]:
     if wanted == "string" and isinstance(value, int | float) and not isinstance(value, bool):
         # How a fraction was written is not known any more: `1e5` is 100000.0.
         is_as_written = isinstance(value, int)
-        return str(value), f": in quotes, '{value}' is a text" if is_as_written else ": in quotes it is a text"
+        return str(
+            value
+        ), f": in quotes, '{value}' is a text" if is_as_written else ": in quotes it is a text"
     return None, ""
 
 

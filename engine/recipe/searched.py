@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import cast
 
 from engine.errors import Message
-from engine.recipe.compose import Composition, compose
+from engine.recipe.compose import Composition, compose, expand_overrides
 from engine.recipe.text import Plain
 
 _PARAMS = "model.params."
@@ -70,6 +70,31 @@ def compose_searched(recipe: str | Path, overrides: Sequence[str] = ()) -> Compo
     return composition if not isinstance(named, list) else _with_models(composition, recipe, given, named)
 
 
+def expand_searched(recipe: str | Path, overrides: Sequence[str]) -> tuple[tuple[str, ...], ...]:
+    """Multiply a multirun's lists out as `expand_overrides` does; ranges of params stay, for runs to search.
+
+    Raises
+    ------
+    RecipeError
+        As `expand_overrides`.
+    """
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
+
+    def is_range(line: str) -> bool:
+        if not line.lstrip("+").startswith(_PARAMS):
+            return False
+        try:
+            override = OverridesParser.create().parse_override(line)
+        except HydraException:
+            return False
+        return bool(override.is_sweep_override() and not override.is_discrete_sweep())
+
+    ranges = tuple(line for line in overrides if is_range(line))
+    rest = [line for line in overrides if line not in ranges]
+    return tuple((*one, *ranges) for one in expand_overrides(recipe, rest))
+
+
 def is_searched(composition: Composition) -> bool:
     """Tell whether a composed recipe searches."""
     return _section(composition.plain, _TUNE).get("kind", "none") != "none"
@@ -77,6 +102,8 @@ def is_searched(composition: Composition) -> bool:
 
 def read_swept(overrides: Sequence[str]) -> Swept:
     """Tell the sweeps of params and models from all other overrides; what can't be read is left to others."""
+    if not any(_varies(line) for line in overrides):
+        return Swept(tuple(overrides), {}, ())
     from hydra.core.override_parser.overrides_parser import OverridesParser
     from hydra.core.override_parser.types import ChoiceSweep
     from hydra.errors import HydraException
@@ -86,9 +113,8 @@ def read_swept(overrides: Sequence[str]) -> Swept:
     space: dict[str, str] = {}
     models: tuple[str, ...] = ()
     for line in overrides:
-        key, _, text = line.partition("=")
-        key = key.lstrip("+")
-        if key != _MODEL and not key.startswith(_PARAMS):
+        key, _, text = line.lstrip("+").partition("=")
+        if not _varies(line):
             rest.append(line)
             continue
         try:
@@ -105,6 +131,11 @@ def read_swept(overrides: Sequence[str]) -> Swept:
         else:
             space[key.removeprefix(_PARAMS)] = text
     return Swept(tuple(rest), space, models)
+
+
+def _varies(line: str) -> bool:
+    """Tell whether an override is of what a search can vary."""
+    return line.lstrip("+").startswith((f"{_MODEL}=", _PARAMS))
 
 
 def _with_models(

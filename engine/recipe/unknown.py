@@ -91,11 +91,12 @@ def unknown_key(path: KeyPath, plain: object) -> tuple[Message | None, KeyPath]:
     return None, path
 
 
-def _at(path: KeyPath, plain: Plain) -> Plain:
+def _at(path: KeyPath, plain: Mapping[str, Plain]) -> Plain:
     """Return what stands at a path that is there."""
+    node: Plain = dict(plain)
     for part in path:
-        plain = plain[part] if isinstance(plain, dict) else None
-    return plain
+        node = node[part] if isinstance(node, dict) else None
+    return node
 
 
 def _is_there(path: KeyPath, plain: object, line: str) -> tuple[Message | None, KeyPath]:

@@ -62,7 +62,7 @@ def search(record: Record, gallery: Gallery | None) -> Html | None:
 
 def _facts(found: Found, tried: Trials | str) -> Html:
     how = _STRATEGIES.get(found.strategy)
-    repeated = f"{metric(found.mean)} over {counted(found.n_seeds, 'seed')}"
+    repeated = f"{metric(found.mean)} over {counted(found.n_seeds, 'seed')}, by which it was chosen"
     entries = [
         ("Strategy", Html(code(found.strategy) + words(f": {how}" if how else ""))),
         ("Tried", words(found.scope)),
@@ -78,7 +78,7 @@ def _facts(found: Found, tried: Trials | str) -> Html:
         entries.append(
             ("Missed a gate", words(f"{found.n_infeasible:,} of {counted(found.n_trials, 'trial')}"))
         )
-    stopped = {"user": "by the user, after what was done then", "time": "by tune.max_seconds"}
+    stopped = {"user": "by the user: the best so far has won", "time": "by tune.max_seconds"}
     if found.stopped:
         entries.append(("Search stopped", words(stopped.get(found.stopped, found.stopped))))
     return pairs(entries)

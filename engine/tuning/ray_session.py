@@ -128,6 +128,8 @@ def session(
                 ray.init(log_to_driver=False, logging_level="CRITICAL", **where)
         except Exception as error:
             raise _no_start(error, address) from error
+        if address is not None:
+            _need_engine(ray, address)
         room = sum(_room(node, threads, uses_gpu=uses_gpu) for node in ray.nodes() if node["Alive"])
         if room < 1:
             what = f"no node has the {threads} cores{' and the GPU' if uses_gpu else ''} that a trial needs"
@@ -162,11 +164,25 @@ def _reach(address: str) -> None:
         raise _unreachable(address, "something else does")
 
 
+def _need_engine(ray: ModuleType, address: str) -> None:
+    """Refuse a cluster whose workers can't import what they would run: each would end without a word."""
+    try:
+        # By its value: what has a name would be looked for in a module of ours.
+        ray.get(ray.remote(num_cpus=0)(lambda: bool(__import__("engine.tuning.objective"))).remote())
+    except Exception as error:
+        why = _first_line(getattr(error, "cause", None) or error)
+        what = f"the workers of the cluster at {address} can't import the engine: {why}"
+        raise RecipeError.of(what, key=_KEY, try_="the same installation on each of its machines") from error
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+
+
 def _no_start(error: Exception, address: str | None) -> EngineError:
-    words = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
     if address is not None:
-        return _unreachable(address, words)
-    return EngineError.of(f"Ray did not start: {words}", try_="compute.executor=local")
+        return _unreachable(address, _first_line(error))
+    return EngineError.of(f"Ray did not start: {_first_line(error)}", try_="compute.executor=local")
 
 
 def _unreachable(address: str, why: str) -> RecipeError:

@@ -65,7 +65,9 @@ def test_a_hundred_thousand_strangers_fill_no_page(column_of: ColumnOf, schema_o
 
 def test_the_wrong_file_is_one_message(column_of: ColumnOf, schema_of: SchemaOf) -> None:
     """Of more than five columns that are missing the first are named; one that is misspelt is told apart."""
-    schema = schema_of(*(column_of(name, "number") for name in ("qa", "wb", "rc", "td", "ye", "uf", "amount")))
+    schema = schema_of(
+        *(column_of(name, "number") for name in ("qa", "wb", "rc", "td", "ye", "uf", "amount"))
+    )
     with pytest.raises(DataError) as caught:
         check_columns(["amuont"], schema=schema, required=required_columns(schema), file="t.csv")
     assert str(caught.value) == (

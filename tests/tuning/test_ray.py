@@ -388,7 +388,6 @@ def test_a_cluster_gives_the_result_of_one_process(small: Path, tmp_path: Path, 
         where = ("compute.executor=ray", f"compute.address={address}")
         process = command(small, *SEARCH, *where, "--runs", tmp_path, **LOOPBACK)
         wait_for(lambda: n_lines(tmp_path) > 5 or process.poll() is not None)
-        print({n for n in children(nodes.pid).values() if n.startswith("ray::")})
         # Not an agent, without which a node ends.
         workers = [pid for pid, name in children(nodes.pid).items() if ".train" in name or "Worker" in name]
         os.kill(workers[-1], signal.SIGKILL)
