@@ -165,7 +165,7 @@ def visible(text: str) -> str:
     """
     if text.isprintable():
         return text
-    return "".join(mark if mark.isprintable() else mark.encode("unicode_escape").decode() for mark in text)
+    return "".join(mark if mark.isprintable() else ascii(mark)[1:-1] for mark in text)
 
 
 def own_fault(error: Exception) -> EngineError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import statistics
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -133,7 +133,7 @@ def _groups(outcomes: Sequence[Outcome]) -> list[OverSeeds]:
 def _spread(outcomes: Sequence[Outcome], part: str) -> Spread | None:
     values = [value_of(outcome, part) for outcome in outcomes if outcome.run is not None]
     known = [value for value in values if value is not None]
-    return Spread(statistics.fmean(known), min(known), max(known)) if known else None
+    return Spread(math.fsum(known) / len(known), min(known), max(known)) if known else None
 
 
 def _verdict(group: OverSeeds) -> str:

@@ -73,8 +73,7 @@ def _print_search(recorded: Record) -> None:
     found = search.read(recorded)
     if found is None:
         return
-    failed = f"; {found.n_failed:,} failed" if found.n_failed else ""
-    print_fact("search", f"{found.strategy}: {found.scope}{failed}")
+    print_fact("search", f"{found.strategy}: {found.scope}{found.losses}")
     print_fact("winner", found.verdict)
     params = " ".join(f"{name}={search.value_words(value)}" for name, value in found.changed.items())
     print_fact("params", params or "as they stand in the recipe")

@@ -70,9 +70,8 @@ def _search(record: Record) -> list[tuple[str, str]]:
     found = search.read(record)
     if found is None:
         return []
-    failed = f"; {found.n_failed:,} failed" if found.n_failed else ""
     cut = {"user": "; stopped by the user", "time": "; stopped by time"}.get(found.stopped or "", "")
-    tried = f"{inline_code(found.strategy)}, {prose(found.scope)}{failed}{cut}"
+    tried = f"{inline_code(found.strategy)}, {prose(found.scope)}{found.losses}{cut}"
     return [("Parameters searched by", tried), ("Parameters chosen by", prose(found.verdict))]
 
 

@@ -27,6 +27,7 @@ class Found:
     strategy: str
     n_trials: int
     n_failed: int
+    n_stopped: int
     n_infeasible: int
     n_repeats: int
     models: tuple[str, ...]
@@ -57,6 +58,12 @@ class Found:
         if self.n_repeats:
             said += f", and {counted(self.n_repeats, 'fit')} of the best with other seeds"
         return said
+
+    @property
+    def losses(self) -> str:
+        """How many trials have no score, and why, as the end of a sentence; empty where none."""
+        found = ((self.n_stopped, "stopped early"), (self.n_failed, "failed"))
+        return "".join(f"; {n:,} {why}" for n, why in found if n)
 
     @property
     def verdict(self) -> str:
@@ -96,6 +103,7 @@ def read(record: Record) -> Found | None:
         strategy=text(node, "strategy") or "",
         n_trials=_count(node, "trials"),
         n_failed=_count(node, "failed"),
+        n_stopped=_count(node, "stopped_early"),
         n_infeasible=_count(node, "infeasible"),
         n_repeats=_count(node, "repeats"),
         models=models or (own,),

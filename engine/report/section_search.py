@@ -71,9 +71,8 @@ def _facts(found: Found, tried: Trials | str) -> Html:
         ("Mean of the winner", words(repeated if found.n_seeds > 1 else "fitted with one seed")),
         ("Failed", words(f"{found.n_failed:,} of {counted(found.n_trials, 'trial')}")),
     ]
-    early = int((tried.frame["state"] == "stopped").sum()) if isinstance(tried, Trials) else 0
-    if early:
-        entries.append(("Stopped early", words(f"{early:,} of {counted(found.n_trials, 'trial')}")))
+    if found.n_stopped:
+        entries.append(("Stopped early", words(f"{found.n_stopped:,} of {counted(found.n_trials, 'trial')}")))
     if found.n_infeasible or (isinstance(tried, Trials) and tried.gates):
         entries.append(
             ("Missed a gate", words(f"{found.n_infeasible:,} of {counted(found.n_trials, 'trial')}"))
@@ -125,7 +124,7 @@ def _best(record: Record, found: Found, tried: Trials) -> Iterator[Html]:
     stand = dict(zip(tried.frame["trial"], tried.as_it_stands.tolist(), strict=True))
     rows = []
     for row in top.iter_rows(named=True):
-        mark = " (won)" if row["trial"] == tried.winner else ""
+        mark = "\u00a0(won)" if row["trial"] == tried.winner else ""
         cells = [words(f"{row['trial']}{mark}")]
         if several:
             cells.append(words(row["model"]))
@@ -139,7 +138,7 @@ def _best(record: Record, found: Found, tried: Trials) -> Iterator[Html]:
         rows.append([*cells, words("as they stand") if stand[row["trial"]] else _params(record, tried, row)])
     n_rows = len(rows)
     yield tag("h3", words("The best trial" if n_rows == 1 else f"The best {n_rows} trials"))
-    yield table(header, rows, numbers=range(1 + several, 2 + several + repeated))
+    yield table(header, rows, numbers=range(1 + several, 3 + several + repeated))
 
 
 def _params(record: Record, tried: Trials, row: dict[str, object]) -> Html:

@@ -91,7 +91,7 @@ def test_multirun_compares_and_goes_on_after_a_failure(
         [f"model={model}", f"seed={seed}"] for model in ("logistic", "ridge") for seed in (0, 1)
     ]
     assert [sorted(outcome) for outcome in outcomes[:2]] == [
-        ["gates", "metrics", "over_seeds", "overrides", "path", "run"]
+        ["gates", "metrics", "over_seeds", "overrides", "path", "run", "search"]
     ] * 2
     assert [outcome["error"]["code"] for outcome in outcomes[2:]] == [2, 2]
     assert (

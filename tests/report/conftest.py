@@ -231,6 +231,7 @@ def write_search(write_run: Writer) -> Writer:
             "strategy": strategy,
             "trials": len(own),
             "failed": sum(outcome.state == "failed" for _, outcome in own),
+            "stopped_early": sum(outcome.state == "stopped" for _, outcome in own),
             "infeasible": sum(bool(outcome.missed) for _, outcome in own),
             "repeats": len(pairs) - len(own),
             "winner": {

@@ -129,9 +129,13 @@ def test_no_search_says_nothing(write_run: Write, binary: Facts) -> None:
 
 def test_card_tells_the_search(write_search: Write, binary: Facts) -> None:
     """The card has two lines of the search: what was tried, and what won."""
-    folder = write_search(binary, pairs(0.8, 0.9, None), stopped="user")
+    early = (Trial(3, "ridge", {"rate": 0.5}, 0), Outcome(3, "stopped"))
+    folder = write_search(binary, [*pairs(0.8, 0.9, None), early], stopped="user")
     said = card(record.read(folder))
-    assert "- Parameters searched by: `random`, 3 trials; 1 failed; stopped by the user\n" in said
+    assert (
+        "- Parameters searched by: `random`, 4 trials; 1 stopped early; 1 failed; stopped by the user\n"
+        in said
+    )
     assert (
         "- Parameters chosen by: trial 1: ROC AUC 0.9000 on the validation rows, better by 0.1 than the params "
         "as they stand (0.8000)\n"
