@@ -17,7 +17,7 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal, TextIO
 
-from engine.errors import EngineError, report
+from engine.errors import EngineError, report, visible
 from engine.redaction import redact
 from engine.runs.steps import SEARCH
 
@@ -42,7 +42,7 @@ def print_json(document: object) -> None:
 
 def print_text(text: str) -> None:
     """Print a result on stdout."""
-    _write(sys.stdout, text + "\n")
+    _write(sys.stdout, _seen(text) + "\n")
 
 
 def print_fact(name: str, words: str) -> None:
@@ -79,7 +79,7 @@ def print_error(error: EngineError, *, json: bool) -> None:
 def say(words: str) -> None:
     """Print a line on stderr; words that can't be shown are no reason to stop the work."""
     with contextlib.suppress(OutputError):
-        _write(sys.stderr, words + "\n")
+        _write(sys.stderr, _seen(words) + "\n")
 
 
 def print_trace(trace: str) -> None:
@@ -108,6 +108,7 @@ def print_table(
     from engine.cli.layout import lay_out, spared
 
     width = line_width()
+    rows = [[_seen(cell) for cell in row] for row in rows]
     (names, *left) = spared([columns, *rows], spare=spare, room=width - _EDGES, between=_BETWEEN)
     kept = names.index(whole) if whole else None
     header, *body = lay_out([names, *left], room=width - _EDGES - _BETWEEN * len(names), kept=kept)
@@ -126,6 +127,11 @@ def print_table(
         console.print(Text(title, style="bold"))
     console.print(table)
     _write(sys.stdout, drawn.getvalue())
+
+
+def _seen(words: str) -> str:
+    """Return words whose lines hold nothing that a terminal would obey: names may be a stranger's."""
+    return words if words.isprintable() else "\n".join(map(visible, words.split("\n")))
 
 
 def line_width() -> int:

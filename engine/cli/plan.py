@@ -84,6 +84,7 @@ def _print(plan: Plan, options: Options) -> None:
 def _fits(plan: Plan) -> str:
     fits = plan.fits
     parts = ["the model"]
+    parts += [f"{fits.trials} of the search"] if fits.trials else []
     parts += [f"{fits.folds} folds"] if fits.folds else []
     parts += [f"{fits.baselines} baselines"] if fits.baselines else []
     return f"{fits.total}: {', '.join(parts)}"

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from engine.report import svg
-from engine.report.canvas import HEIGHT, LEFT, RIGHT, TOP, WIDTH, Figure, Undrawn, plane
+from engine.report.canvas import LEFT, RIGHT, TOP, WIDTH, Figure, Undrawn, plane
+from engine.report.marks import circles, crosses, rings, strokes, with_key
 from engine.report.record import Record, number
 from engine.report.trials import Trials
 from engine.report.words import counted, duration, metric, quantity
@@ -15,12 +16,13 @@ from engine.report.words import counted, duration, metric, quantity
 Array = np.ndarray
 
 _MOST_MARKS, _MOST_ROWS, _MOST_COLOURS = 2000, 100, 5
-_LATENCY, _SECONDS = "latency_p95_ms", "seconds"
+_LATENCY = "latency_p95_ms"
 # Scores further below the lower quartile than so often the best lies above it are drawn on the edge.
 _REACH = 2.0
 # From this ratio of the largest to the smallest on, costs stand on a log axis.
 _LOG_FROM, _FEWEST_TICKS = 20.0, 3
-_HALF, _TURN, _STRIP = 165.0, 17.0, 0.08
+# Room below the scores, as a share of theirs, for trials that have none.
+_STRIP = 0.08
 
 
 def history(trials: Trials) -> Figure | Undrawn:
@@ -77,7 +79,7 @@ def history(trials: Trials) -> Figure | Undrawn:
         name="search_history",
         title=title,
         caption=caption,
-        svg=svg.document(WIDTH, *_with_key(parts, entries), title=title, description=caption),
+        svg=svg.document(WIDTH, *with_key(parts, entries), title=title, description=caption),
         header=("Trial", "Model", trials.metric, "Trials before"),
         rows=tuple(
             (str(frame["trial"][int(k)]), str(frame["model"][int(k)]), metric(float(values[k])), str(int(k)))
@@ -142,7 +144,7 @@ def front(record: Record, trials: Trials) -> Figure | Undrawn:
         name="search_front",
         title=title,
         caption=caption,
-        svg=svg.document(WIDTH, *_with_key(parts, entries), title=title, description=caption),
+        svg=svg.document(WIDTH, *with_key(parts, entries), title=title, description=caption),
         header=("Trial", "Model", unit, trials.metric),
         rows=tuple(
             (
@@ -193,38 +195,6 @@ def number_of_first(trials: Trials) -> float | None:
     return None if value is None else float(value)
 
 
-def circles(xs: Array, ys: Array, *, fill: str, radius: float = 2.5) -> str:
-    """Return filled marks at pixels of shape (n,), as one path."""
-    path = _round(xs, ys, radius)
-    return f'<path d="{path}" fill="{fill}" fill-opacity="0.8"/>' if path else ""
-
-
-def rings(xs: Array, ys: Array, *, stroke: str, radius: float = 2.5) -> str:
-    """Return hollow marks."""
-    path = _round(xs, ys, radius)
-    return f'<path d="{path}" fill="none" stroke="{stroke}" stroke-width="1.2"/>' if path else ""
-
-
-def crosses(xs: Array, ys: Array) -> str:
-    """Return crosses."""
-    path = "".join(f"M{svg.n(x - 3)} {svg.n(y - 3)}l6 6m0 -6l-6 6" for x, y in zip(xs, ys, strict=True))
-    return f'<path d="{path}" fill="none" stroke="{svg.INK}" stroke-width="1.2"/>' if path else ""
-
-
-def strokes(xs: Array, y: float) -> str:
-    """Return short upright strokes that end at `y`."""
-    path = "".join(f"M{svg.n(x)} {svg.n(y)}v-7" for x in xs)
-    return f'<path d="{path}" fill="none" stroke="{svg.QUIET}" stroke-width="1"/>' if path else ""
-
-
-def _round(xs: Array, ys: Array, radius: float) -> str:
-    r, across = svg.n(radius), svg.n(2 * radius)
-    return "".join(
-        f"M{svg.n(x - radius)} {svg.n(y)}a{r} {r} 0 1 0 {across} 0a{r} {r} 0 1 0 -{across} 0z"
-        for x, y in zip(xs, ys, strict=True)
-    )
-
-
 def _best_so_far(trials: Trials) -> Array:
     """Return the best score of a feasible trial up to each one, shape (n_trials,), NaN before the first."""
     losses = np.where(trials.frame["is_feasible"].to_numpy(), trials.losses, np.nan)
@@ -252,15 +222,6 @@ def _thinned(n_trials: int, *, always: Array) -> Array:
     shown[np.unique(np.linspace(0, n_trials - 1, min(n_trials, _MOST_MARKS)).astype(np.int64))] = True
     shown[always] = True
     return shown
-
-
-def _with_key(parts: list[str], entries: Sequence[tuple[str, str]]) -> tuple[float, list[str]]:
-    """Return the height of a drawing with its key in two columns below, and all its parts."""
-    for index, (mark, words) in enumerate(entries):
-        x, y = 14 + _HALF * (index % 2), HEIGHT + 8 + _TURN * (index // 2)
-        parts.append(f'<g transform="translate({svg.n(x)} {svg.n(y)})">{mark}</g>')
-        parts.append(svg.label(x + 21, y, words, limit_px=_HALF - 26))
-    return HEIGHT + 2 + _TURN * -(-len(entries) // 2), parts
 
 
 def _cost_plane(trials: Trials, values: Array, costs: Array, bound: float | None) -> tuple[svg.Axes, bool]:

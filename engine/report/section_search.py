@@ -124,8 +124,8 @@ def _best(record: Record, found: Found, tried: Trials) -> Iterator[Html]:
     stand = dict(zip(tried.frame["trial"], tried.as_it_stands.tolist(), strict=True))
     rows = []
     for row in top.iter_rows(named=True):
-        mark = "\u00a0(won)" if row["trial"] == tried.winner else ""
-        cells = [words(f"{row['trial']}{mark}")]
+        mark = " (won)" if row["trial"] == tried.winner else ""
+        cells = [tag("span", words(f"{row['trial']}{mark}"), class_="interval")]
         if several:
             cells.append(words(row["model"]))
         cells.append(words(metric(row["score"])))

@@ -4,6 +4,7 @@ import pytest
 from rich.cells import cell_len
 
 from engine.cli.layout import lay_out, spared
+from engine.cli.output import print_table, print_text, say
 
 RUN = "20261123-005043-5544ab9c"
 ROWS = [
@@ -56,3 +57,15 @@ def test_spare_columns_go_before_words_are_broken() -> None:
     rows = [["run", "seconds", "gates"], ["model=logistic", "1.25", "passed"]]
     found = [[*spared(rows, spare=["seconds", "gates"], room=room, between=3)[0]] for room in (36, 28, 20)]
     assert found == [["run", "seconds", "gates"], ["run", "gates"], ["run"]]
+
+
+def test_a_terminal_obeys_nothing_of_what_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    """Controls and marks of direction in names and values stand there escaped; lines stay lines."""
+    print_table("", ["name", "value"], [["a\x1b[2Jb", "\u202eabc\x07"]])
+    print_text("one\ntw\x1bo")
+    say("th\x9bree")
+    said = capsys.readouterr()
+    assert "a\\x1b[2Jb" in said.out
+    assert "\\u202eabc\\x07" in said.out
+    assert "one\ntw\\x1bo\n" in said.out
+    assert said.err == "th\\x9bree\n"
