@@ -141,15 +141,16 @@ def plain_ray_tune(n: int, told: Told) -> None:
     def objective(config: dict) -> None:
         tune.report({"score": -abs(config["C"] - 1), "fit_s": fit()})
 
-    with contextlib.redirect_stdout(sys.stderr):
-        ray.init(num_cpus=SLOTS, include_dashboard=False, log_to_driver=False)
-    tuner = tune.Tuner(
-        objective,
-        param_space={"C": tune.loguniform(1e-3, 1e3)},
-        tune_config=tune.TuneConfig(num_samples=n, metric="score", mode="max"),
-        run_config=tune.RunConfig(callbacks=[Telling()], verbose=0, storage_path=tempfile.mkdtemp()),
-    )
-    tuner.fit()
+    with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as folder:
+        ray.init(num_cpus=SLOTS, include_dashboard=False, log_to_driver=False, _temp_dir=folder)
+        tuner = tune.Tuner(
+            objective,
+            param_space={"C": tune.loguniform(1e-3, 1e3)},
+            tune_config=tune.TuneConfig(num_samples=n, metric="score", mode="max"),
+            run_config=tune.RunConfig(callbacks=[Telling()], verbose=0, storage_path=f"{folder}/results"),
+        )
+        tuner.fit()
+        ray.shutdown()
 
 
 VARIANTS: dict[str, Callable[[int, Told], None]] = {

@@ -46,7 +46,6 @@ class Message:
             "what": self.what,
             "suggestion": self.suggestion,
             "allowed": list(self.allowed[:_MAX_NAMES]),
-            "try": self.try_,
         }
 
     def __str__(self) -> str:

@@ -55,7 +55,6 @@ def test_exit_codes(kind: type[EngineError], code: int) -> None:
                     "what": "wrong",
                     "suggestion": "",
                     "allowed": ["x"],
-                    "try": "",
                 }
             ],
         }
@@ -116,8 +115,3 @@ def test_an_error_says_no_more_than_anyone_reads() -> None:
     assert len(str(error.to_json())) < 100_000
     again = pickle.loads(pickle.dumps(error))
     assert again.messages == error.messages
-
-
-def test_the_next_command_is_told_to_programs() -> None:
-    """The fifth fact is in the JSON as well."""
-    assert Message("x", try_="engine options").to_json()["try"] == "engine options"

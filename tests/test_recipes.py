@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from engine.errors import RecipeError
+from engine.machine import has_cuda
 from engine.names import FAMILIES
 from engine.plan import load_checked, make_plan
 from engine.recipe import text
@@ -64,5 +65,9 @@ def test_every_option_composes(group: str) -> None:
         "grid": ["tune.space={num_leaves: '7,15'}"],
     }
     for option in options:
+        if option == "gpu" and not has_cuda():
+            with pytest.raises(RecipeError, match="no CUDA device on this machine"):
+                load_checked("adult", ["compute=gpu"])
+            continue
         spec = load_checked(recipes.get(option, "adult"), [f"{group}={option}", *needs.get(option, [])])
         assert getattr(spec, group) is not None

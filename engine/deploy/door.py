@@ -31,7 +31,6 @@ INLINE_BYTES = 64 * 1024
 # The rest of a body that is too large is read and thrown away up to this multiple of the limit, so that a
 # client that writes first and reads afterwards sees the answer and no broken pipe.
 DRAIN_FACTOR = 4
-MAX_MESSAGES = 100
 _PATHS = ("/predict", "/schema", "/")
 _FAULT = Message("this is a fault of the service, not of the request; its log says more")
 
@@ -232,10 +231,7 @@ def _envelope(content: object, max_records: int) -> list[dict[str, object]]:
 
 
 def _refusal(refused: RefusedError) -> dict[str, object]:
-    messages = [message.to_json() for message in refused.messages[:MAX_MESSAGES]]
-    rest = len(refused.messages) - MAX_MESSAGES
-    if rest > 0:
-        messages.append(Message(f"and {rest} more mistakes").to_json())
+    messages = [message.to_json() for message in refused.messages]
     return {"error": {"code": int(refused.status), "messages": messages}}
 
 

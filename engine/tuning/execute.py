@@ -10,6 +10,7 @@ from engine.machine import fixed_threads, usable_cores
 from engine.recipe.spec import ComputeSpec, Spec
 from engine.tuning.local import run_here
 from engine.tuning.objective import Objective
+from engine.tuning.ray_session import NoRayError
 from engine.tuning.search import Heard, Search
 from engine.tuning.trial import Outcome
 
@@ -26,6 +27,8 @@ def run_trials(search: Search, objective: Objective, *, heard: Heard) -> tuple[s
     ------
     RecipeError
         If the cluster of `compute.address` can't be reached.
+    NoRayError
+        If Ray is asked for and does not start.
     """
     spec, max_seconds = objective.spec, objective.spec.tune.max_seconds
     compute, start = spec.compute, time.monotonic()
@@ -44,8 +47,16 @@ def run_trials(search: Search, objective: Objective, *, heard: Heard) -> tuple[s
         from engine.tuning.ray_tune import run_on_ray
 
         address = compute.address if is_asked else None
-        with spec.places.placing():
-            run_on_ray(search, objective, heard=heard, max_seconds=max_seconds, slots=slots, address=address)
+        try:
+            with spec.places.placing():
+                run_on_ray(
+                    search, objective, heard=heard, max_seconds=max_seconds, slots=slots, address=address
+                )
+        except NoRayError as error:
+            if is_asked:
+                raise
+            run_here(search, objective, heard=heard, max_seconds=max_seconds)
+            return (f"trials ran one at a time: {error.messages[0].what}",)
     if not is_asked:
         return (f"trials are slow enough for Ray: after the first {n_here} they ran {slots} at a time",)
     if _is_timed(spec) and slots > 1:

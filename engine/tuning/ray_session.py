@@ -60,6 +60,10 @@ _SETTINGS: Final = b"\x04"
 _LONGEST_FOLDER: Final = 32
 
 
+class NoRayError(EngineError):
+    """No Ray of our own can be started on this machine."""
+
+
 @dataclass(frozen=True)
 class Workers:
     """What there is: trials side by side, and a folder that goes with the session, if that is ours."""
@@ -105,6 +109,8 @@ def session(
     ------
     RecipeError
         If there is no cluster to join at the address, or no node of it can hold a trial.
+    NoRayError
+        If one of our own does not start.
     """
     with contextlib.ExitStack() as stack:
         folder = None
@@ -133,7 +139,7 @@ def session(
         room = sum(_room(node, threads, uses_gpu=uses_gpu) for node in ray.nodes() if node["Alive"])
         if room < 1:
             what = f"no node has the {threads} cores{' and the GPU' if uses_gpu else ''} that a trial needs"
-            raise RecipeError.of(what, key="compute.threads", suggestion="1")
+            raise RecipeError.of(what, key="compute.threads", suggestion="" if uses_gpu else "1")
         yield Workers(min(slots, room), folder)
 
 
@@ -182,7 +188,7 @@ def _first_line(error: BaseException) -> str:
 def _no_start(error: Exception, address: str | None) -> EngineError:
     if address is not None:
         return _unreachable(address, _first_line(error))
-    return EngineError.of(f"Ray did not start: {_first_line(error)}", try_="compute.executor=local")
+    return NoRayError.of(f"Ray did not start: {_first_line(error)}", try_="compute.executor=local")
 
 
 def _unreachable(address: str, why: str) -> RecipeError:

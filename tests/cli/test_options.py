@@ -60,6 +60,7 @@ def test_a_key_in_full(capsys: pytest.CaptureFixture[str]) -> None:
         "compute.threads\n"
         "  type     whole number, at least 1; or null\n"
         "  default  null\n"
+        "           1 with compute: ray\n"
         "           1 with compute: small\n"
         "  meaning  threads of one fit; null: as many as there are cores\n"
         "  example  threads: 4\n"
@@ -72,7 +73,7 @@ def test_a_key_in_full(capsys: pytest.CaptureFixture[str]) -> None:
                 "choices": [],
                 "required": False,
                 "default": None,
-                "default_by_option": {"cpu": None, "gpu": None, "small": 1},
+                "default_by_option": {"cpu": None, "gpu": None, "ray": 1, "small": 1},
                 "meaning": "threads of one fit; null: as many as there are cores",
                 "example": 4,
                 "only_for": None,

@@ -15,6 +15,7 @@ from engine.tuning.execute import Pace, n_slots
 from engine.tuning.journal import Journal
 from engine.tuning.local import run_here
 from engine.tuning.objective import Objective
+from engine.tuning.ray_session import NoRayError
 from engine.tuning.search import Heard, Search
 from engine.tuning.trial import Outcome
 
@@ -103,6 +104,24 @@ def test_auto_goes_over_to_ray_after_the_first_trial(
     assert Journal(over.path / TRIALS).trials == Journal(alone.path / TRIALS).trials
     assert over.metrics == alone.metrics
     assert over.facts["recipe_sha256"] == alone.facts["recipe_sha256"]
+
+
+def test_auto_goes_on_here_where_ray_does_not_start(
+    load_small: Load, elsewhere: list[tuple[int, str | None]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody asked for Ray, so nothing is lost but time; who asks for it is told."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise NoRayError.of("Ray did not start: no room")
+
+    alone = run(load_small("compute.executor=local"))
+    monkeypatch.setattr("engine.tuning.ray_tune.run_on_ray", fail)
+    done = run(load_small())
+    assert elsewhere == []
+    assert "trials ran one at a time: Ray did not start: no room" in str(done.facts["notes"])
+    assert done.metrics == alone.metrics
+    with pytest.raises(NoRayError, match="no room"):
+        run(load_small("compute.executor=ray"))
 
 
 @pytest.mark.parametrize(

@@ -3,10 +3,12 @@
 import contextlib
 import os
 import random
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -356,7 +358,8 @@ CLUSTER = """
 import sys
 from ray.cluster_utils import Cluster
 size = {"num_cpus": 1, "object_store_memory": 80 << 20}
-cluster = Cluster(initialize_head=True, head_node_args={"include_dashboard": False, **size})
+head = {"include_dashboard": False, "temp_dir": sys.argv[1], **size}
+cluster = Cluster(initialize_head=True, head_node_args=head)
 cluster.add_node(**size)
 print("\\n" + cluster.address, flush=True)
 sys.stdin.read()
@@ -373,8 +376,10 @@ LOOPBACK = {
 
 def test_a_cluster_gives_the_result_of_one_process(small: Path, tmp_path: Path, alone: Found) -> None:
     """Two nodes, one worker of them killed: trials and outcomes are those of one process."""
+    # Not of pytest, whose paths are too long for a socket's.
+    folder = tempfile.mkdtemp(prefix="ray-", dir="/tmp")
     nodes = subprocess.Popen(
-        [sys.executable, "-c", CLUSTER],
+        [sys.executable, "-c", CLUSTER, folder],
         env={**os.environ, **LOOPBACK},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -395,6 +400,7 @@ def test_a_cluster_gives_the_result_of_one_process(small: Path, tmp_path: Path, 
         assert process.returncode == 0, said
     finally:
         nodes.communicate("")
+        shutil.rmtree(folder)
     assert entries(tmp_path) == alone
 
 
