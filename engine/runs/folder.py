@@ -37,7 +37,8 @@ class Draft:
 def draft(root: Path, *, name: str, digest: str, resume: str | None = None) -> Iterator[Draft]:
     """Open a run folder, and publish it when the block ends well.
 
-    An interruption leaves the folder as `<id>.partial`, to be resumed; an error removes it.
+    An interruption leaves the folder as `<id>.partial`, to be resumed; an error removes it, but for a search:
+    trials that have ended are never thrown away.
 
     Parameters
     ----------
@@ -53,7 +54,8 @@ def draft(root: Path, *, name: str, digest: str, resume: str | None = None) -> I
             yield made
             durable.publish_folder(made.folder, made.final)
         except Exception:
-            durable.remove_folder(made.folder)
+            if not (made.folder / TRIALS).exists():
+                durable.remove_folder(made.folder)
             raise
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from engine.errors import EngineError, RecipeError
-from engine.runs.folder import PARTIAL, draft, is_interrupted
+from engine.runs.folder import PARTIAL, TRIALS, draft, is_interrupted
 
 
 def make(root: Path, digest: str, **options: str | None) -> str:
@@ -91,3 +91,16 @@ def test_a_run_that_is_published_cant_be_taken_over(tmp_path: Path) -> None:
             pass
         assert (made.folder / "facts.json").exists()
     assert (made.final / "facts.json").exists()
+
+
+def test_an_error_throws_no_finished_trial_away(tmp_path: Path) -> None:
+    """A run that fails leaves nothing; one whose search has begun stays, as interrupted, and can be resumed."""
+    with pytest.raises(RuntimeError), draft(tmp_path, name="a", digest="0" * 64):
+        raise RuntimeError
+    assert list((tmp_path / "a").iterdir()) == []
+    with pytest.raises(RuntimeError), draft(tmp_path, name="a", digest="0" * 64) as made:
+        (made.folder / TRIALS).write_text("{}\n")
+        raise RuntimeError
+    assert is_interrupted(made.folder)
+    with draft(tmp_path, name="a", digest="0" * 64, resume=made.run) as again:
+        assert (again.folder / TRIALS).read_text() == "{}\n"

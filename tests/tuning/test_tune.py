@@ -182,6 +182,7 @@ def test_ctrl_c_keeps_the_best_so_far(small: Path, tmp_path: Path) -> None:
     """A search that is stopped by the user ends as a run, marked as such, with the code of a stop."""
     command = [
         sys.executable, "-m", "engine", "run", str(small), "model=lightgbm", "tune=random", "tune.trials=5000",
+        "compute.executor=local",
         "--runs", str(tmp_path / "runs"), "--json",
     ]  # fmt: skip
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
