@@ -13,6 +13,7 @@ from typing import cast
 
 from engine.errors import Message
 from engine.recipe.compose import Composition, compose, expand_overrides
+from engine.recipe.override_text import refuse_text
 from engine.recipe.text import Plain
 
 _PARAMS = "model.params."
@@ -82,7 +83,7 @@ def expand_searched(recipe: str | Path, overrides: Sequence[str]) -> tuple[tuple
     from hydra.errors import HydraException
 
     def is_range(line: str) -> bool:
-        if not line.lstrip("+").startswith(_PARAMS):
+        if not line.lstrip("+").startswith(_PARAMS) or refuse_text(line) is not None:
             return False
         try:
             override = OverridesParser.create().parse_override(line)
@@ -114,7 +115,7 @@ def read_swept(overrides: Sequence[str]) -> Swept:
     models: tuple[str, ...] = ()
     for line in overrides:
         key, _, text = line.lstrip("+").partition("=")
-        if not _varies(line):
+        if not _varies(line) or refuse_text(line) is not None:
             rest.append(line)
             continue
         try:

@@ -12,6 +12,7 @@ from engine.tuning.local import run_here
 from engine.tuning.objective import Objective
 from engine.tuning.ray_session import NoRayError
 from engine.tuning.search import Heard, Search
+from engine.tuning.stops import heard_by
 from engine.tuning.trial import Outcome
 
 # What the start of Ray takes until its workers are at their first trials. (benchmarks/tuning.py)
@@ -34,7 +35,7 @@ def run_trials(search: Search, objective: Objective, *, heard: Heard) -> tuple[s
     compute, start = spec.compute, time.monotonic()
     slots = n_slots(spec, threads=objective.threads)
     is_asked = compute.executor == "ray" or (compute.executor == "auto" and compute.address is not None)
-    with fixed_threads(objective.threads):
+    with fixed_threads(objective.threads), heard_by(search):
         if not is_asked:
             may_leave = compute.executor == "auto" and slots > 1 and not _is_timed(spec)
             pace = Pace(search, slots, max_seconds=max_seconds)
