@@ -206,6 +206,8 @@ def command(*arguments: object, **environment: str) -> "subprocess.Popen[str]":
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        # Whoever started these tests may ignore Ctrl-C, as a shell does of what runs in the background.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 (no thread is forked)
     )
 
 

@@ -30,6 +30,8 @@ from engine.tuning.trial import Trial
 from engine.tuning.tune import lessons
 
 Load = Callable[..., Spec]
+# Side by side the same trials end in another order.
+ALONE = "compute.executor=local"
 
 
 def divided(spec: Spec) -> Divided:
@@ -65,7 +67,9 @@ def test_a_search_finds_what_the_run_then_reports(kind: str, model: str, load_sm
 
 def test_equal_searches_are_equal_to_the_bit(load_small: Load) -> None:
     """The same recipe and data: the same trials, the same outcomes, the same winner."""
-    first, second = (run(load_small("tune=bayes", "tune.trials=14", "tune.repeats=1")) for _ in range(2))
+    first, second = (
+        run(load_small("tune=bayes", "tune.trials=14", "tune.repeats=1", ALONE)) for _ in range(2)
+    )
     assert trials(first.path) == trials(second.path)
     assert (
         cast("dict[str, object]", first.facts["model"])["params"]
@@ -123,7 +127,7 @@ def test_what_a_library_refuses_is_the_failure_of_its_trial(load_small: Load) ->
 
 def test_a_kill_at_any_moment_changes_nothing(load_small: Load, small: Path, tmp_path: Path) -> None:
     """Ten times killed and resumed: the trials and the winner of the run that nobody disturbed."""
-    overrides = ("model=lightgbm", "tune=bayes", "tune.trials=24", "tune.max_concurrent_trials=2")
+    overrides = ("model=lightgbm", "tune=bayes", "tune.trials=24", "tune.max_concurrent_trials=2", ALONE)
     whole = run(load_small(*overrides))
     command = [
         sys.executable,
@@ -185,7 +189,14 @@ def test_ctrl_c_keeps_the_best_so_far(small: Path, tmp_path: Path) -> None:
         "compute.executor=local",
         "--runs", str(tmp_path / "runs"), "--json",
     ]  # fmt: skip
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # Whoever started these tests may ignore Ctrl-C, as a shell does of what runs in the background.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 (no thread is forked)
+    )
     folder = _begun(tmp_path / "runs", cast("subprocess.Popen[bytes]", process))
     assert folder is not None
     while (folder / TRIALS).read_text().count('"outcome"') < 3:
@@ -207,6 +218,7 @@ def test_asha_stops_what_is_behind_and_the_same_trials_again(model: str, load_sm
         "tune.trials=12",
         "tune.repeats=0",
         "compute.max_iterations=27",
+        ALONE,
     )
     first, second = (run(load_small(*overrides)) for _ in range(2))
     assert trials(first.path) == trials(second.path)
