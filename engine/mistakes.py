@@ -14,7 +14,7 @@ from engine.data.schema import declare
 from engine.data.split import check_split
 from engine.errors import EngineError, Message
 from engine.evaluation.gates import check_gates
-from engine.features.prepare import unprepared
+from engine.features.check import unprepared
 from engine.machine import has_cuda
 from engine.models.family import Family
 from engine.models.space import check_space

@@ -16,8 +16,8 @@ from contextlib import contextmanager
 from types import ModuleType
 
 _PUT_OFF = ("numpy", "polars")
-# Start-up makes many objects and leaves no cycles worth looking for.
-_RARELY = 100_000
+# Start-up makes many objects and leaves no cycles worth looking for: to look once takes 40 ms.
+_RARELY = 10_000_000
 
 
 class _StandIn(ModuleType):

@@ -15,12 +15,13 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from engine.deploy.requirements import requirements
-from engine.deploy.tag import tag_name, tag_version
 from engine.durable import publish_folder
 from engine.errors import EngineError, RecipeError
-from engine.runs.bundle import Bundle, load_deployable
+
+if TYPE_CHECKING:
+    from engine.runs.bundle import Bundle
 
 SERVICE = '''"""Serves the bundle beside this file; the same file in every Bento."""
 
@@ -64,6 +65,9 @@ class Deployment:
         EngineError
             If BentoML can't build it.
         """
+        from engine.deploy.tag import tag_name, tag_version
+        from engine.runs.bundle import load_deployable
+
         loaded = load_deployable(bundle)
         name, version = tag_name(loaded.manifest.name), tag_version(loaded.model_version)
         folder, archive = output / f"{name}-{version}", output / f"{name}-{version}.bento"
@@ -130,6 +134,9 @@ def _write_context(context: Path, bundle: Bundle) -> None:
 
 
 def _build(staging: Path, bundle: Bundle, *, name: str, version: str) -> dict[str, str]:
+    from engine.deploy.requirements import requirements
+    from engine.deploy.tag import tag_version
+
     asked, done = staging / "asked.json", staging / "done.json"
     options = {
         "name": name,

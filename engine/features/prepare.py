@@ -5,7 +5,7 @@ Meets what a family needs and knows no family. The graph is what is stored: a pr
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
@@ -14,8 +14,9 @@ import numpy as np
 import polars as pl
 
 from engine.data.schema import Column, Schema
-from engine.errors import Message, RecipeError
+from engine.errors import RecipeError
 from engine.features.categories import Levels, fit_levels
+from engine.features.check import unprepared
 from engine.features.datetimes import PARTS, part_of, write_parts
 from engine.features.feed import as_input, is_text
 from engine.features.needs import Needs
@@ -23,7 +24,6 @@ from engine.features.numbers import Filling, fill_in, fit_flag, fit_number, writ
 from engine.graph import Graph
 
 _BLOCK_ROWS = 4096  # few enough to stay in the processor's cache
-_NOT_PREPARED = ("text", "image")
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,18 +211,6 @@ class Preparation:
             for place, feature in enumerate(self.features)
             if isinstance(feature, Levels) and feature.width is not None
         }
-
-
-def unprepared(columns: Iterable[Column]) -> list[Message]:
-    """Return what is wrong with columns as features: those of a type that nothing prepares yet."""
-    return [
-        Message(
-            f"'{column.name}' is {column.type}, which no model takes as a feature yet; give it role: ignore",
-            key=f"schema.columns.{column.name}.role",
-        )
-        for column in columns
-        if column.role == "feature" and column.type in _NOT_PREPARED
-    ]
 
 
 def prepare(frame: pl.DataFrame, *, schema: Schema, needs: Needs) -> Preparation:

@@ -14,7 +14,6 @@ from engine.graph import Graph
 from engine.models.family import Array, Problem, Progress
 from engine.models.params import estimators
 from engine.models.tree_family import FittedTrees, TreeFamily, library_params, shares
-from engine.models.trees_lightgbm import write_lightgbm
 from engine.recipe.spec import ModelSpec
 
 _ESTIMATORS = {"classification": "LGBMClassifier", "regression": "LGBMRegressor"}
@@ -110,14 +109,17 @@ def _check_target(problem: Problem) -> None:
 
 def _report(progress: Progress) -> Callable[[Any], None]:
     def after_iteration(environment: Any) -> None:
-        results = environment.evaluation_result_list
-        score = float(results[0][2]) if results else None
-        progress(environment.iteration + 1, environment.end_iteration, score)
+        loss = None
+        for _, _, value, is_greater_better, *_ in environment.evaluation_result_list[:1]:
+            loss = -float(value) if is_greater_better else float(value)
+        progress(environment.iteration + 1, environment.end_iteration, loss)
 
     return after_iteration
 
 
 def _write(estimator: Any, graph: Graph, x: str, *, n_classes: int) -> str:
+    from engine.models.trees_lightgbm import write_lightgbm
+
     del n_classes  # the model knows
     return write_lightgbm(graph, x, text=estimator.booster_.model_to_string())
 

@@ -11,10 +11,10 @@ from engine.features.needs import Needs
 from engine.graph import Graph
 from engine.models.family import Array, Problem, Progress
 from engine.models.tree_family import FittedTrees, TreeFamily, library_params, shares
-from engine.models.trees_xgboost import write_xgboost
 from engine.recipe.spec import ModelSpec
 
 _BOOSTERS = ("gbtree", "dart")
+_GREATER_IS_BETTER = ("auc", "pre", "map", "ndcg")
 
 
 def _needs(_: ModelSpec) -> Needs:
@@ -94,14 +94,25 @@ def _report(progress: Progress, *, total: int) -> object:
         ) -> bool:
             """Report, and go on."""
             del model
-            scores = [values[-1] for metrics in evals_log.values() for values in metrics.values()]
-            progress(epoch + 1, total, float(scores[0]) if scores else None)
+            losses = [
+                -float(values[-1]) if _is_greater_better(name) else float(values[-1])
+                for metrics in evals_log.values()
+                for name, values in metrics.items()
+            ]
+            progress(epoch + 1, total, losses[0] if losses else None)
             return False
 
     return Report()
 
 
+def _is_greater_better(metric: str) -> bool:
+    """Tell it as XGBoost's own early stopping does."""
+    return metric != "mape" and metric.startswith(_GREATER_IS_BETTER)
+
+
 def _write(estimator: Any, graph: Graph, x: str, *, n_classes: int) -> str:
+    from engine.models.trees_xgboost import write_xgboost
+
     del n_classes  # the model knows
     return write_xgboost(graph, x, text=bytes(estimator.get_booster().save_raw("json")))
 

@@ -16,7 +16,6 @@ from engine.errors import Message, RecipeError
 from engine.recipe import text
 from engine.recipe.choices import check_choices, known_groups, leave_out_old, places_of_choices
 from engine.recipe.defaults import chosen_by_base, defaults_list, explain_cycle, read_choices
-from engine.recipe.expected import clashes
 from engine.recipe.find import conf_folders, find_base, find_recipe, shipped
 from engine.recipe.links import refuse_linked_folders
 from engine.recipe.mistakes import model_keys, options_of, without
@@ -26,6 +25,7 @@ from engine.recipe.places import Layer, Places
 from engine.recipe.references import Veil
 from engine.recipe.resolve import resolve
 from engine.recipe.safe import refuse_code
+from engine.recipe.shape import clashes
 from engine.recipe.spec import Spec
 from engine.recipe.sweep import expand
 from engine.recipe.text import KeyPath, Plain

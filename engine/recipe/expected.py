@@ -110,20 +110,6 @@ def meant_at(model: type[BaseModel], path: KeyPath, value: Plain) -> tuple[Plain
     return None, ""
 
 
-def clashes(model: type[BaseModel], value: Plain, path: KeyPath = ()) -> Iterator[tuple[KeyPath, str]]:
-    """Yield where a list stands for a mapping, or a mapping for a list, which no file can be merged over."""
-    types = [str(kind.get("type")) for kind in _kinds(_schema(model), _node_at(_schema(model), path))]
-    is_clash = (isinstance(value, list) and "object" in types and "array" not in types) or (
-        isinstance(value, dict) and "array" in types and "object" not in types
-    )
-    if is_clash:
-        given = "a list" if isinstance(value, list) else "a mapping"
-        yield path, f"expected {expected_at(model, path, value)}, got {given}"
-    elif isinstance(value, dict) and types:
-        for key, inner in value.items():
-            yield from clashes(model, inner, (*path, key))
-
-
 def keys_elsewhere(model: type[BaseModel], name: str) -> tuple[str, ...]:
     """Return where in a recipe a key of this name stands, dotted; names that are the user's own left out."""
     schema = _schema(model)

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from engine.errors import Message, RecipeError
-from engine.recipe.expected import clashes
 from engine.recipe.mistakes import meant_key, model_keys, options_of, unknown_words
 from engine.recipe.override_text import refuse_text, shown
 from engine.recipe.places import COMMAND_LINE
 from engine.recipe.safe import cure_of, forbidden_in_override
+from engine.recipe.shape import clashes
 from engine.recipe.spec import Spec
 from engine.recipe.text import KeyPath, Plain
 from engine.recipe.unreadable import Unreadable, explain, join_blanks

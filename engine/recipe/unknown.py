@@ -8,11 +8,11 @@ from dataclasses import replace
 
 from engine.errors import Message, RecipeError
 from engine.recipe.defaults import explain_missing
-from engine.recipe.expected import clashes
 from engine.recipe.mistakes import meant_key, options_of, unknown_words
 from engine.recipe.overrides import Overrides
 from engine.recipe.places import COMMAND_LINE
 from engine.recipe.plainly import in_yaml
+from engine.recipe.shape import clashes
 from engine.recipe.spec import Spec
 from engine.recipe.text import Document, KeyPath, Plain
 

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from engine.recipe.expected import allows_null, clashes, expected_at, keys_elsewhere, meant_at, nearest_word
+from engine.recipe.expected import allows_null, expected_at, keys_elsewhere, meant_at, nearest_word
+from engine.recipe.shape import clashes
 from engine.recipe.spec import Spec
 from engine.recipe.text import Plain
 
