@@ -52,6 +52,9 @@ class Meter:
     def progressed(self, done: int, total: int, score: float | None) -> None:
         """Hear nothing."""
 
+    def tried(self, trial: object, outcome: object, *, is_best: bool) -> None:
+        """Hear nothing."""
+
     def finished(self, step: str, seconds: float) -> None:
         """Keep what the step took."""
         wall, cpu = time.perf_counter() - self._start[0], own_cpu() - self._start[1]

@@ -7,13 +7,14 @@ from typing import cast
 
 from engine.data.schema import declare
 from engine.data.source import read
+from engine.evaluation.gates import missed_by_data
 from engine.evaluation.judge import judge_model, time_one_row
 from engine.names import TASKS
 from engine.recipe.spec import Spec
 from engine.report import render
 from engine.runs import record
 from engine.runs.facts import identity
-from engine.runs.folder import TRIALS, draft
+from engine.runs.folder import STATES, TRIALS, draft, failing
 from engine.runs.run import Run
 from engine.runs.steps import SEARCH, TIMED, Listener, Silence, Steps
 from engine.tasks.task import Task
@@ -21,7 +22,7 @@ from engine.training.baselines import score_baselines
 from engine.training.fit import deploy_candidate, fit_candidate, n_bytes
 from engine.training.folds import score_folds
 from engine.training.parts import divide
-from engine.tuning.tune import tune
+from engine.tuning.tune import NoneScoredError, tune
 
 
 def run(spec: Spec, *, listener: Listener | None = None, resume_id: str | None = None) -> Run:
@@ -63,21 +64,26 @@ def run(spec: Spec, *, listener: Listener | None = None, resume_id: str | None =
     with draft(Path(spec.runs), name=spec.name, digest=digest, resume=resume_id) as made:
         record.write_recipe(made, spec)
         with steps("profile"):
-            record.write_data(made.folder, table=table, divided=divided, spec=spec)
+            quality = record.write_data(made.folder, table=table, divided=divided, spec=spec)
+        steps.take(finding.what for finding in quality.serious)
+        steps.take(missed_by_data(spec.goal.gates, measured=quality.measures))
         tuned = None
         if spec.tune.kind != "none":
-            with steps(SEARCH):
+            with steps(SEARCH), failing(made, NoneScoredError):
                 tuned = tune(
                     divided,
                     schema=schema,
                     task=task,
                     spec=spec,
                     journal=made.folder / TRIALS,
+                    states=made.folder / STATES,
                     progress=steps.listener.progressed,
+                    tried=steps.listener.tried,
                 )
                 record.write_trials(made.folder, tuned)
             spec = spec.with_model(tuned.model)
             steps.take(tuned.notes)
+        course = None if tuned is None else tuned.course
         with steps(f"fit {spec.model.family}"):
             candidate = fit_candidate(
                 spec.model,
@@ -87,6 +93,7 @@ def run(spec: Spec, *, listener: Listener | None = None, resume_id: str | None =
                 target=target,
                 spec=spec,
                 progress=steps.listener.progressed,
+                course=course,
             )
         with steps("write the graph"):
             model = deploy_candidate(
@@ -106,6 +113,7 @@ def run(spec: Spec, *, listener: Listener | None = None, resume_id: str | None =
                 scorer=model.scorer,
                 timed=timed,
                 n_bytes=n_bytes(model.artifact),
+                data=quality.measures,
                 spec=spec,
                 task=task,
                 target=target,
@@ -114,7 +122,12 @@ def run(spec: Spec, *, listener: Listener | None = None, resume_id: str | None =
         if divided.parts.folds:
             with steps("cross-validate"):
                 folds = score_folds(
-                    divided, schema=schema, task=task, spec=spec, progress=steps.listener.progressed
+                    divided,
+                    schema=schema,
+                    task=task,
+                    spec=spec,
+                    progress=steps.listener.progressed,
+                    course=course,
                 )
         if spec.evaluation.baselines:
             with steps("baselines"):

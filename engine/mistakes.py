@@ -10,9 +10,11 @@ from collections.abc import Iterator
 from typing import cast
 
 from engine.data.declared import check_schema
+from engine.data.kinds import check_split
+from engine.data.quality.population import check_population
 from engine.data.schema import declare
-from engine.data.split import check_split
 from engine.errors import EngineError, Message
+from engine.evaluation.bounded import not_a_goal
 from engine.evaluation.gates import check_gates
 from engine.features.check import unprepared
 from engine.machine import has_cuda
@@ -44,6 +46,8 @@ def find_mistakes(draft: Draft) -> Iterator[Message]:
         yield from wrong
         if not wrong:
             yield from unprepared(declare(spec).columns)
+    if draft.knows("schema", "data"):
+        yield from check_population(spec)
     if draft.knows("schema", "split"):
         yield from check_split(spec)
     if task is not None and draft.knows("schema", "goal"):
@@ -95,7 +99,8 @@ def _task_mistakes(spec: Spec, task: Task) -> Iterator[Message]:
         if _is_left_by_option(message, spec.places, said=("task", "kind")):
             left.append(message.key.removeprefix("task."))
         else:
-            yield message
+            bounded = not_a_goal(spec.goal.metric) if message.key == "goal.metric" else None
+            yield bounded or message
     if left:
         what = f"{task.name} does not fit the keys of the option that is chosen: {_few(left)}"
         yield Message(what, "task.kind", try_=f"task={task.name}, which has its own")

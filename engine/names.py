@@ -91,3 +91,17 @@ TASKS = Registry(
 DEPLOYMENTS = Registry(
     "deployment", "engine.deployments", MappingProxyType({"bento": "engine.deploy.bento:DEPLOYMENT"})
 )
+
+SOURCES = Registry(
+    "format of data",
+    "engine.sources",
+    MappingProxyType(
+        {
+            "arrow": "engine.data.sources.arrow:open_arrow",
+            "csv": "engine.data.sources.csv:open_csv",
+            "ndjson": "engine.data.sources.ndjson:open_ndjson",
+            "parquet": "engine.data.sources.parquet:open_parquet",
+            "several": "engine.data.sources.several:open_several",
+        }
+    ),
+)

@@ -249,8 +249,9 @@ def _steps(
 
 def _parts(spec: Spec, work: Workload) -> str:
     rows, cut = work.rows, spec.split
-    if cut.kind == "kfold":
-        return f"kfold: {rows.test:.0f} rows for the test, {rows.n_folds} folds of {rows.fold_judged:.0f}"
+    if cut.folds is not None:
+        folds = f"{rows.n_folds} folds of {rows.fold_judged:.0f}"
+        return f"{cut.kind}: {rows.test:.0f} rows for the test, {folds}"
     sizes = f"{rows.train:.0f} to train, {rows.validation:.0f} to validate, {rows.test:.0f} to test"
     return f"{cut.kind}: {sizes}"
 

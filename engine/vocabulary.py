@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import cast
 
+from engine.data.quality.finding import DATA_MEANINGS, GREATER_IS_BETTER, OF_CLASSES
 from engine.evaluation.fairness import MEANINGS
 from engine.evaluation.gates import BUNDLE_MEANINGS
 from engine.models.family import Family
@@ -59,6 +60,9 @@ def _metrics(tasks: Mapping[str, Task]) -> Iterable[MetricWords]:
         yield MetricWords(name, meaning, name.endswith("_ratio"), deciding, False, "by")
     for name, meaning in BUNDLE_MEANINGS.items():
         yield MetricWords(name, meaning, False, tuple(tasks), False, "")
+    for name, meaning in DATA_MEANINGS.items():
+        owners_of_data = deciding if name in OF_CLASSES else tuple(tasks)
+        yield MetricWords(name, meaning, name in GREATER_IS_BETTER, owners_of_data, False, "")
 
 
 def _own_keys(task: Task) -> dict[str, Node]:

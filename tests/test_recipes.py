@@ -63,6 +63,7 @@ def test_every_option_composes(group: str) -> None:
         "time": ["schema.columns.age={type: datetime, role: time, min: null, max: null}"],
         "group": ["schema.columns.race={type: category, role: group}"],
         "grid": ["tune.space={num_leaves: '7,15'}"],
+        "pbt": ["model=mlp"],
     }
     for option in options:
         if option == "gpu" and not has_cuda():

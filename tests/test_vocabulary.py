@@ -34,6 +34,8 @@ def test_a_metric_is_taken_where_it_is_said_to_be(metric: str, task: str, make_s
     changes = dict(NUMBER if task == "regression" else CLASSES)
     if task == "classification":
         changes |= PRICED
+    if metric == "shift_from_population":
+        changes["data.population"] = {"sex": {"f": 0.5, "m": 0.5}}
     gate: dict[str, object] = {"min": 0}
     if words.needs == "by":
         gate["by"] = "sex"

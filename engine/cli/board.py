@@ -11,6 +11,8 @@ from engine.cli.output import is_terminal, say
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
+    from engine.tuning.trial import Outcome, Trial
+
 
 @dataclass
 class Board:
@@ -86,6 +88,9 @@ class Line:
         if self.live is not None and self.task is not None:
             words = f"{done}/{total}" + ("" if score is None else f"  validation {score:.5g}")
             self.live.update(self.task, completed=done, total=total, score=words)
+
+    def tried(self, trial: Trial, outcome: Outcome, *, is_best: bool) -> None:
+        """Show nothing: a run beside others has one line."""
 
     def finished(self, step: str, seconds: float) -> None:
         """Leave one line, where lines don't move."""

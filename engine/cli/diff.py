@@ -11,7 +11,7 @@ from engine.runs.compare import Difference, compare
 from engine.runs.run import find_run
 
 # What came out, then what was written to make it so, then what it was made with.
-_ORDER = ("metrics", "gates", "recipe", "data", "code", "versions")
+_ORDER = ("metrics", "gates", "recipe", "data", "drift", "code", "versions")
 _MODEL = ("model.family", "model.estimator")
 _PARAMS, _SPACE = "model.params", "model.space"
 # A SHA-256, or a commit of git; as many of its digits as tell two apart.
@@ -71,7 +71,8 @@ def _together(params: Iterable[Difference]) -> Difference:
         for side, value in zip(sides, (item.first, item.second), strict=True):
             if value:
                 side.append(f"{name}={value}")
-    return Difference("recipe", _PARAMS, *(", ".join(side) for side in sides))
+    first, second = (", ".join(side) for side in sides)
+    return Difference("recipe", _PARAMS, first, second)
 
 
 def _short(value: str) -> str:

@@ -19,6 +19,7 @@ from engine.cli.stop import resumable
 from engine.cli.workers import Ended, Job, run_one, tell, work
 from engine.errors import EngineError, Message
 from engine.runs.run import Run
+from engine.runs.steps import Silence
 
 
 def run_many(options: Options, watcher: Watcher) -> int:
@@ -179,20 +180,11 @@ def _side_by_side(
         board.close()
 
 
-class _Once:
+class _Once(Silence):
     """A listener that keeps each note once, whoever says it again."""
 
     def __init__(self) -> None:
         self.notes: dict[str, None] = {}
-
-    def started(self, step: str) -> None:
-        """Composing has no steps."""
-
-    def progressed(self, done: int, total: int, score: float | None) -> None:
-        """Composing has no progress."""
-
-    def finished(self, step: str, seconds: float) -> None:
-        """Composing has no steps."""
 
     def noted(self, words: str) -> None:
         """Keep a note."""

@@ -24,6 +24,9 @@ from engine.runs.steps import SEARCH
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
+    from engine.cli.search_table import SearchTable
+    from engine.tuning.trial import Outcome, Trial
+
 _PIPED_WIDTH = 140
 _TELL_EVERY_S = 10.0
 # What separates the columns of a table, and its two edges.
@@ -189,11 +192,15 @@ def _style(cell: str) -> str:
 
 
 class Watcher:
-    """Tells a run's progress on stderr: a bar on a terminal, one line a step elsewhere, of a search a few."""
+    """Tells a run's progress on stderr: a bar on a terminal, one line a step elsewhere, of a search a few.
+
+    Of a search a terminal shows the trials too.
+    """
 
     def __init__(self, *, quiet: bool) -> None:
         self._quiet = quiet
         self._bar: Progress | None = None
+        self._table: SearchTable | None = None
         self._task: TaskID | None = None
         self._step, self._told_s = "", 0.0
         self._first: tuple[float, int] | None = None
@@ -212,9 +219,16 @@ class Watcher:
             BarColumn(),
             TextColumn("{task.fields[score]}"),
         )
-        self._bar = Progress(*columns, TimeElapsedColumn(), console=Console(stderr=True), transient=True)
+        console = Console(stderr=True)
+        self._bar = Progress(*columns, TimeElapsedColumn(), console=console, transient=True)
         self._task = self._bar.add_task(step, total=None, score="")
-        self._bar.start()
+        if step == SEARCH:
+            from engine.cli.search_table import SearchTable
+
+            self._table = SearchTable(self._bar, console)
+            self._table.start()
+        else:
+            self._bar.start()
 
     def progressed(self, done: int, total: int, score: float | None) -> None:
         """Move the bar; of a search tell the best and the time left, without a bar now and then."""
@@ -227,6 +241,11 @@ class Watcher:
         elif self._step == SEARCH and not self._quiet and time.monotonic() - self._told_s >= _TELL_EVERY_S:
             self._told_s = time.monotonic()
             say(f"{self._step}: {words}")
+
+    def tried(self, trial: Trial, outcome: Outcome, *, is_best: bool) -> None:
+        """Show a trial that has ended, where a table is shown."""
+        if self._table is not None:
+            self._table.tried(trial, outcome, is_best=is_best)
 
     def _left(self, done: int, total: int) -> str:
         """Say how long the rest may take at the pace so far; what stood there before a resume has none."""
@@ -253,6 +272,7 @@ class Watcher:
 
     def close(self) -> None:
         """Take the bar away, also after an error."""
-        if self._bar is not None:
-            self._bar.stop()
-            self._bar = None
+        shown = self._table or self._bar
+        self._table = self._bar = None
+        if shown is not None:
+            shown.stop()

@@ -131,6 +131,8 @@ def _of_earlier(run: Earlier) -> str:
     """Say what is there of an earlier run, what of it would be used, and the command for it."""
     if run.state == "at work":
         return f"run {run.run} of this recipe is at work now"
+    if run.state == "failed":
+        return f"run {run.run} of this recipe has failed: no trial of its search could be scored"
     if run.state == "interrupted":
         wrote = f"has written {', '.join(run.wrote)}" if run.wrote else "has written nothing"
         if run.same_code is False or run.same_data is False:

@@ -14,7 +14,7 @@ from engine.errors import EngineError, RecipeError
 from engine.evaluation.gates import labelled
 from engine.recipe.spec import Value
 from engine.runs.compare import set_apart, short_keys
-from engine.runs.folder import PARTIAL, is_interrupted
+from engine.runs.folder import PARTIAL, state_of
 from engine.runs.run import Run, list_runs
 
 # How many keys are told of a run, on a narrow terminal and elsewhere.
@@ -98,7 +98,7 @@ def _tell(folder: Path) -> dict[str, object]:
     told: dict[str, object] = {"name": folder.parent.name, "run": run, "path": str(folder)}
     told |= dict.fromkeys(("model", "estimator", "metric", "test")) | {"state": "damaged", "differs": {}}
     if folder.name.endswith(PARTIAL):
-        return told | {"state": "interrupted" if is_interrupted(folder) else "at work"}
+        return told | {"state": state_of(folder)}
     try:
         return told | _finished(Run(folder))
     except (EngineError, KeyError):

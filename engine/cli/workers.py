@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from multiprocessing.connection import Connection
     from multiprocessing.context import SpawnContext, SpawnProcess
 
+    from engine.tuning.trial import Outcome, Trial
+
 # A worker that is asked to stop puts its own temporary files away; one inside of a long call is killed.
 _GRACE_S = 3.0
 # <linux/prctl.h>: the signal that this process gets when its parent dies.
@@ -294,6 +296,9 @@ class _Relay:
         """Send how far it is, if anyone looks."""
         if self._with_progress:
             self._connection.send(Progressed(done, total, score))
+
+    def tried(self, trial: Trial, outcome: Outcome, *, is_best: bool) -> None:
+        """Send nothing: a run beside others has one line."""
 
     def finished(self, step: str, seconds: float) -> None:
         """Send the step that has ended."""

@@ -93,6 +93,49 @@ def by_group(codes: Array, *, shares: Sequence[float], rng: np.random.Generator)
     return part_of
 
 
+def by_mixed_group(
+    groups: Array, classes: Array, *, shares: Sequence[float], rng: np.random.Generator
+) -> Array:
+    """Give whole groups to parts so that each part has its share of every class, as near as groups allow.
+
+    Groups whose classes differ most in number come first, those alike in drawn order; each goes where the
+    squared distance from the wanted class counts, relative to these, grows least. When only as many groups
+    are left as there are parts without one, those parts get them.
+
+    Parameters
+    ----------
+    groups, classes
+        Shape (n,), as `codes_of` gives them; at least as many groups as shares above zero.
+
+    Notes
+    -----
+    The greedy order is that of scikit-learn's StratifiedGroupKFold, whose parts are of equal size; the
+    distance is Pearson's chi-square, so that parts may differ in size.
+    """
+    n_groups, n_classes = int(groups.max()) + 1, int(classes.max()) + 1
+    counts = np.bincount(groups * n_classes + classes, minlength=n_groups * n_classes)
+    counts = counts.reshape(n_groups, n_classes).astype(np.float64)
+    drawn = rng.permutation(n_groups)
+    order = drawn[np.argsort(-counts[drawn].std(axis=1), kind="stable")]
+    parts = np.flatnonzero(np.asarray(shares) > 0)
+    wanted = np.outer(np.asarray(shares)[parts], counts.sum(axis=0))
+    missing, weight = wanted.copy(), 1 / np.maximum(wanted, np.finfo(np.float64).tiny)
+    is_empty = np.ones(len(parts), bool)
+    part_of_group = np.empty(n_groups, np.int64)
+    for n_given, group in enumerate(order):
+        mix = counts[group]
+        # (missing - mix)**2 - missing**2, which is what the distance grows by.
+        growth = ((mix - 2 * missing) * mix * weight).sum(axis=1)
+        if n_groups - n_given <= np.count_nonzero(is_empty):
+            growth[~is_empty] = np.inf
+        at = int(np.argmin(growth))
+        part_of_group[group] = parts[at]
+        missing[at] -= mix
+        is_empty[at] = False
+    part_of: Array = part_of_group[groups]
+    return part_of
+
+
 def by_time(codes: Array, *, shares: Sequence[float]) -> Array:
     """Cut time into consecutive parts, near their shares of rows, equal times together.
 

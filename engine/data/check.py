@@ -6,7 +6,8 @@ ones (a property test holds them together), at the cost of one polars aggregate.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import polars as pl
 
@@ -14,6 +15,8 @@ from engine.data.rules import Rule, rules_of
 from engine.data.schema import Column, Schema
 from engine.data.storage import Refused
 from engine.data.violation import N_SHOWN, Violation, show, to_error
+
+Scope = Literal["all", "rows", "table"]
 
 __all__ = ["Violation", "check", "to_error"]
 
@@ -24,7 +27,7 @@ def check(
     schema: Schema,
     first_row: int = 0,
     refused: Mapping[str, Refused] | None = None,
-    whole: bool = True,
+    scope: Scope = "all",
 ) -> tuple[Violation, ...]:
     """Return every rule that some row breaks, in the order of the schema.
 
@@ -36,8 +39,9 @@ def check(
         Number of rows of the table that stand before this frame; violations number rows of the table, from 1.
     refused
         Cells that could not be held and are null for that reason: they are not also counted as null.
-    whole
-        Whether the frame is the whole table, so that rules on the whole, such as `unique`, can be judged.
+    scope
+        `rows`: the rules that a single row can break. `table`: those on a table as a whole, such as `unique`,
+        which a part of one can neither keep nor break. `all`: both.
 
     Notes
     -----
@@ -54,7 +58,7 @@ def check(
         (at, rule, _test(rule, at, plain))
         for at, column in enumerate(columns)
         for rule in rules_of(column)
-        if whole or not rule.whole
+        if scope == "all" or rule.whole == (scope == "table")
     ]
     counts = plain.lazy().select(
         _screen(rule, test, at).alias(f"n{place}") for place, (at, rule, test) in enumerate(tests)
@@ -67,6 +71,18 @@ def check(
             if failing.any():
                 violations.append(_violation(columns[at], rule, plain[str(at)], failing, first_row=first_row))
     return tuple(violations)
+
+
+def tests_of(columns: Sequence[Column]) -> list[pl.Expr]:
+    """Return an aggregate for each rule of each column, zero where no row breaks it.
+
+    The columns are named by their places, "0", "1", ….
+    """
+    return [
+        _screen(rule, rule.fails(pl.col(str(at))), at)
+        for at, column in enumerate(columns)
+        for rule in rules_of(column)
+    ]
 
 
 def _screen(rule: Rule, test: pl.Expr, at: int) -> pl.Expr:

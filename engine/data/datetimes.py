@@ -19,7 +19,7 @@ ISO = f"{_YEAR}-[0-9]{{2}}(?:-[0-9]{{2}}(?:[T ]{_TIME}{_OFFSET}?)?)?"
 _ISO = re.compile(ISO)
 _FRACTION = re.compile("[.]([0-9]+)")
 _MONTH = len("2020-01")
-_PLAIN = {10: "%Y-%m-%d", 19: "%Y-%m-%d %H:%M:%S"}
+_DATE, _MINUTE = len("2020-01-01"), len("2020-01-01 10:00")
 _NAIVE = ("%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S%.f")
 _ZONED = ("%Y-%m-%d %H:%M%#z", "%Y-%m-%d %H:%M:%S%.f%#z")
 
@@ -52,21 +52,16 @@ def parse(text: str) -> datetime | None:
 def parse_column(texts: pl.Series) -> pl.Series:
     """Return the moments that texts name, as `Datetime("us")`; null where `parse` gives None."""
     known = texts.set(~texts.str.contains(f"^{ISO}$").fill_null(value=True), None)
-    lengths = known.str.len_bytes()
-    is_month = (lengths == _MONTH).fill_null(value=False)
+    is_month = (known.str.len_bytes() == _MONTH).fill_null(value=False)
     if is_month.any():
         known = (known + "-01").zip_with(is_month, known)
-        lengths = known.str.len_bytes()
-    shortest, longest = lengths.min(), lengths.max()
-    if shortest is None:
+    first = known.drop_nulls().head(1)
+    if not len(first):
         return pl.Series(texts.name, [None] * len(texts), dtype=pl.Datetime("us"))
-    if shortest == longest and shortest in _PLAIN:
-        style = _PLAIN[shortest]  # type: ignore[index]
-        styles = (style, style.replace(" ", "T"))
-        first = known.drop_nulls()[0]
-        moments = known.str.to_datetime(styles[int("T" in first)], time_unit="us", strict=False)
-        if moments.null_count() == known.null_count():
-            return moments
+    # Nearly always one way of writing, that of the first: the others are tried only where it leaves some out.
+    moments = pl.select(moments_of(pl.lit(known), like=first[0])).to_series().alias(texts.name)
+    if moments.null_count() == known.null_count():
+        return moments
     spaced = known.str.replace("T", " ", literal=True)
     naive = [spaced.str.to_datetime(style, time_unit="us", strict=False) for style in _NAIVE]
     zoned = [
@@ -78,3 +73,28 @@ def parse_column(texts: pl.Series) -> pl.Series:
     moments = pl.select(pl.coalesce(*naive, *zoned)).to_series().alias(texts.name)
     # An offset can carry a moment out of the years that Python knows.
     return moments.set(~moments.dt.year().is_between(1, 9999), None)
+
+
+def moments_of(texts: pl.Expr, *, like: str) -> pl.Expr:
+    """Return the moments of texts that are written as one of them is; null where one is not."""
+    zone = _zone(like)
+    moments = texts.str.to_datetime(_style(like), time_unit="us", strict=False, time_zone=zone)
+    if zone is None:
+        return moments
+    # An offset can carry a moment out of the years that Python knows.
+    moments = moments.dt.replace_time_zone(None)
+    return pl.when(moments.dt.year().is_between(1, 9999)).then(moments)
+
+
+def _style(text: str) -> str:
+    """Return the format of a text that is a date or a time."""
+    if len(text) == _DATE:
+        return _NAIVE[0]
+    has_seconds = text[_MINUTE : _MINUTE + 1] == ":"
+    style = _NAIVE[1 + has_seconds] if _zone(text) is None else _ZONED[has_seconds]
+    return style.replace(" ", text[_DATE])
+
+
+def _zone(text: str) -> str | None:
+    """Return the zone in which a text with an offset is told; None where it has none."""
+    return "UTC" if text[-1] == "Z" or "+" in text[_DATE:] or "-" in text[_DATE:] else None

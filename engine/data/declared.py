@@ -13,10 +13,11 @@ from engine.recipe.spec import ColumnSpec, Role, Spec
 
 _ORDERED = frozenset({"integer", "number", "datetime"})
 _TEXTUAL = frozenset({"text", "category"})
-_AT_MOST_ONE: tuple[Role, ...] = ("group", "time", "weight")
+_AT_MOST_ONE: tuple[Role, ...] = ("group", "time", "weight", "part")
 _ROLE_TYPES: dict[Role, frozenset[str]] = {
     "time": _ORDERED,
     "weight": frozenset({"integer", "number"}),
+    "part": _TEXTUAL,
 }
 _NO_NULL_TARGET = (
     "a target can't be nullable: a row without it teaches nothing; "
@@ -67,10 +68,25 @@ def _check_roles(spec: Spec) -> Iterator[Message]:
         for name in named[1:]:
             what = f"'{named[0]}' has the role {role} already; one column can have it"
             yield Message(what, f"schema.columns.{name}.role")
+    yield from _check_key(spec)
     if not any(
         name != schema.target and column.role in {None, "feature"} for name, column in schema.columns.items()
     ):
         yield Message("no column is left for a model to learn from (role: feature)", "schema.columns")
+
+
+def _check_key(spec: Spec) -> Iterator[Message]:
+    schema = spec.schema_
+    for name in schema.key or ():
+        column = schema.columns.get(name)
+        if column is None:
+            near = nearest(name, schema.columns)
+            what = f"the key names '{name}', which is not among the columns"
+            yield Message(what, "schema.key", suggestion=near, allowed=tuple(schema.columns))
+        elif column.role == "ignore":
+            yield Message(f"the key '{name}' has the role ignore, and is not read: role: id", "schema.key")
+        elif name == schema.target:
+            yield Message(f"the key '{name}' is the target, which names no row", "schema.key")
 
 
 def _check_column(spec: Spec, name: str) -> Iterator[Message]:

@@ -1,4 +1,4 @@
-"""What a table is like, column by column, and what a reader should be warned of.
+"""What a table is like, column by column; what a reader should be warned of is in `quality`.
 
 Descriptive only: nothing here is used to fit anything. Values of columns marked `pii`, and texts of columns
 marked `sensitive`, are never shown.
@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from engine.data.schema import Column, Schema
-from engine.data.source import Table
+from engine.data.schema import Column
 from engine.data.split import Parts
-from engine.data.violation import counted, show
+from engine.data.table import Table
+from engine.data.violation import show
 
 if TYPE_CHECKING:
     from engine.recipe.spec import Scalar
@@ -26,9 +26,6 @@ if TYPE_CHECKING:
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 N_TOP = 10
 N_BINS = 20
-# Below this share of rows a class is called rare, above it a column's nulls are called many.
-RARE_CLASS = 0.01
-MANY_NULLS = 0.5
 
 Shown = bool | int | float | str | None
 
@@ -68,14 +65,6 @@ class ColumnProfile:
 
 
 @dataclass(frozen=True, slots=True)
-class Notice:
-    """Something a reader should know; `column` is empty where it is about the whole table."""
-
-    column: str
-    what: str
-
-
-@dataclass(frozen=True, slots=True)
 class Profile:
     """A table in figures.
 
@@ -90,7 +79,6 @@ class Profile:
     columns: tuple[ColumnProfile, ...]
     n_duplicate_rows: int
     target_by_part: Mapping[str, Mapping[str, float]]
-    warnings: tuple[Notice, ...]
 
     def to_json(self) -> dict[str, object]:
         """Return the form of `data.json`."""
@@ -98,7 +86,6 @@ class Profile:
             "columns": [asdict(column) for column in self.columns],
             "n_duplicate_rows": self.n_duplicate_rows,
             "target_by_part": {part: dict(found) for part, found in self.target_by_part.items()},
-            "warnings": [asdict(warning) for warning in self.warnings],
         }
 
 
@@ -122,8 +109,7 @@ def profile(table: Table, *, parts: Parts) -> Profile:
     unnamed = [str(at) for at, column in enumerate(columns) if column.role != "id"]
     n_duplicates = table.n_rows - plain.select(unnamed).n_unique()
     by_part = _target_by_part(table, parts)
-    warnings = tuple(_warn(table, described, n_duplicates, by_part))
-    return Profile(described, n_duplicates, by_part, warnings)
+    return Profile(described, n_duplicates, by_part)
 
 
 _KEYS = ("nulls", "distinct", "min", "max", "mean", "std", *(f"q{q}" for q in QUANTILES))
@@ -219,59 +205,6 @@ def _target_by_part(table: Table, parts: Parts) -> dict[str, dict[str, float]]:
             counts = dict(values.value_counts().iter_rows())
             found[part] = {_text(value): counts.get(value, 0) for value in classes}
     return found
-
-
-def _warn(
-    table: Table,
-    columns: tuple[ColumnProfile, ...],
-    n_duplicates: int,
-    by_part: Mapping[str, Mapping[str, float]],
-) -> Iterator[Notice]:
-    if table.left_out:
-        yield Notice(table.schema.target.name, table.left_out)
-    for column in columns:
-        if column.role == "feature":
-            yield from _warn_feature(column, table.n_rows)
-    target = table.schema.target
-    by_class = _top_classes(table)
-    for value, n in by_class:
-        if n < RARE_CLASS * table.n_rows:
-            share = f"{n / table.n_rows:.2%}"
-            what = f"the class '{_text(value)}' of '{target.name}' has {counted(n, 'row')}, {share} of all"
-            yield Notice(target.name, what)
-    for part, found in by_part.items():
-        absent = [value for value, n in found.items() if n == 0 and value != "mean"]
-        if absent and any(found.values()):
-            yield Notice(target.name, f"no {part} row has the class {', '.join(map(repr, absent))}")
-    if n_duplicates:
-        share = f"{n_duplicates / table.n_rows:.2%}"
-        what = f"{counted(n_duplicates, 'row')} ({share}) repeating an earlier row in every column"
-        yield Notice("", what + _but(table.schema))
-
-
-def _but(schema: Schema) -> str:
-    """Return which columns do not count when rows are compared."""
-    named = [("ids", schema.ids), ("ignored ones", schema.of_role("ignore"))]
-    apart = [words for words, columns in named if columns]
-    return f" but {' and '.join(apart)}" if apart else ""
-
-
-def _top_classes(table: Table) -> list[tuple[Scalar, int]]:
-    target = table.schema.target
-    if target.name not in table.frame.columns or _is_number(target) or not _is_shown(target):
-        return []
-    counts = table.frame[target.name].drop_nulls().alias("value").value_counts(name="n").sort("n", "value")
-    return list(counts.iter_rows())
-
-
-def _warn_feature(column: ColumnProfile, n_rows: int) -> Iterator[Notice]:
-    name = column.name
-    if column.distinct <= 1:
-        yield Notice(name, f"'{name}' is constant: it can teach nothing")
-    elif column.distinct == n_rows and column.type in {"category", "text"}:
-        yield Notice(name, f"'{name}' has another value in every row, like an id (role: id)")
-    if column.nulls > MANY_NULLS * n_rows:
-        yield Notice(name, f"'{name}' is null in {column.nulls / n_rows:.0%} of the rows")
 
 
 def _text(value: Scalar) -> str:

@@ -15,7 +15,7 @@ import msgspec
 
 from engine.data.declared import check_schema
 from engine.errors import DataError, RecipeError
-from engine.recipe.spec import ColumnSpec, ColumnType, Role, Scalar, Spec
+from engine.recipe.spec import ColumnSpec, ColumnType, Encode, Impute, Role, Scalar, Scale, Spec, Unseen
 
 # How a column is held in a frame: exactly one polars dtype each (datetime: Datetime("us"), no time zone).
 Storage = Literal["float64", "int64", "boolean", "string", "datetime"]
@@ -40,16 +40,25 @@ class Column:
     pii: bool = False
     units: str = ""
     description: str = ""
+    impute: Impute | None = None
+    scale: Scale | None = None
+    encode: Encode | None = None
+    rare: float | None = None
+    unseen: Unseen | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Schema:
-    """All declared columns in the recipe's order; what to do with others, and with rows without a target."""
+    """All declared columns in the recipe's order; what to do with others, and with rows without a target.
+
+    `key` names the columns that together name a row, none where the rows count in the order of the file.
+    """
 
     columns: tuple[Column, ...]
     positive: Scalar | None
     extra: Literal["error", "ignore"]
     missing_target: Literal["error", "drop"]
+    key: tuple[str, ...] = ()
 
     @property
     def target(self) -> Column:
@@ -106,6 +115,7 @@ def declare(spec: Spec) -> Schema:
         positive=declared.positive,
         extra=declared.extra,
         missing_target=declared.missing_target,
+        key=declared.key or (),
     )
 
 
@@ -139,6 +149,8 @@ def from_json(content: Mapping[str, object]) -> Schema:
     if content.get("version") != 1:
         raise DataError.of(f"schema version {content.get('version')!r} is not known", allowed=["1"])
     try:
-        return msgspec.convert({field.name: content[field.name] for field in fields(Schema)}, Schema)
+        # A schema of an earlier engine names no key.
+        found = {"key": (), **content}
+        return msgspec.convert({field.name: found[field.name] for field in fields(Schema)}, Schema)
     except (msgspec.ValidationError, KeyError) as exc:
         raise DataError.of(f"this is not a schema: {exc}") from exc

@@ -1,4 +1,4 @@
-"""Tables from files: read by name, held as the schema says, checked on values, hashed as read.
+"""Tables read whole or streamed: by name, held as the schema says, checked on values, hashed as read.
 
 `read` takes a whole table and reports everything that is wrong with it at once; `batches` streams one that is
 only scored. Neither changes a value in silence.
@@ -6,95 +6,32 @@ only scored. Neither changes a value in silence.
 
 from __future__ import annotations
 
-import hashlib
-import os
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
-import numpy as np
 import polars as pl
 
-from engine.data import delimited, parquet
-from engine.data.check import check, to_error
+from engine.data.check import check
 from engine.data.columns import NO_ROWS, check_columns, required_columns
+from engine.data.key import by_key
 from engine.data.missing_target import targets_may_miss, with_cure, with_targets
+from engine.data.opened import Opened, Part
+from engine.data.rules import rules_of
 from engine.data.schema import Column, Schema
-from engine.data.storage import Held, Refused, dtypes, hold, is_open, resolve, type_violations
-from engine.data.text import typed_blocks
-from engine.data.violation import Violation, counted
-from engine.errors import DataError, nearest
+from engine.data.sources import open_table
+from engine.data.storage import Held, Refused, dtypes, hold, is_open, resolve
+from engine.data.table import Table
+from engine.data.tally import Tally
+from engine.errors import DataError
 from engine.recipe.spec import DataSpec
 
-Format = Literal["csv", "parquet"]
-_PARQUET_SUFFIXES = frozenset({".parquet", ".pq"})
-_PARQUET_MAGIC = b"PAR1"
-_BATCH_BLOCK_BYTES = 4 * 2**20
+# Enough rows at a time that polars' own work outweighs ours.
+_PART_ROWS = 500_000
+_MIN_BATCH_ROWS = 40_000
 # How columns that the schema does not name are left out, once a run has made the schema final.
 _IN_SCORING = "a finished run can't be changed; schema.extra=ignore leaves such columns out of this scoring"
 _IN_FRAME = "a finished run can't be changed; leave it out of the frame"
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """What was read: the file, and the SHA-256 (hex) of its bytes."""
-
-    path: str
-    format: Format
-    n_bytes: int
-    sha256: str
-
-    def to_json(self) -> dict[str, object]:
-        """Return the form of `data.json`."""
-        return asdict(self)
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """A checked table.
-
-    Attributes
-    ----------
-    frame
-        Shape (n_rows, n_columns): the declared columns but those of role `ignore`, in the schema's order,
-        each exactly of its storage's dtype. A missing value is null, never NaN.
-    schema
-        The contract with every storage resolved.
-    kept
-        Where rows were left out because their target is missing: the places, from 0, that the other rows
-        have in the file, int64, shape (n_rows,), rising. None: every row of the file is here.
-    n_missing_target
-        How many rows were left out for that.
-    """
-
-    frame: pl.DataFrame
-    schema: Schema
-    source: Source
-    kept: np.ndarray | None = None
-    n_missing_target: int = 0
-
-    @property
-    def n_rows(self) -> int:
-        """Number of rows."""
-        return self.frame.height
-
-    @property
-    def n_rows_read(self) -> int:
-        """Number of rows of the file, those that were left out among them."""
-        return self.n_rows + self.n_missing_target
-
-    @property
-    def left_out(self) -> str:
-        """One sentence on the rows that were left out, empty where none was."""
-        if not self.n_missing_target:
-            return ""
-        rows = f"left out: {self.n_missing_target} of {counted(self.n_rows_read, 'row')}"
-        return f"{rows}, the target '{self.schema.target.name}' missing (schema.missing_target: drop)"
-
-    def places(self, rows: np.ndarray) -> np.ndarray:
-        """Return where some rows, given by their int64 indices, stand in the file, from 0."""
-        return rows if self.kept is None else self.kept[rows]
 
 
 def read(data: DataSpec, schema: Schema, *, need_target: bool = True, resolved: bool = False) -> Table:
@@ -117,31 +54,51 @@ def read(data: DataSpec, schema: Schema, *, need_target: bool = True, resolved: 
         If the file is missing, malformed or empty, columns are missing or extra, or values break the
         contract: all values' violations in one report.
     """
-    path, shown = find(data)
-    wanted = tuple(column for column in schema.columns if column.role != "ignore")
-    required = required_columns(schema, need_target=need_target)
-    opened = () if resolved else tuple(column.name for column in wanted if is_open(column, schema))
-    if format_of(path, data) == "csv":
-        source, held = _read_csv(path, shown, data, schema, required, wanted)
-    else:
-        source, held = _read_parquet(path, shown, schema, required, wanted, opened)
+    opened = open_table(data)
+    shown = opened.shown
+    waiting = () if resolved else tuple(column.name for column in schema.columns if is_open(column, schema))
+    tally = Tally(_contract(opened, schema, need_target=need_target, waiting=waiting))
+    held = _held_whole(opened, tally)
     if held.frame.height == 0:
         raise DataError.of(NO_ROWS, file=shown)
-    frame, schema = _resolve(held.frame, schema, opened)
-    drops = need_target and schema.missing_target == "drop"
-    violations = [
-        *type_violations(held.refused, schema=schema),
-        *check(frame, schema=targets_may_miss(schema) if drops else schema, refused=held.refused),
-    ]
-    if violations:
-        cured = [with_cure(violation, schema=schema) for violation in _in_order(violations, schema)]
-        raise to_error(cured, file=shown)
-    if not drops or not frame[schema.target.name].null_count():
-        return Table(frame=frame, schema=schema, source=source)
-    kept, places = with_targets(frame, schema=schema, shown=shown)
-    return Table(
-        frame=kept, schema=schema, source=source, kept=places, n_missing_target=frame.height - kept.height
-    )
+    tally.refuse(lambda violation: with_cure(violation, schema=schema))
+    frame, schema = _resolve(held.frame, schema, waiting)
+    table = Table(frame=frame, schema=schema, source=opened.source())
+    if need_target and schema.missing_target == "drop" and frame[schema.target.name].null_count():
+        kept, places = with_targets(frame, schema=schema, shown=shown)
+        n_missing = frame.height - kept.height
+        table = replace(table, frame=kept, kept=places, n_missing_target=n_missing)
+    return by_key(table, shown=shown)
+
+
+def validate(data: DataSpec, schema: Schema) -> int:
+    """Check every row of a table against its contract, in one pass and in bounded memory.
+
+    Returns
+    -------
+    int
+        The number of rows.
+
+    Raises
+    ------
+    DataError
+        As `read`; what is wrong is found in a second pass, and counted over the whole table.
+
+    Notes
+    -----
+    Of the columns only those are kept of which the table as a whole must hold something, such as `unique`.
+    """
+    opened = open_table(data)
+    waiting = tuple(column.name for column in schema.columns if is_open(column, schema))
+    tally = Tally(_contract(opened, schema, need_target=True, waiting=waiting))
+    query = opened.lazily(tally.schema.columns, hashed=False)
+    n_rows = query.n_sound() if query is not None else None
+    if n_rows is None:
+        n_rows = _count_in_parts(opened, tally)
+        tally.refuse(lambda violation: with_cure(violation, schema=schema))
+    if not n_rows:
+        raise DataError.of(NO_ROWS, file=opened.shown)
+    return n_rows
 
 
 def batches(
@@ -170,15 +127,13 @@ def batches(
             path=str(path), format="auto", delimiter=",", decimal=".", encoding="utf-8", null_values=()
         )
     data = data.model_copy(update={"path": str(path)})
-    found, shown = find(data)
+    opened = open_table(data)
+    names = opened.header().columns
     required = {column.name for column in schema.features}
-    wanted = schema.only(["feature", "id"]).columns
-    parts = (
-        _csv_parts(found, shown, data, schema, required, wanted)
-        if format_of(found, data) == "csv"
-        else _parquet_parts(found, shown, schema, required, wanted, n_rows)
-    )
-    yield from _regroup(_checked(parts, schema, shown), n_rows)
+    check_columns(names, schema=schema, required=required, file=opened.shown, cure=_IN_SCORING)
+    present = _present(schema.only(["feature", "id"]).columns, names)
+    parts = opened.parts(present, n_rows=max(n_rows, _MIN_BATCH_ROWS))
+    yield from _regroup(_checked(parts, present, schema), n_rows)
 
 
 def conform(frame: pl.DataFrame, *, schema: Schema, file: str = "") -> pl.DataFrame:
@@ -193,140 +148,68 @@ def conform(frame: pl.DataFrame, *, schema: Schema, file: str = "") -> pl.DataFr
     check_columns(frame.columns, schema=schema, required=required, file=file, cure=_IN_FRAME)
     wanted = schema.only(["feature", "id"]).columns
     present = tuple(column for column in wanted if column.name in frame.columns)
-    held = hold(frame, present, decimal=None)
-    return next(iter(_checked([held], schema, file)))
+    part = Part(hold(frame, present, decimal=None), file, 0)
+    *_, checked = _checked([part], present, schema)
+    return checked
 
 
-def find(data: DataSpec) -> tuple[Path, str]:
-    """Return the path of the data file, and how messages show it.
+def _contract(opened: Opened, schema: Schema, *, need_target: bool, waiting: tuple[str, ...]) -> Schema:
+    """Return the contract of the columns that are read, as the table's own types have it.
 
-    Raises
-    ------
-    DataError
-        If there is no such file.
-    """
-    path, shown = Path(data.path), data.shown
-    if data.reference is None and path.is_absolute() and path.is_relative_to(Path.cwd()):
-        shown = os.path.relpath(path)
-    if path.is_dir():
-        raise DataError.of(f"'{shown}' is a folder, not a file", key="data.path")
-    if path.exists() and not path.is_file():
-        raise DataError.of(f"'{shown}' is no regular file", key="data.path")
-    if not path.is_file():
-        names = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
-        near = nearest_file(path.name, names) if data.reference is None else ""
-        suggestion = os.path.join(os.path.dirname(shown), near) if near else ""
-        raise DataError.of(f"there is no file '{shown}'", key="data.path", suggestion=suggestion)
-    return path, shown
-
-
-def nearest_file(name: str, names: Iterable[str]) -> str:
-    """Return the file whose name was most likely meant: its stem is near, whatever the suffix; or nothing.
-
-    Examples
-    --------
-    >>> nearest_file("nope.csv", ["new_ok.csv"]), nearest_file("laons.csv", ["loans.parquet", "loans.csv"])
-    ('', 'loans.csv')
-    """
-    wanted = Path(name)
-    files = [Path(other) for other in sorted(names)]
-    # A recipe is called as its table is, and is none.
-    tables = [file for file in files if file.suffix.lower() not in {".yaml", ".yml"}]
-    alike = [file for file in tables if file.suffix == wanted.suffix]
-    for among in (alike, tables):
-        stems = {file.stem: file.name for file in among}
-        if near := nearest(wanted.stem, stems):
-            return stems[near]
-    return ""
-
-
-def format_of(path: Path, data: DataSpec) -> Format:
-    """Return the file's format: as declared, else by suffix, else by its first bytes.
+    Parameters
+    ----------
+    waiting
+        The categories of which no value is declared.
 
     Raises
     ------
     DataError
-        If a Parquet file is declared, and neither name nor first bytes are of one.
+        If columns are missing or extra.
     """
-    if data.format == "parquet" and path.suffix.lower() not in _PARQUET_SUFFIXES and not _is_parquet(path):
-        raise DataError.of("the table is no Parquet file", key="data.format", suggestion="csv")
-    if data.format != "auto":
-        return data.format
-    if path.suffix.lower() in _PARQUET_SUFFIXES:
-        return "parquet"
-    return "parquet" if _is_parquet(path) else "csv"
+    names = opened.header().columns
+    required = required_columns(schema, need_target=need_target)
+    check_columns(names, schema=schema, required=required, file=opened.shown)
+    wanted = tuple(column for column in schema.columns if column.role != "ignore")
+    found = tuple(_as_found(column, opened, waiting) for column in _present(wanted, names))
+    contract = replace(schema, columns=found)
+    return targets_may_miss(contract) if need_target and schema.missing_target == "drop" else contract
 
 
-def _is_parquet(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(4) == _PARQUET_MAGIC
+def _held_whole(opened: Opened, tally: Tally) -> Held:
+    """Read all rows at once where nothing is wrong with them, else part by part, and count what is."""
+    columns = tally.schema.columns
+    query = opened.lazily(columns)
+    frame = query.frame() if query is not None else None
+    if frame is not None and not check(frame, schema=tally.schema):
+        return Held(frame)
+    parts = []
+    for part in opened.parts(columns, n_rows=_PART_ROWS):
+        tally.judge(part)
+        parts.append(part.held)
+    held = _join(parts, columns)
+    tally.judge_whole(held, file=opened.shown)
+    return held
 
 
-def _read_csv(
-    path: Path, shown: str, data: DataSpec, schema: Schema, required: set[str], wanted: tuple[Column, ...]
-) -> tuple[Source, Held]:
-    with path.open("rb") as raw:
-        file = delimited.Hashed(raw)
-        text = delimited.open_text(file, data, shown=shown)
-        check_columns(text.columns, schema=schema, required=required, file=shown)
-        present = _present(wanted, text.columns)
-        parts = list(typed_blocks(text, present, data))
-        source = Source(str(path), "csv", file.n_bytes, file.hexdigest())
-    return source, _join(parts, present)
+def _count_in_parts(opened: Opened, tally: Tally) -> int:
+    """Return the number of rows, all of them judged part by part; the frame is never whole."""
+    columns = tally.schema.columns
+    kept = tuple(column for column in columns if any(rule.whole for rule in rules_of(column)))
+    n_rows = 0
+    parts = []
+    for part in opened.parts(columns, n_rows=_PART_ROWS):
+        tally.judge(part)
+        n_rows += part.held.frame.height
+        parts.append(part.held.only([column.name for column in kept]))
+    if kept:
+        tally.judge_whole(_join(parts, kept), file=opened.shown)
+    return n_rows
 
 
-def _read_parquet(
-    path: Path,
-    shown: str,
-    schema: Schema,
-    required: set[str],
-    wanted: tuple[Column, ...],
-    opened: tuple[str, ...],
-) -> tuple[Source, Held]:
-    before = path.stat()
-    with path.open("rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    names = parquet.columns(path, shown=shown)
-    check_columns(names, schema=schema, required=required, file=shown)
-    present = _present(wanted, names)
-    frame = parquet.frame(path, [column.name for column in present], shown=shown)
-    after = path.stat()
-    if (before.st_mtime_ns, before.st_size) != (after.st_mtime_ns, after.st_size):
-        raise DataError.of("the file changed while it was read", file=shown)
-    as_found = tuple(
-        replace(column, storage=parquet.category_storage(frame[column.name]))
-        if column.name in opened
-        else column
-        for column in present
-    )
-    return Source(str(path), "parquet", after.st_size, sha256), hold(frame, as_found, decimal=None)
-
-
-def _csv_parts(
-    path: Path, shown: str, data: DataSpec, schema: Schema, required: set[str], wanted: tuple[Column, ...]
-) -> Iterator[Held]:
-    with path.open("rb") as file:
-        text = delimited.open_text(file, data, shown=shown, block_bytes=_BATCH_BLOCK_BYTES)
-        check_columns(text.columns, schema=schema, required=required, file=shown, cure=_IN_SCORING)
-        present = _present(wanted, text.columns)
-        yield _empty(present)
-        yield from typed_blocks(text, present, data)
-
-
-def _parquet_parts(
-    path: Path,
-    shown: str,
-    schema: Schema,
-    required: set[str],
-    wanted: tuple[Column, ...],
-    n_rows: int,
-) -> Iterator[Held]:
-    names = parquet.columns(path, shown=shown)
-    check_columns(names, schema=schema, required=required, file=shown, cure=_IN_SCORING)
-    present = _present(wanted, names)
-    yield _empty(present)
-    for frame in parquet.frames(path, [column.name for column in present], n_rows=n_rows, shown=shown):
-        yield hold(frame, present, decimal=None)
+def _as_found(column: Column, opened: Opened, waiting: tuple[str, ...]) -> Column:
+    """Return a column that waits for the data with the storage that the source's types give it."""
+    storage = opened.category_storage(column.name) if column.name in waiting else None
+    return column if storage is None else replace(column, storage=storage)
 
 
 def _present(wanted: tuple[Column, ...], names: Iterable[str]) -> tuple[Column, ...]:
@@ -338,17 +221,14 @@ def _empty(columns: tuple[Column, ...]) -> Held:
     return Held(pl.DataFrame(schema={column.name: dtypes()[column.storage] for column in columns}))
 
 
-def _checked(parts: Iterable[Held], schema: Schema, shown: str) -> Iterator[pl.DataFrame]:
-    first_row = 0
-    for held in parts:
-        violations = [
-            *type_violations(held.refused, schema=schema, first_row=first_row),
-            *check(held.frame, schema=schema, first_row=first_row, refused=held.refused, whole=False),
-        ]
-        if violations:
-            raise to_error(_in_order(violations, schema), file=shown)
-        first_row += held.frame.height
-        yield held.frame
+def _checked(parts: Iterable[Part], columns: tuple[Column, ...], schema: Schema) -> Iterator[pl.DataFrame]:
+    """Yield the frames of parts that keep the contract, the first of them without rows."""
+    yield _empty(columns).frame
+    tally = Tally(schema)
+    for part in parts:
+        if not tally.judge(part):
+            tally.refuse()
+        yield part.held.frame
 
 
 def _regroup(frames: Iterator[pl.DataFrame], n_rows: int) -> Iterator[pl.DataFrame]:
@@ -393,8 +273,3 @@ def _resolve(frame: pl.DataFrame, schema: Schema, opened: tuple[str, ...]) -> tu
             frame = frame.with_columns(series)
             columns[name] = replace(columns[name], storage=storage)
     return frame, replace(schema, columns=tuple(columns.values()))
-
-
-def _in_order(violations: list[Violation], schema: Schema) -> list[Violation]:
-    order = {column.name: at for at, column in enumerate(schema.columns)}
-    return sorted(violations, key=lambda violation: order[violation.column])

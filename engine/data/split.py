@@ -7,19 +7,22 @@ rows and declared columns, and nothing of models.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TypeAlias
 
 import numpy as np
 import polars as pl
 
-from engine.data.assign import by_class, by_group, by_time, codes_of, near_shares
+from engine.data.assign import by_class, by_group, by_mixed_group, by_time, codes_of, near_shares
+from engine.data.kinds import KINDS, PART_NAMES
 from engine.data.schema import Column, Schema
-from engine.data.source import Table
+from engine.data.table import Table
+from engine.data.times import embargoed, kept_off, length_in
 from engine.data.violation import N_SHOWN, Violation, counted, show, to_error
-from engine.errors import DataError, Message
-from engine.recipe.spec import ColumnSpec, Role, Spec, SplitSpec
+from engine.errors import DataError
+from engine.recipe.spec import Role, SplitSpec
 
 Array: TypeAlias = "np.ndarray"
 # Deciles, as is usual for stratifying a continuous target; fewer where there are few rows.
@@ -49,12 +52,12 @@ class Fold:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Parts:
-    """Row indices of each part: int64, sorted, disjoint, together all rows.
+    """Row indices of each part: int64, sorted, disjoint, together all rows but those of a gap in time.
 
     Attributes
     ----------
     folds
-        Of a `kfold` split, else empty. `validation` is what the first fold judges, `train` the rest.
+        Of a split into folds, else empty. `validation` is what the first fold judges, `train` the rest.
     """
 
     train: Array
@@ -83,126 +86,132 @@ def split(table: Table, *, spec: SplitSpec, seed: int) -> Parts:
     """Cut a table into parts as the recipe says.
 
     `random` draws rows; `stratified` draws within each class of the target, or within its deciles where the
-    target is a number; `group` keeps the rows of a group together; `time` trains on the past and tests on the
-    future, equal times together; `kfold` holds the test part out first (by the group or time column where
-    there is one, else stratified where the target has classes, else at random) and cuts the rest into folds
-    the same way. Folds over time are forward-chaining, the latest first, so that the first fold covers all
-    rows that are not test rows.
+    target is a number; `group` keeps the rows of a group together, `stratified_group` with the mix of classes
+    too; `time` trains on the past and tests on the future, equal times together; `predefined` follows the
+    column with role part. With folds the test part is held out first, and the rest is cut into folds the same
+    way: `kfold` by the group or time column where there is one, else stratified where the target has classes,
+    else at random. Folds over time are forward-chaining, the latest first, so that the first fold covers all
+    rows that are not test rows; those of `purged` train on what comes after them too.
 
     Parameters
     ----------
+    table
+        Rows in the order of their key, where one is declared: the split is then a function of the key.
     seed
         Decides every draw, and ties between groups; a split by time draws nothing.
 
     Raises
     ------
     DataError
-        If there are fewer rows, groups, times, or rows of a class than parts; or a group or time is null.
+        If there are fewer rows, groups, times, or rows of a class than parts; if a group, time or part is
+        null, or no part; or if a gap leaves a part without rows.
+
+    Notes
+    -----
+    Forward-chaining folds with a gap are those of scikit-learn's TimeSeriesSplit, the gap being a length of
+    time and not a number of rows. Folds that train on both sides, with a gap before what is judged and an
+    embargo after it: M. Lopez de Prado, "Advances in Financial Machine Learning" (2018), chapter 7.
     """
+    if spec.kind == "predefined":
+        return _predefined(table)
     rng = np.random.Generator(np.random.PCG64(seed))
+    if spec.folds is not None:
+        return _folds(table, spec=spec, n_folds=spec.folds, rng=rng)
+    if KINDS[spec.kind].folds == "must":
+        raise DataError.of(f"{spec.kind} needs a number of folds", key="split.folds")
     shares = (1.0 - spec.validation - spec.test, spec.validation, spec.test)
-    if spec.kind == "kfold":
-        return _kfold(table, spec=spec, rng=rng)
     rows = np.arange(table.n_rows)
     _require_rows(table.n_rows, sum(share > 0 for share in shares), what="parts", key="split")
-    part_of = _assign(table, rows, kind=spec.kind, shares=shares, rng=rng)
+    part_of = _ASSIGN[spec.kind](table, rows, shares, rng)
     train, validation, test = (rows[part_of == part] for part in range(3))
-    return Parts(train, validation, test)
+    gap = _Gap.of(table, spec)
+    first = validation if spec.validation else test
+    return Parts(gap.before(train, first), gap.before(validation, test), test)
 
 
-def check_split(spec: Spec) -> list[Message]:
-    """Return what is wrong with the recipe's `split`."""
-    return list(_mistakes(spec))
+@dataclass(frozen=True, slots=True)
+class _Gap:
+    """What is left out between parts that follow in time; nothing where no gap is declared."""
+
+    times: Array | None
+    gap: float
+    embargo: float
+
+    @classmethod
+    def of(cls, table: Table, spec: SplitSpec) -> _Gap:
+        if spec.gap == 0 and spec.embargo == 0:
+            return cls(None, 0, 0)
+        column = _structural(table, "time")
+        storage = table.schema.of_role("time")[0].storage
+        times = column.to_physical().to_numpy()
+        return cls(times, length_in(spec.gap, storage), length_in(spec.embargo, storage))
+
+    def before(self, rows: Array, later: Array) -> Array:
+        """Return rows of a part, without those that are too near to a later part's first."""
+        if self.times is None or not len(later):
+            return rows
+        kept = kept_off(rows, later, times=self.times, gap=self.gap)
+        if len(rows) and not len(kept):
+            raise DataError.of("the gap leaves no row of the part before it", key="split.gap")
+        return kept
+
+    def around(self, rows: Array, judged: Array) -> Array:
+        """Return rows on both sides of those that are judged, without gap and embargo."""
+        if self.times is None:
+            return rows
+        kept = embargoed(rows, judged, times=self.times, gap=self.gap, embargo=self.embargo)
+        if not len(kept):
+            raise DataError.of("gap and embargo leave a fold no row to train on", key="split.embargo")
+        return kept
 
 
-def _mistakes(spec: Spec) -> Iterator[Message]:
-    cut = spec.split
-    if cut.test == 0:
-        yield Message("test is 0: without test rows nothing can be judged", "split.test")
-    if cut.kind != "kfold" and cut.test + cut.validation >= 1:
-        total = f"{cut.test:g} + {cut.validation:g}"
-        yield Message(f"test and validation take all rows ({total}); none are left to train on", "split.test")
-    if cut.kind == "kfold" and cut.folds is None:
-        what = "kfold needs a number of folds; the option kfold has one, and kind alone has none"
-        yield Message(what, "split.kind", try_="split: kfold in defaults, or split.folds: 5")
-    if cut.kind != "kfold" and cut.folds is not None:
-        what = f"folds are for kfold, and a {cut.kind} split has none"
-        yield Message(what, "split.folds", try_="split: kfold in defaults, or split.folds: null")
-    yield from _structure_mistakes(spec)
-
-
-def _structure_mistakes(spec: Spec) -> Iterator[Message]:
-    """Say what does not fit the columns that have the role time or group."""
-    cut = spec.split
-    declared = {
-        role: name
-        for role in ("time", "group")
-        for name, column in spec.schema_.columns.items()
-        if column.role == role
-    }
-    for role in ("time", "group"):
-        if cut.kind == role and role not in declared:
-            what = f"a {role} split needs a column with role: {role}, and none is declared"
-            allowed = _candidates(spec.schema_.columns, role)
-            column = next((name for name in allowed if name != spec.schema_.target), "NAME")
-            cure = f"schema.columns.{column}.role: {role}, or another split in defaults"
-            yield Message(what, "split.kind", allowed=allowed, try_=cure)
-    if cut.ignore_structure:
-        return
-    if cut.kind in {"random", "stratified"}:
-        for role, name in declared.items():
-            what = f"'{name}' has the role {role}, and a {cut.kind} split would put {_LEAKS[role]}"
-            meant = f"split: {role} in defaults; split.ignore_structure: true says that this is meant"
-            yield Message(what, f"schema.columns.{name}.role", try_=meant)
-    if cut.kind == "kfold" and len(declared) > 1:
-        what = f"kfold can respect '{declared['time']}' (time) or '{declared['group']}' (group), not both"
-        yield Message(what, "split.kind", suggestion="time")
-
-
-_LEAKS = {"time": "the future into training", "group": "rows of one group into several parts"}
-
-
-def _candidates(columns: dict[str, ColumnSpec], role: str) -> tuple[str, ...]:
-    types = {"time": {"datetime"}, "group": {"category", "text", "integer"}}[role]
-    return tuple(name for name, column in columns.items() if column.type in types)
-
-
-def _kfold(table: Table, *, spec: SplitSpec, rng: np.random.Generator) -> Parts:
-    n_folds = spec.folds
-    if n_folds is None:
-        raise DataError.of("kfold needs a number of folds", key="split.folds")
+def _folds(table: Table, *, spec: SplitSpec, n_folds: int, rng: np.random.Generator) -> Parts:
+    """Hold the test part out, and cut the rest into folds, once for each repeat."""
     _require_rows(table.n_rows, n_folds + 1, what="folds and the test part", key="split.folds")
-    kind = _structure(table.schema, ignore=spec.ignore_structure)
+    kind = _kind_of_folds(table.schema, spec)
+    assign, gap = _ASSIGN[kind], _Gap.of(table, spec)
     rows = np.arange(table.n_rows)
-    is_test = _assign(table, rows, kind=kind, shares=(1.0 - spec.test, 0.0, spec.test), rng=rng) == _TEST
-    test, rest = rows[is_test], rows[~is_test]
+    is_test = assign(table, rows, (1.0 - spec.test, 0.0, spec.test), rng) == _TEST
+    held = rows[is_test]
+    rest = gap.before(rows[~is_test], held)
     _require_rows(len(rest), n_folds, what="folds", key="split.folds")
-    n_blocks = n_folds + 1 if kind == "time" else n_folds
-    fold_of = _assign(table, rest, kind=kind, shares=(1 / n_blocks,) * n_blocks, rng=rng)
-    if kind == "time":
-        cuts = [(rest[fold_of < fold], rest[fold_of == fold]) for fold in range(n_folds, 0, -1)]
-    else:
-        cuts = [(rest[fold_of != fold], rest[fold_of == fold]) for fold in range(n_folds)]
-    folds = tuple(
-        Fold(*_hold_out(table, train, kind=kind, share=spec.validation, rng=rng), judged)
-        for train, judged in cuts
-    )
-    return Parts(*cuts[0], test, folds)
+    is_chained = kind == "time" and spec.kind != "purged"
+    n_blocks = n_folds + 1 if is_chained else n_folds
+    folds: list[Fold] = []
+    cuts: list[tuple[Array, Array]] = []
+    for _ in range(spec.repeats):
+        fold_of = assign(table, rest, (1 / n_blocks,) * n_blocks, rng)
+        if is_chained:
+            blocks = [(rest[fold_of < fold], rest[fold_of == fold]) for fold in range(n_folds, 0, -1)]
+            blocks = [(gap.before(train, judged), judged) for train, judged in blocks]
+        else:
+            # In time, the latest fold comes first.
+            order = range(n_folds - 1, -1, -1) if kind == "time" else range(n_folds)
+            blocks = [(rest[fold_of != fold], rest[fold_of == fold]) for fold in order]
+            blocks = [(gap.around(train, judged), judged) for train, judged in blocks]
+        for train, judged in blocks:
+            fitted, stopping = _hold_out(table, train, kind=kind, share=spec.validation, gap=gap, rng=rng)
+            folds.append(Fold(fitted, stopping, judged))
+        cuts += blocks
+    return Parts(*cuts[0], held, tuple(folds))
 
 
 def _hold_out(
-    table: Table, rows: Array, *, kind: str, share: float, rng: np.random.Generator
+    table: Table, rows: Array, *, kind: str, share: float, gap: _Gap, rng: np.random.Generator
 ) -> tuple[Array, Array]:
     """Cut the rows that may stop a fit early from a fold's training rows; none where the share is 0."""
     if not share:
         return rows, rows[:0]
-    part_of = _assign(table, rows, kind=kind, shares=(1.0 - share, share), rng=rng)
-    return rows[part_of == 0], rows[part_of == 1]
+    part_of = _ASSIGN[kind](table, rows, (1.0 - share, share), rng)
+    stopping = rows[part_of == 1]
+    return gap.before(rows[part_of == 0], stopping), stopping
 
 
-def _structure(schema: Schema, *, ignore: bool) -> str:
-    """Return the kind of split that respects what the schema declares."""
-    if not ignore:
+def _kind_of_folds(schema: Schema, spec: SplitSpec) -> str:
+    """Return the kind of split by which folds are cut: for kfold, what the schema declares."""
+    if spec.kind != "kfold":
+        return "time" if spec.kind == "purged" else spec.kind
+    if not spec.ignore_structure:
         for role in _STRUCTURES:
             if schema.of_role(role):
                 return role
@@ -212,42 +221,51 @@ def _structure(schema: Schema, *, ignore: bool) -> str:
 _STRUCTURES: tuple[Role, ...] = ("time", "group")
 
 
-def _assign(
-    table: Table, rows: Array, *, kind: str, shares: Sequence[float], rng: np.random.Generator
-) -> Array:
-    """Return the part of each of some rows, shape (len(rows),)."""
-    if kind == "random":
-        return near_shares(len(rows), shares=shares, rng=rng)
-    if kind == "stratified":
-        return _assign_stratified(table, rows, shares=shares, rng=rng)
-    if kind == "group":
-        column = _structural(table, "group")
-        groups = codes_of(column[rows])
-        _require_values(groups, column.name, "group", shares)
-        return by_group(groups, shares=shares, rng=rng)
-    column = _structural(table, "time")
-    times = codes_of(column[rows])
-    _require_values(times, column.name, "time", shares)
-    return by_time(times, shares=shares)
+def _predefined(table: Table) -> Parts:
+    column = _structural(table, "part").cast(pl.String)
+    wrong = (~column.is_in(PART_NAMES)).arg_true().to_numpy()
+    if len(wrong):
+        first = wrong[:N_SHOWN]
+        shown = tuple(show(column[int(row)]) for row in first)
+        numbers = tuple(int(row) + 1 for row in table.places(first))
+        one_of = f"[{', '.join(PART_NAMES)}]"
+        raise to_error([Violation(column.name, "values", len(wrong), numbers, shown, one_of, PART_NAMES)])
+    train, validation, test = ((column == name).arg_true().to_numpy().astype(np.int64) for name in PART_NAMES)
+    for name, rows in (("train", train), ("test", test)):
+        if not len(rows):
+            raise DataError.of(f"no row is of the part '{name}'", key=column.name)
+    return Parts(train, validation, test)
 
 
-def _assign_stratified(
-    table: Table, rows: Array, *, shares: Sequence[float], rng: np.random.Generator
-) -> Array:
+def _assign_random(table: Table, rows: Array, shares: Sequence[float], rng: np.random.Generator) -> Array:
+    del table
+    return near_shares(len(rows), shares=shares, rng=rng)
+
+
+def _assign_groups(table: Table, rows: Array, shares: Sequence[float], rng: np.random.Generator) -> Array:
+    return by_group(_values(table, rows, "group", shares), shares=shares, rng=rng)
+
+
+def _assign_mixed(table: Table, rows: Array, shares: Sequence[float], rng: np.random.Generator) -> Array:
+    groups = _values(table, rows, "group", shares)
+    return by_mixed_group(groups, _strata(table, rows, shares), shares=shares, rng=rng)
+
+
+def _assign_times(table: Table, rows: Array, shares: Sequence[float], rng: np.random.Generator) -> Array:
+    del rng
+    return by_time(_values(table, rows, "time", shares), shares=shares)
+
+
+def _assign_strata(table: Table, rows: Array, shares: Sequence[float], rng: np.random.Generator) -> Array:
     target = table.schema.target
-    column = table.frame[target.name][rows]
+    codes = _strata(table, rows, shares)
     n_parts = sum(share > 0 for share in shares)
-    if not _has_classes(target):
-        n_bins = max(1, min(_N_BINS, len(rows) // (_MIN_BIN_ROWS * n_parts)))
-        ranks = column.rank("ordinal").to_numpy().astype(np.int64)
-        return by_class((ranks - 1) * n_bins // len(rows), shares=shares, rng=rng)
-    codes = codes_of(column)
     counts = np.bincount(codes)
     scarce = np.flatnonzero(counts < n_parts)
-    if len(scarce):
+    if len(scarce) and _has_classes(target):
         rarest = scarce[np.argmin(counts[scarce])]
         count = int(counts[rarest])
-        value = column[int(np.argmax(codes == rarest))]
+        value = table.frame[target.name][int(rows[np.argmax(codes == rarest)])]
         shown = "a class" if target.sensitive or target.pii else f"the class '{show(value)}'"
         more = f" (the rarest of {len(scarce)} such classes)" if len(scarce) > 1 else ""
         raise DataError.of(
@@ -257,8 +275,46 @@ def _assign_stratified(
     return by_class(codes, shares=shares, rng=rng)
 
 
+def _strata(table: Table, rows: Array, shares: Sequence[float]) -> Array:
+    """Return the class of the target of some rows, or its decile, as codes from 0, shape (len(rows),)."""
+    column = table.frame[table.schema.target.name][rows]
+    if _has_classes(table.schema.target):
+        return codes_of(column)
+    n_parts = sum(share > 0 for share in shares)
+    n_bins = max(1, min(_N_BINS, len(rows) // (_MIN_BIN_ROWS * n_parts)))
+    ranks = column.rank("ordinal").to_numpy().astype(np.int64)
+    bins: Array = (ranks - 1) * n_bins // len(rows)
+    return bins
+
+
+_ASSIGN: Mapping[str, Callable[[Table, Array, Sequence[float], np.random.Generator], Array]] = (
+    MappingProxyType(
+        {
+            "random": _assign_random,
+            "stratified": _assign_strata,
+            "group": _assign_groups,
+            "stratified_group": _assign_mixed,
+            "time": _assign_times,
+        }
+    )
+)
+
+
 def _has_classes(target: Column) -> bool:
     return target.type in {"category", "boolean", "text"}
+
+
+def _values(table: Table, rows: Array, role: Role, shares: Sequence[float]) -> Array:
+    """Return the groups or times of some rows as codes from 0; at least as many as there are parts."""
+    column = _structural(table, role)
+    codes = codes_of(column[rows])
+    n_found, n_parts = int(codes.max(initial=-1)) + 1, sum(share > 0 for share in shares)
+    if n_found < n_parts:
+        raise DataError.of(
+            f"{counted(n_found, f'distinct {role}')}, fewer than the {n_parts} parts of the split",
+            key=column.name,
+        )
+    return codes
 
 
 def _structural(table: Table, role: Role) -> pl.Series:
@@ -267,19 +323,11 @@ def _structural(table: Table, role: Role) -> pl.Series:
     if not columns:
         raise DataError.of(f"the split needs a column with role: {role}", key="split.kind")
     column = table.frame[columns[0].name]
-    nulls = column.is_null().arg_true()
+    nulls = column.is_null().arg_true().to_numpy()
     if len(nulls):
-        first = tuple(row + 1 for row in nulls.head(N_SHOWN))
+        first = tuple(int(row) + 1 for row in table.places(nulls[:N_SHOWN]))
         raise to_error([Violation(column.name, "nullable", len(nulls), first, (), "false")])
     return column
-
-
-def _require_values(codes: Array, name: str, role: str, shares: Sequence[float]) -> None:
-    n_found, n_parts = int(codes.max(initial=-1)) + 1, sum(share > 0 for share in shares)
-    if n_found < n_parts:
-        raise DataError.of(
-            f"{counted(n_found, f'distinct {role}')}, fewer than the {n_parts} parts of the split", key=name
-        )
 
 
 def _require_rows(n_rows: int, n_parts: int, *, what: str, key: str) -> None:

@@ -64,6 +64,11 @@ class Held:
     frame: pl.DataFrame
     refused: Mapping[str, Refused] = field(default_factory=dict)
 
+    def only(self, names: list[str]) -> Held:
+        """Return some of the columns."""
+        frame = pl.DataFrame([self.frame[name] for name in names])
+        return Held(frame, {name: self.refused[name] for name in names if name in self.refused})
+
 
 def is_open(column: Column, schema: Schema) -> bool:
     """Tell whether a column's storage waits for the data: a category of which no value is declared."""

@@ -19,7 +19,7 @@ from engine.names import FAMILIES
 from engine.recipe.load import load_model
 from engine.recipe.spec import Spec
 from engine.runs.steps import TIMED
-from engine.tuning.size import n_searched
+from engine.tuning.size import in_stages, n_searched, n_whole
 
 # What one step grows with: a unit's name, and how many of them.
 Drivers = Mapping[str, float]
@@ -89,7 +89,7 @@ class Workload:
     n_outputs
         Numbers that a row is answered with.
     n_searched
-        Fits of a search, each taken for one of the params as they stand.
+        Fits of a search, each taken for one of the params as they stand; `n_whole` counts stages as shares.
     growth
         Of the fit on the training rows, and of one fold's; None for a family that was never measured.
     """
@@ -109,6 +109,7 @@ class Workload:
     n_resamples: int
     n_timed: int
     n_searched: int
+    n_whole: float
     has_baselines: bool
     has_pictures: bool
     threads: int
@@ -147,7 +148,7 @@ def workload(spec: Spec, schema: Schema, size: Size, *, assumed: Assumed, cores:
     rows = _rows(spec, size.n_rows)
     n_outputs = n_classes if n_classes > _BINARY else 1
     fits = [
-        growth(spec.model, fit, assumed.rounds)
+        growth(in_stages(spec).model, fit, assumed.rounds)
         for n_train, n_stop in ((rows.train, rows.validation), (rows.fold_train, rows.fold_validation))
         for fit in [
             Fit(
@@ -155,7 +156,7 @@ def workload(spec: Spec, schema: Schema, size: Size, *, assumed: Assumed, cores:
                 n_features=n_features(schema, family.needs(spec.model), known),
                 n_numbers=n_features(schema, family.needs(spec.model), {}),
                 n_outputs=n_outputs,
-                may_stop=n_stop > 0,
+                may_stop=n_stop > 0 and spec.tune.kind != "pbt",
                 limit=spec.compute.max_iterations,
                 is_continuous=n_classes == 0,
             )
@@ -181,6 +182,7 @@ def workload(spec: Spec, schema: Schema, size: Size, *, assumed: Assumed, cores:
         n_resamples=spec.evaluation.bootstrap,
         n_timed=spec.evaluation.latency_rows,
         n_searched=n_searched(spec, n_folds=rows.n_folds),
+        n_whole=n_whole(spec, n_folds=rows.n_folds),
         has_baselines=spec.evaluation.baselines,
         has_pictures=spec.evaluation.pictures,
         threads=min(spec.compute.threads or cores, cores),
@@ -231,7 +233,7 @@ def _linear_needs(n_classes: int) -> Needs:
 
 def _rows(spec: Spec, n_rows: int) -> Rows:
     cut = spec.split
-    if cut.kind != "kfold" or cut.folds is None:
+    if cut.folds is None:
         train, validation, test = (
             n_rows * share for share in (1 - cut.test - cut.validation, cut.validation, cut.test)
         )
@@ -243,7 +245,7 @@ def _rows(spec: Spec, n_rows: int) -> Rows:
         train=fold,
         validation=judged,
         test=n_rows * cut.test,
-        n_folds=cut.folds,
+        n_folds=cut.folds * cut.repeats,
         fold_train=fold * (1 - cut.validation),
         fold_validation=fold * cut.validation,
         fold_judged=judged,
@@ -281,7 +283,7 @@ def drivers(work: Workload) -> dict[str, tuple[str, Drivers]]:
             one = _of_fit(work, work.fold_growth, rows.fold_train, rows.fold_validation)
         found["tune"] = (
             f"fit {family}",
-            {"start": 1, **{name: n * work.n_searched for name, n in one.items()}},
+            {"start": 1, **{name: n * work.n_whole for name, n in one.items()}},
         )
     found["write the graph"] = (f"write the graph {family}", _of_graph(work))
     found[TIMED] = (

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from engine.data.quality.finding import DATA_MEANINGS
 from engine.errors import RecipeError, nearest
 from engine.evaluation.fairness import MEASURES, Audit, audit
 from engine.evaluation.gates import GROUPING_TYPES, MEASURED_ON_BUNDLE, gate_name
@@ -77,7 +78,7 @@ def metrics_for(spec: Spec, *, task: Task, target: Target) -> dict[str, Metric]:
     wanted = {"goal.metric": spec.goal.metric}
     wanted |= {f"goal.gates.{name}": name for name in spec.goal.gates or {}}
     for key, name in wanted.items():
-        beyond = () if key == "goal.metric" else (*fairness, *MEASURED_ON_BUNDLE)
+        beyond = () if key == "goal.metric" else (*fairness, *MEASURED_ON_BUNDLE, *DATA_MEANINGS)
         allowed = (*metrics, *beyond)
         if name not in allowed:
             what = (

@@ -6,6 +6,8 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from engine.data.quality.finding import DATA_MEANINGS, OF_CLASSES, POPULATION, SENSITIVE, SHARES
+from engine.data.quality.groups import GROUPING as SENSITIVE_TYPES
 from engine.errors import Message, nearest
 from engine.evaluation.fairness import MEASURES
 from engine.evaluation.score import finite
@@ -23,6 +25,8 @@ MEASURED_BY_CLOCK = ("latency_p50_ms", "latency_p95_ms")
 GROUPING_TYPES = ("category", "boolean", "integer")
 PROFIT = "profit"
 _LISTED = "engine options goal.gates"
+# A metric that every task with classes has.
+_WITH_CLASSES = "accuracy"
 _PERCENT = 100
 _SHARE = (0.0, 1.0)
 # The least and the largest value that a metric can have, by its definition; without a line any number is one.
@@ -33,6 +37,7 @@ _REACH: Mapping[str, tuple[float, float]] = {
     **dict.fromkeys(("f1_macro", "expected_calibration_error", *MEASURES), _SHARE),
     **dict.fromkeys(("log_loss", "rmse", "mae", "median_absolute_error", "max_error"), (0.0, math.inf)),
     **dict.fromkeys(("mape", "poisson_deviance", *MEASURED_ON_BUNDLE), (0.0, math.inf)),
+    **{name: _SHARE if name in SHARES else (0.0, math.inf) for name in DATA_MEANINGS},
     "brier_score": (0.0, 2.0),
     "matthews_corrcoef": (-1.0, 1.0),
     "r2": (-math.inf, 1.0),
@@ -129,7 +134,7 @@ def check_gates(spec: Spec, metric_names: Sequence[str]) -> list[Message]:
     """
     # Groups are compared by decisions between two classes, which is where F1 is a metric.
     fairness = MEASURES if F1.name in metric_names else ()
-    known = (*metric_names, *fairness, *MEASURED_ON_BUNDLE)
+    known = (*metric_names, *fairness, *MEASURED_ON_BUNDLE, *DATA_MEANINGS)
     messages: list[Message] = []
     for metric, gate in (spec.goal.gates or {}).items():
         key = f"goal.gates.{metric}"
@@ -140,9 +145,40 @@ def check_gates(spec: Spec, metric_names: Sequence[str]) -> list[Message]:
                 what, near = "'profit' needs goal.value, which says what each outcome is worth", ""
             messages.append(Message(what, key, suggestion=near, allowed=known, try_=_LISTED))
             continue
+        if metric in DATA_MEANINGS:
+            messages += _check_of_data(metric, key=key, spec=spec, has_classes=_WITH_CLASSES in metric_names)
         messages += _check_bounds(metric, gate, key=key)
         messages += _check_by(gate, metric=metric, spec=spec)
     return messages
+
+
+def missed_by_data(gates: Mapping[str, Gate] | None, *, measured: Mapping[str, float]) -> tuple[str, ...]:
+    """Return a sentence for each gate on the data that is missed before anything is fitted.
+
+    Parameters
+    ----------
+    measured
+        The measures of the data, by the names of `DATA_MEANINGS`.
+    """
+    of_data = {name: gate for name, gate in (gates or {}).items() if name in DATA_MEANINGS}
+    return tuple(
+        f"the gate {gate.name} is missed already: this run can't be packaged"
+        for gate in judge(of_data, measured=measured).gates
+        if not gate.passed
+    )
+
+
+def _check_of_data(metric: str, *, key: str, spec: Spec, has_classes: bool) -> Iterator[Message]:
+    """Refuse a measure of the data that no run of this recipe has."""
+    if metric in OF_CLASSES and not has_classes:
+        yield Message(f"'{metric}' is of classes, and this target has none", key)
+    if metric == POPULATION and spec.data.population is None:
+        yield Message(f"'{metric}' needs data.population, which says who there is", key)
+    if metric == SENSITIVE and not any(
+        column.sensitive and column.type in SENSITIVE_TYPES and name != spec.schema_.target
+        for name, column in spec.schema_.columns.items()
+    ):
+        yield Message(f"'{metric}' needs a category or boolean that is marked sensitive", key)
 
 
 def _check_bounds(metric: str, gate: Gate, *, key: str) -> Iterator[Message]:

@@ -32,6 +32,7 @@ def judge_model(
     scorer: Scorer,
     timed: Latency,
     n_bytes: int,
+    data: Mapping[str, float],
     spec: Spec,
     task: Task,
     target: Target,
@@ -47,6 +48,8 @@ def judge_model(
         How long one row takes, from `time_one_row`.
     n_bytes
         Size of the model, for the gate `bundle_mib`.
+    data
+        The measures of the data's quality, which gates can bound.
     """
     sampled = {
         name: part.sample(spec.evaluation.train_rows, seed=spec.seed) if name == "train" else part
@@ -60,7 +63,7 @@ def judge_model(
         for name, part in sampled.items()
     }
     evaluation = evaluate(judged, spec=spec, task=task, target=target, seed=spec.seed)
-    measured = evaluation.measured() | timed.measured() | {"bundle_mib": n_bytes / 2**20}
+    measured = evaluation.measured() | timed.measured() | {"bundle_mib": n_bytes / 2**20} | dict(data)
     return Judgement(evaluation, timed, judge(spec.goal.gates, measured=measured), scores["test"])
 
 

@@ -1,6 +1,7 @@
 """Categories on their way to a model: a level's index, or one 0/1 column a level; polars and ONNX alike.
 
-Levels are those of the training rows, in sorted order. A value not seen in training counts as missing.
+Levels are those of the training rows, in sorted order. A value not seen in training, or too rare there,
+counts as missing, or as one level of its own, as the recipe says.
 """
 
 from __future__ import annotations
@@ -20,27 +21,51 @@ from engine.graph import ML, Graph
 class Levels:
     """The levels of one column, and how a row says which it has.
 
-    `names` are the levels as text, in order. `missing` is the code of a missing or unseen level: NaN, or the
-    number of levels. `width` is the number of 0/1 columns of a one-hot column, None of a column of codes.
+    Attributes
+    ----------
+    names
+        The levels as text, in order.
+    missing, unseen
+        The codes of a missing level, NaN or the first that is free, and of an unseen or rare one: the same,
+        or that of a level after all others.
+    width
+        The number of 0/1 columns of a one-hot column, None of a column of codes.
     """
 
     column: Column
     names: tuple[str, ...]
     missing: float
+    unseen: float
     width: int | None
+
+    @property
+    def n_levels(self) -> int:
+        """Number of levels, that of the unseen among them where it is one."""
+        return len(self.names) + (self.column.unseen == "other")
 
     @property
     def feature_names(self) -> tuple[str, ...]:
         """Names of the columns in the matrix."""
         if self.width is None:
             return (self.column.name,)
-        others = [f"{self.column.name} is other"] * (self.width - len(self.names))
-        return (*(f"{self.column.name}={level}" for level in self.names), *others)
+        others = [f"{self.column.name} is other", f"{self.column.name} is missing"]
+        return (
+            *(f"{self.column.name}={level}" for level in self.names),
+            *others[: self.width - len(self.names)],
+        )
+
+    def expressions(self) -> tuple[pl.Expr, ...]:
+        """Return the codes: of a one-hot column too, whose 0/1 columns the matrix makes of them."""
+        return (self.codes(),)
 
     def codes(self) -> pl.Expr:
         """Return the index of each row's level as Float64."""
-        level = as_input(self.column).cast(pl.Enum(list(self.names)), strict=False)
-        return level.to_physical().cast(pl.Float64).fill_null(self.missing)
+        text = as_input(self.column)
+        level = text.cast(pl.Enum(list(self.names)), strict=False)
+        codes = level.to_physical().cast(pl.Float64).fill_null(self.unseen)
+        if self.column.unseen != "other":
+            return codes
+        return pl.when(text == NULL).then(self.missing).otherwise(codes)
 
     def write(self, graph: Graph, text: str) -> str:
         """Write the nodes from text (string, (rows, 1)) to the column's features, double.
@@ -55,7 +80,7 @@ class Levels:
             domain=ML,
             keys_tensor=keys,
             values_tensor=values,
-            default_tensor=np.array([self.missing]),
+            default_tensor=np.array([self.unseen]),
         )
         if self.width is None:
             return codes
@@ -67,19 +92,28 @@ def fit_levels(frame: pl.DataFrame, column: Column, *, needs: Needs) -> Levels:
     """Find the levels of a category in the training rows.
 
     Where `needs.max_categories` cuts, the most frequent levels stay, of equally frequent ones the first by
-    name. A one-hot column gets a last 0/1 column for missing and cut levels if training has such rows.
+    name; where `column.rare` does, those of at least so many rows. A one-hot column gets a last 0/1 column
+    for missing and cut levels if training has such rows. With `unseen: other` cut levels are a level of their
+    own, and missing ones get a column beside it if training has such rows.
     """
     values = frame.get_column(column.name).alias("level").drop_nulls()
     counts = values.value_counts(name="n_rows").filter(pl.col("level").cast(pl.String) != NULL)
     kept = counts.sort(["n_rows", "level"], descending=[True, False])
+    if column.rare is not None:
+        least = column.rare if column.rare >= 1 else column.rare * frame.height
+        kept = kept.filter(pl.col("n_rows") >= least)
     if needs.max_categories is not None:
         kept = kept.head(needs.max_categories)
     names = tuple(kept.get_column("level").sort().cast(pl.String).to_list())
     onehot = needs.categories == "onehot"
-    others = bool(kept.get_column("n_rows").sum() < frame.height)
+    n_names, is_own = len(names), column.unseen == "other"
+    missing = float("nan") if needs.missing == "ok" and not onehot else float(n_names + is_own)
+    n_known = counts.get_column("n_rows").sum() if is_own else kept.get_column("n_rows").sum()
+    lacks = bool(n_known < frame.height)
     return Levels(
         column=column,
         names=names,
-        missing=float("nan") if needs.missing == "ok" and not onehot else float(len(names)),
-        width=max(len(names) + others, 1) if onehot else None,
+        missing=missing,
+        unseen=float(n_names) if is_own else missing,
+        width=max(n_names + is_own + lacks, 1) if onehot else None,
     )

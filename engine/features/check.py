@@ -2,21 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
 
 from engine.data.schema import Column
 from engine.errors import Message
 
 _NOT_PREPARED = ("text", "image")
+_NUMBERS = ("integer", "number")
+# The types of column that each key of preparation is for.
+_TYPES: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "impute": _NUMBERS,
+        "scale": _NUMBERS,
+        "encode": ("category",),
+        "rare": ("category",),
+        "unseen": ("category",),
+    }
+)
 
 
 def unprepared(columns: Iterable[Column]) -> list[Message]:
-    """Return what is wrong with columns as features: those of a type that nothing prepares yet."""
-    return [
-        Message(
-            f"'{column.name}' is {column.type}, which no model takes as a feature yet; give it role: ignore",
-            key=f"schema.columns.{column.name}.role",
+    """Return what is wrong with columns as features: types that nothing prepares, keys of other types."""
+    return [message for column in columns for message in _mistakes(column)]
+
+
+def _mistakes(column: Column) -> Iterator[Message]:
+    place = f"schema.columns.{column.name}"
+    if column.role == "feature" and column.type in _NOT_PREPARED:
+        what = (
+            f"'{column.name}' is {column.type}, which no model takes as a feature yet; give it role: ignore"
         )
-        for column in columns
-        if column.role == "feature" and column.type in _NOT_PREPARED
-    ]
+        yield Message(what, key=f"{place}.role")
+    for key, types in _TYPES.items():
+        if getattr(column, key) is None:
+            continue
+        if column.role != "feature":
+            what = f"{key} prepares what a model sees, and '{column.name}' has the role {column.role}"
+            yield Message(what, key=f"{place}.{key}")
+        elif column.type not in types:
+            what = f"{key} is no preparation of the type {column.type}"
+            yield Message(what, key=f"{place}.{key}", allowed=types)
+    if column.unseen == "error" and column.rare is not None:
+        what = "levels that are rare count as unseen, and are in the training rows: they can't be refused"
+        yield Message(what, key=f"{place}.rare", try_="unseen: other")

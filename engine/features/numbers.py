@@ -5,14 +5,16 @@ Booleans and the parts of datetimes come this way too. Knows single columns of d
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 import polars as pl
 
 from engine.features.needs import Needs
 from engine.graph import Graph
+from engine.recipe.spec import Impute, Scale
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,37 +30,50 @@ class Filling:
     scale: float = 1.0
 
 
-def fit_number(values: np.ndarray, *, needs: Needs) -> Filling:
-    """Fit the filling of a numeric column: median, mean and standard deviation of what is there.
+def fit_number(
+    values: np.ndarray, *, needs: Needs, impute: Impute | None = None, scale: Scale | None = None
+) -> Filling:
+    """Fit the filling of a numeric column: its statistics are of what is there in training.
 
     Parameters
     ----------
     values
         Shape (n,), float64, NaN where missing. Infinite values are left out of the statistics.
     needs
-        Says whether to fill and whether to standardise.
+        Says whether to fill, and whether to standardise where `scale` says nothing.
+    impute
+        What fills where there is something to fill: the median where None, or a number.
+    scale
+        By mean and standard deviation (`standard`), to 0..1 (`minmax`), by median and the range between the
+        quartiles (`robust`), or not at all (`none`), of the filled values; as scikit-learn's scalers of these
+        names do.
 
     Returns
     -------
     Filling
-        Of a column without one finite value: fill 0, center 0, scale 1.
+        Of a column without one finite value: fill 0 (or the number), center 0, scale 1.
     """
     present = values[np.isfinite(values)]
-    fill = float("nan") if needs.missing == "ok" else 0.0
+    fills = needs.missing == "impute"
+    constant = float(impute) if isinstance(impute, int | float) else None
+    fill = (constant or 0.0) if fills else float("nan")
     if present.size == 0:
         return Filling(fill=fill)
     # Scaled by a power of two, which is exact, so that sums of the largest doubles do not overflow.
-    exponent = int(np.frexp(np.abs(present).max())[1])
+    largest = max(np.abs(present).max(), abs(constant or 0.0) if fills else 0.0)
+    exponent = int(np.frexp(largest)[1])
     present = np.ldexp(present, -exponent)
-    median = np.median(present)
-    if needs.missing == "impute":
-        fill = float(np.ldexp(median, exponent))
-    if not needs.scale:
-        return Filling(fill=fill)
-    if needs.missing == "impute":
+    if fills:
+        middle = np.mean(present) if impute == "mean" else np.median(present)
+        filled = middle if constant is None else np.ldexp(constant, -exponent)
+        fill = float(np.ldexp(filled, exponent))
         missing = np.isnan(values).sum()
-        present = np.concatenate([present, np.full(missing, median)])
-    return Filling(fill, *_center_and_scale(present, exponent))
+        present = np.concatenate([present, np.full(missing, filled)])
+    if scale is None:
+        scale = "standard" if needs.scale else "none"
+    if scale == "none":
+        return Filling(fill=fill)
+    return Filling(fill, *_center_and_scale(present, exponent, scale))
 
 
 def fit_flag(values: np.ndarray, *, needs: Needs) -> Filling:
@@ -98,11 +113,26 @@ def write_indicators(graph: Graph, raw: str, indices: Sequence[int]) -> str:
     return graph.cast(graph.node("IsNaN", [chosen]), np.float64)
 
 
-def _center_and_scale(values: np.ndarray, exponent: int) -> tuple[float, float]:
+def _center_and_scale(values: np.ndarray, exponent: int, scale_by: Scale) -> tuple[float, float]:
     if values.min() == values.max():
         return float(np.ldexp(values[0], exponent)), 1.0
-    center, spread = np.ldexp([values.mean(), values.std()], exponent)
     with np.errstate(divide="ignore", over="ignore"):
+        # A range may be beyond the largest double; what is scaled by it becomes 0.
+        center, spread = np.ldexp(_CENTER_AND_SPREAD[scale_by](values), exponent)
         scale = float(np.float64(1.0) / spread)
     # The spread of subnormal numbers has no finite reciprocal, and rounding can make it 0.
     return float(center), scale if np.isfinite(scale) else 1.0
+
+
+def _quartiles(values: np.ndarray) -> tuple[float, float]:
+    low, middle, high = np.quantile(values, [0.25, 0.5, 0.75])
+    return middle, high - low
+
+
+_CENTER_AND_SPREAD: Mapping[Scale, Callable[[np.ndarray], tuple[float, float]]] = MappingProxyType(
+    {
+        "standard": lambda values: (values.mean(), values.std()),
+        "minmax": lambda values: (values.min(), values.max() - values.min()),
+        "robust": _quartiles,
+    }
+)

@@ -15,48 +15,17 @@ import polars as pl
 
 from engine.data.schema import Column, Schema
 from engine.errors import RecipeError
-from engine.features.categories import Levels, fit_levels
+from engine.features.categories import Levels
 from engine.features.check import unprepared
-from engine.features.datetimes import PARTS, part_of, write_parts
-from engine.features.feed import as_input, is_text
+from engine.features.datetimes import write_parts
+from engine.features.feature import Feature, Indicator, Number
+from engine.features.feed import is_text
+from engine.features.fit import fit_features
 from engine.features.needs import Needs
-from engine.features.numbers import Filling, fill_in, fit_flag, fit_number, write_fillings, write_indicators
+from engine.features.numbers import write_fillings, write_indicators
 from engine.graph import Graph
 
 _BLOCK_ROWS = 4096  # few enough to stay in the processor's cache
-
-
-@dataclass(frozen=True, slots=True)
-class Number:
-    """A column of numbers, or one part of a column of datetimes."""
-
-    column: Column
-    part: str | None
-    filling: Filling
-
-    @property
-    def feature_names(self) -> tuple[str, ...]:
-        """Name of the column in the matrix."""
-        return (self.column.name if self.part is None else f"{self.column.name}.{self.part}",)
-
-    def raw(self) -> pl.Expr:
-        """Return the values before filling, NaN where missing."""
-        return as_input(self.column) if self.part is None else part_of(self.column, self.part)
-
-
-@dataclass(frozen=True, slots=True)
-class Indicator:
-    """1.0 where a column of numbers or datetimes is missing, else 0.0."""
-
-    column: Column
-
-    @property
-    def feature_names(self) -> tuple[str, ...]:
-        """Name of the column in the matrix."""
-        return (f"{self.column.name} is missing",)
-
-
-Feature = Number | Indicator | Levels
 
 
 @dataclass(frozen=True)
@@ -98,7 +67,7 @@ class Preparation:
     def category_sizes(self) -> Mapping[int, int]:
         """Number of levels of each column of codes."""
         return {
-            start: len(feature.names)
+            start: feature.n_levels
             for feature, start in zip(self.features, self._starts, strict=True)
             if isinstance(feature, Levels) and feature.width is None
         }
@@ -116,12 +85,11 @@ class Preparation:
         np.ndarray
             Shape (n, n_features), float64, C order; bit for bit what the graph of `write` gives.
         """
+        expressions = [expression for feature in self.features for expression in feature.expressions()]
         narrow = frame.select(
-            [_expression(feature).alias(str(place)) for place, feature in enumerate(self.features)]
+            [expression.alias(str(place)) for place, expression in enumerate(expressions)]
         ).to_numpy(order="c")
-        if narrow.shape[1] == len(self.sources) and not self._onehot:
-            return narrow
-        return self._widen(narrow)
+        return self._widen(narrow) if self._onehot else narrow
 
     def write(self, graph: Graph) -> str:
         """Declare the graph's inputs and write the nodes from them to the matrix.
@@ -138,18 +106,18 @@ class Preparation:
             column.name: graph.input(column.name, np.str_ if is_text(column) else np.float64)
             for column in self.inputs
         }
-        # Numbers are computed together, then cut where a category stands between them.
-        runs = [(kind, list(group)) for kind, group in groupby(self.features, key=_is_category)]
-        lengths = [len(group) for is_category, group in runs if not is_category]
+        # Numbers are computed together, then cut where another kind stands between them.
+        runs = [(is_own, list(group)) for is_own, group in groupby(self.features, key=_writes_own)]
+        lengths = [len(group) for is_own, group in runs if not is_own]
         cut = iter(_split(graph, self._write_numbers(graph, inputs), lengths) if lengths else ())
         pieces: list[str] = []
-        for is_category, group in runs:
-            if not is_category:
+        for is_own, group in runs:
+            if not is_own:
                 pieces.append(next(cut))
             pieces += [
                 feature.write(graph, inputs[feature.column.name])
                 for feature in group
-                if isinstance(feature, Levels)
+                if not isinstance(feature, Number | Indicator)
             ]
         return _concat(graph, pieces)
 
@@ -168,17 +136,16 @@ class Preparation:
         return _gather(graph, _concat(graph, [filled, marks]), order)
 
     def _widen(self, narrow: np.ndarray) -> np.ndarray:
-        """Give each level of the one-hot features its column: (n, n_parts) -> (n, n_features)."""
-        starts, onehot = np.array(self._starts), list(self._onehot)
-        single = [place for place in range(len(self.features)) if place not in self._onehot]
-        widths = np.array([self._onehot[place] for place in onehot])
+        """Give each level of the one-hot features its column: (n, n_narrow) -> (n, n_features)."""
+        onehot, single, to = self._places
+        starts, widths = (np.array(part) for part in zip(*self._onehot, strict=True))
         matrix = np.zeros((narrow.shape[0], len(self.sources)))
         for first in range(0, narrow.shape[0], _BLOCK_ROWS):
             block, values = matrix[first : first + _BLOCK_ROWS], narrow[first : first + _BLOCK_ROWS]
-            block[:, starts[single]] = values[:, single]
+            block[:, to] = values[:, single]
             codes = values[:, onehot].astype(np.int64)
             rows, features = np.nonzero(codes < widths)
-            block[rows, starts[onehot][features] + codes[rows, features]] = 1.0
+            block[rows, starts[features] + codes[rows, features]] = 1.0
         return matrix
 
     def _write_raw(self, graph: Graph, inputs: Mapping[str, str]) -> str:
@@ -204,13 +171,29 @@ class Preparation:
         return tuple(np.cumsum([0, *widths[:-1]]).tolist())
 
     @cached_property
-    def _onehot(self) -> Mapping[int, int]:
-        """Place of each one-hot feature -> its number of columns."""
-        return {
-            place: feature.width
-            for place, feature in enumerate(self.features)
+    def _onehot(self) -> tuple[tuple[int, int], ...]:
+        """First column in the matrix, and number of columns, of each one-hot feature."""
+        return tuple(
+            (start, feature.width)
+            for feature, start in zip(self.features, self._starts, strict=True)
             if isinstance(feature, Levels) and feature.width is not None
-        }
+        )
+
+    @cached_property
+    def _places(self) -> tuple[list[int], list[int], list[int]]:
+        """Return the narrow columns that hold codes of one-hot features, the others, and where these go."""
+        onehot: list[int] = []
+        single: list[int] = []
+        to: list[int] = []
+        for feature, start in zip(self.features, self._starts, strict=True):
+            narrow = len(onehot) + len(single)
+            if isinstance(feature, Levels) and feature.width is not None:
+                onehot.append(narrow)
+                continue
+            width = len(feature.feature_names)
+            single += range(narrow, narrow + width)
+            to += range(start, start + width)
+        return onehot, single, to
 
 
 def prepare(frame: pl.DataFrame, *, schema: Schema, needs: Needs) -> Preparation:
@@ -239,48 +222,12 @@ def prepare(frame: pl.DataFrame, *, schema: Schema, needs: Needs) -> Preparation
         raise RecipeError(messages)
     if not schema.features:
         raise RecipeError.of("no column is a feature", key="schema.columns")
-    features: list[Feature] = []
-    for column in schema.features:
-        if is_text(column):
-            features.append(fit_levels(frame, column, needs=needs))
-        else:
-            features += _fit_numbers(frame, column, needs=needs)
+    features = [feature for column in schema.features for feature in fit_features(frame, column, needs=needs)]
     return Preparation(inputs=schema.features, features=tuple(features))
 
 
-def _fit_numbers(frame: pl.DataFrame, column: Column, *, needs: Needs) -> list[Feature]:
-    if column.storage == "datetime":
-        parts = {part: frame.select(part_of(column, part)).to_series().to_numpy() for part in PARTS}
-        values = parts["days"]
-        features: list[Feature] = [
-            Number(column, part, fit_number(array, needs=needs))
-            for part, array in parts.items()
-            if part == "days" or _varies(array)
-        ]
-    else:
-        values = frame.select(as_input(column)).to_series().to_numpy()
-        fit = fit_flag if column.storage == "boolean" else fit_number
-        features = [Number(column, None, fit(values, needs=needs))]
-    if needs.missing == "impute" and np.isnan(values).any():
-        features.append(Indicator(column))
-    return features
-
-
-def _varies(values: np.ndarray) -> bool:
-    present = values[~np.isnan(values)]
-    return present.size > 0 and bool((present != present[0]).any())
-
-
-def _expression(feature: Feature) -> pl.Expr:
-    if isinstance(feature, Levels):
-        return feature.codes()
-    if isinstance(feature, Indicator):
-        return as_input(feature.column).is_nan().cast(pl.Float64)
-    return fill_in(feature.raw(), feature.filling)
-
-
-def _is_category(feature: Feature) -> bool:
-    return isinstance(feature, Levels)
+def _writes_own(feature: Feature) -> bool:
+    return not isinstance(feature, Number | Indicator)
 
 
 def _split(graph: Graph, tensor: str, lengths: list[int]) -> list[str]:

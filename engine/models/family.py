@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol, TypeAlias
+from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 
@@ -54,6 +54,28 @@ class Problem:
     threads: int
     device: Literal["cpu", "cuda"]
     max_iterations: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """A fit in stages: each goes on where the one before ended, with params of its own.
+
+    Attributes
+    ----------
+    stages
+        All params of each stage, in order; the problem's own are those of the last.
+    n_rounds
+        Rounds or epochs of one stage.
+    load
+        Of a number of stages, what was saved at their end; None where that is not there.
+    save
+        Keeps what the whole course has come to, so that a longer one need not begin anew.
+    """
+
+    stages: tuple[Mapping[str, ParamValue], ...]
+    n_rounds: int
+    load: Callable[[int], bytes | None]
+    save: Callable[[bytes], None]
 
 
 class StopFit(Exception):  # noqa: N818 (no error: it is asked for)
@@ -111,3 +133,13 @@ class Family(Protocol):
 
     def fit(self, problem: Problem, progress: Progress | None = None) -> Fitted:
         """Fit on the training rows; stop early on the validation rows where the family can."""
+
+
+@runtime_checkable
+class Continuing(Protocol):
+    """A family whose fit can go on where another has ended, with other params."""
+
+    changeable: frozenset[str]  # the params that may differ from stage to stage
+
+    def fit_course(self, problem: Problem, course: Course, progress: Progress | None = None) -> Fitted:
+        """Fit in stages; the same to the bit whether or not what was saved is there."""

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from engine.errors import DataError, Message, nearest
 from engine.features.needs import Needs
 from engine.graph import Graph
-from engine.models.family import Array, Problem, Progress
+from engine.models.family import Array, Course, Problem, Progress
 from engine.models.params import Accepted, AcceptedType, DeployedAs, Parameter
 from engine.models.tree_family import classes_of
 from engine.recipe.spec import ModelSpec
@@ -112,6 +112,7 @@ class MlpFamily:
     tasks: frozenset[TargetKind] = frozenset({"binary", "multiclass", "continuous"})
     tolerance: float = 1e-5
     tells_loss: bool = True
+    changeable: frozenset[str] = frozenset({"batch_size", "dropout", "learning_rate", "weight_decay"})
 
     def needs(self, model: ModelSpec) -> Needs:
         """Ask for level indices, no missing values, and standardised numbers."""
@@ -149,31 +150,30 @@ class MlpFamily:
         RecipeError
             If the loss becomes NaN or infinite.
         """
-        if len(problem.train.y) < 2:  # noqa: PLR2004 - the statistics of a batch need two
-            raise DataError.of(f"mlp needs at least 2 training rows, and there are {len(problem.train.y)}")
-        classes_of(problem)
+        centre = _centre(problem)
         from engine.models._lightning import fit_network
 
         params = MlpParams.model_validate(problem.params)
         columns = columns_of(problem, n_bins=params.n_bins)
-        mean, spread = 0.0, 1.0
-        if problem.kind == "continuous":
-            with np.errstate(over="ignore", invalid="ignore"):
-                mean, spread = float(problem.train.y.mean()), float(problem.train.y.std()) or 1.0
-            if not np.isfinite([mean, spread]).all():
-                what = "the target's values are too large for mlp: their spread is beyond what a double holds"
-                raise DataError.of(what, key="schema.target")
-        network, n_epochs = fit_network(
-            problem, params, columns=columns, centre=(mean, spread), progress=progress
-        )
-        return FittedMlp(
-            network=network,
-            columns=columns,
-            n_classes=problem.n_classes,
-            mean=mean,
-            spread=spread,
-            n_iterations=n_epochs,
-        )
+        network, n_epochs = fit_network(problem, params, columns=columns, centre=centre, progress=progress)
+        return FittedMlp(network, columns, problem.n_classes, *centre, n_iterations=n_epochs)
+
+    def fit_course(self, problem: Problem, course: Course, progress: Progress | None = None) -> FittedMlp:
+        """Fit in stages; the weights are those after the last epoch, and no epoch is left out.
+
+        Raises
+        ------
+        DataError, RecipeError
+            As `fit`.
+        """
+        centre = _centre(problem)
+        from engine.models._course import fit_stages
+
+        stages = [MlpParams.model_validate(stage) for stage in course.stages]
+        columns = columns_of(problem, n_bins=stages[-1].n_bins)
+        network = fit_stages(problem, course, stages, columns=columns, centre=centre, progress=progress)
+        n_epochs = course.n_rounds * len(stages)
+        return FittedMlp(network, columns, problem.n_classes, *centre, n_iterations=n_epochs)
 
 
 @dataclass(frozen=True)
@@ -245,6 +245,21 @@ class FittedMlp:
     def to_skops(self) -> bytes | None:
         """Return None: there is always a graph."""
         return None
+
+
+def _centre(problem: Problem) -> tuple[float, float]:
+    """Return by what a continuous target is standardised; refuse rows that can't be learnt from."""
+    if len(problem.train.y) < 2:  # noqa: PLR2004 - the statistics of a batch need two
+        raise DataError.of(f"mlp needs at least 2 training rows, and there are {len(problem.train.y)}")
+    classes_of(problem)
+    if problem.kind != "continuous":
+        return 0.0, 1.0
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean, spread = float(problem.train.y.mean()), float(problem.train.y.std()) or 1.0
+    if not np.isfinite([mean, spread]).all():
+        what = "the target's values are too large for mlp: their spread is beyond what a double holds"
+        raise DataError.of(what, key="schema.target")
+    return mean, spread
 
 
 def _folded(graph: Graph, weights: Mapping[str, Array], layer: int) -> list[str]:

@@ -20,21 +20,32 @@ _ADDED: Mapping[str, tuple[str, ...]] = {
         "repeats",
         "reduction_factor",
         "rungs",
+        "population",
+        "interval",
+        "quantile",
+        "perturbation",
         "models",
         "space",
     ),
     "compute": ("executor", "address"),
+    "split": ("repeats", "gap", "embargo"),
 }
+# The same of sections that have no options: what the base itself says.
+_ADDED_TO_BASE: Mapping[str, tuple[str, ...]] = {"schema": ("key",)}
 
 
 def complete(body: Mapping[str, Plain]) -> dict[str, Plain]:
     """Return a composed recipe with the keys that were added since, where it lacks them."""
-    chosen = base_choices(text.read(shipped("conf") / "base.yaml").mapping())
+    base = text.read(shipped("conf") / "base.yaml").mapping()
+    chosen = base_choices(base)
     found = dict(body)
-    for group, names in _ADDED.items():
+    for group, names in {**_ADDED, **_ADDED_TO_BASE}.items():
         section = found.get(group)
         if isinstance(section, dict) and not set(names) <= set(section):
-            option = text.read(shipped("conf") / group / f"{chosen[group]}.yaml").mapping()
+            option = base.get(group)
+            if group in _ADDED:
+                option = text.read(shipped("conf") / group / f"{chosen[group]}.yaml").mapping()
+            assert isinstance(option, dict)
             added = {name: option[name] for name in names if name not in section}
             found[group] = {**section, **added}
     return found

@@ -21,7 +21,7 @@ from engine.recipe.text import KeyPath, Plain
 
 _EXTRA: KeyPath = ("schema", "extra")
 _PATHS: tuple[KeyPath, ...] = (
-    *(("data", name) for name in DataSpec.model_fields if name != "path"),
+    *(("data", name) for name in DataSpec.model_fields if name not in {"path", "population"}),
     _EXTRA,
 )
 REREAD_KEYS = tuple(".".join(path) for path in _PATHS)

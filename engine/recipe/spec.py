@@ -19,9 +19,15 @@ from engine.recipe.text import KeyPath, Plain
 
 Scalar = bool | int | float | str
 ColumnType = Literal["integer", "number", "boolean", "category", "text", "datetime", "image"]
-Role = Literal["feature", "target", "ignore", "id", "group", "time", "weight"]
-SplitKind = Literal["random", "stratified", "group", "time", "kfold"]
+Role = Literal["feature", "target", "ignore", "id", "group", "time", "weight", "part"]
+SplitKind = Literal[
+    "random", "stratified", "group", "time", "kfold", "stratified_group", "purged", "predefined"
+]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
+Impute = Literal["median", "mean"] | float
+Scale = Literal["none", "standard", "minmax", "robust", "log", "quantile"]
+Encode = Literal["codes", "onehot"]
+Unseen = Literal["other", "error"]
 
 
 def _as_tuple(value: object) -> object:
@@ -97,8 +103,8 @@ class DataSpec(_Strict):
     path: str = Field(
         description="the table, relative to the recipe or the working directory", examples=["data/adult.csv"]
     )
-    format: Literal["auto", "csv", "parquet"] = Field(
-        description="how the file is read; auto: by its suffix", examples=["csv"]
+    format: Literal["auto", "arrow", "csv", "ndjson", "parquet"] = Field(
+        description="how the table is read; auto: by its suffix, else by how it begins", examples=["csv"]
     )
     delimiter: str = Field(
         min_length=1, max_length=1, description="csv: the character between two fields", examples=[";"]
@@ -111,6 +117,12 @@ class DataSpec(_Strict):
     )
     null_values: tuple[str, ...] = Field(
         description="csv: texts that mean a missing value, besides an empty field", examples=[["?", "NA"]]
+    )
+    population: dict[str, dict[str, float]] | None = Field(
+        None,
+        description="what share of those that the model is for has each value of a column; the training rows "
+        "are held against it",
+        examples=[{"sex": {"Female": 0.51, "Male": 0.49}}],
     )
 
     _reference: tuple[str, str] | None = PrivateAttr(default=None)
@@ -145,7 +157,8 @@ class ColumnSpec(_Strict):
         None,
         description="feature (the default): the model sees it; target: predicted, as schema.target says; "
         "ignore: not used; id: names the row, and stands beside its prediction; group: its rows stay in one "
-        "part; time: says which rows are the past; weight: how much a row counts",
+        "part; time: says which rows are the past; weight: how much a row counts; part: says train, "
+        "validation or test of each row",
         examples=["id"],
     )
     nullable: bool = Field(False, description="whether a value may be missing", examples=[True])
@@ -178,6 +191,35 @@ class ColumnSpec(_Strict):
         description="whether it tells who a person is: its values stay out of messages",
         examples=[True],
     )
+    impute: Impute | None = Field(
+        None,
+        description="what stands for a missing number: the training rows' median or mean, or a number; a 0/1 "
+        "column marks where; null: the median where the family can't do without, else nothing",
+        examples=["mean"],
+    )
+    scale: Scale | None = Field(
+        None,
+        description="how a number is scaled, by the training rows: standard, minmax, robust (median and "
+        "quartiles); for long tails log (of 1 + its size, with its sign) or quantile (its place among them); "
+        "null: standard where the family wants it, else none",
+        examples=["log"],
+    )
+    encode: Encode | None = Field(
+        None,
+        description="how a category becomes numbers: codes, or onehot; null: as the family takes it best",
+        examples=["onehot"],
+    )
+    rare: Annotated[float, Field(gt=0)] | None = Field(
+        None,
+        description="levels of a category in fewer training rows count as unseen; below 1: a fraction",
+        examples=[20],
+    )
+    unseen: Unseen | None = Field(
+        None,
+        description="what a level of a category is that training did not see, or too rarely: other: a level "
+        "of its own; error: refused, in every part, file and request to come; null: missing",
+        examples=["other"],
+    )
     units: str = Field("", description="what a number counts, for people", examples=["years"])
     description: str = Field("", description="what the column holds, for people", examples=["age at entry"])
 
@@ -194,6 +236,14 @@ class SchemaSpec(_Strict):
         description="rows whose target is missing: error stops the run, drop leaves them out and counts them",
         examples=["drop"],
     )
+    key: Annotated[
+        tuple[str, ...] | None,
+        BeforeValidator(_as_tuple, json_schema_input_type=str | tuple[str, ...] | None),
+    ] = Field(
+        description="columns that together name each row once: with them the order of the file's rows "
+        "changes nothing; null: rows count in the order of the file",
+        examples=["order_id"],
+    )
     extra: Literal["error", "ignore"] = Field(
         description="a column that is in the data or in the schema, and not in both: error stops the run",
         examples=["ignore"],
@@ -209,19 +259,37 @@ class SplitSpec(_Strict):
 
     kind: SplitKind = Field(
         description="random; stratified: each part has the same mix of the target; group: no group is in two "
-        "parts; time: the past trains, the future tests; kfold: a test part, and folds of the rest",
+        "parts; time: the past trains, the future tests; kfold: a test part, and folds of the rest; "
+        "stratified_group: groups stay whole and classes mixed; purged: folds over time that train on both "
+        "sides; predefined: as the column with role part says",
         examples=["time"],
     )
-    test: Fraction = Field(description="fraction of all rows that judges the model", examples=[0.2])
+    test: Fraction = Field(
+        description="fraction of all rows that judges the model; predefined: what a plan reckons with",
+        examples=[0.2],
+    )
     validation: Fraction = Field(
-        description="fraction of all rows that stops a fit early and sets the threshold; kfold: of a fold",
+        description="fraction of all rows that stops a fit early and sets the threshold; with folds: of a "
+        "fold's training rows; predefined: what a plan reckons with",
         examples=[0.1],
     )
     folds: Annotated[int, Field(ge=2)] | None = Field(
-        description="number of folds, for kfold alone", examples=[5]
+        description="number of folds, for kfold, purged and stratified_group", examples=[5]
+    )
+    repeats: int = Field(
+        ge=1, description="how often the rows are cut into folds, each time drawn anew", examples=[3]
+    )
+    gap: Annotated[float, Field(ge=0)] | str = Field(
+        description="length of time left out before each later part: in w, d, h, m, s, or a number in the "
+        "units of a time that is no datetime",
+        examples=["7d"],
+    )
+    embargo: Annotated[float, Field(ge=0)] | str = Field(
+        description="purged: length of time after the rows that are judged in which nothing trains",
+        examples=["2d"],
     )
     ignore_structure: bool = Field(
-        description="whether rows may be split at random although a time or group column is declared",
+        description="whether rows may be split at random although a time, group or part column is declared",
         examples=[True],
     )
 
@@ -254,10 +322,11 @@ class ModelSpec(_Strict):
 class TuneSpec(_Strict):
     """How parameters are searched."""
 
-    kind: Literal["none", "grid", "random", "bayes", "asha"] = Field(
+    kind: Literal["none", "grid", "random", "bayes", "asha", "pbt"] = Field(
         description="none: the params are taken as they are; grid: every combination of listed values; "
         "random: drawn from the space; bayes: drawn where trials before were good (TPE); asha: drawn at "
-        "random, and stopped early where a trial is behind",
+        "random, and stopped early where a trial is behind; pbt: a population trained side by side, in which "
+        "the worst go on from the best with params a little changed",
         examples=["bayes"],
     )
     trials: Annotated[int, Field(ge=1)] | None = Field(
@@ -291,6 +360,23 @@ class TuneSpec(_Strict):
         description="asha: how often a trial may be stopped; first after 1 / reduction_factor ** rungs of "
         "its rounds or epochs",
         examples=[2],
+    )
+    population: Annotated[int, Field(ge=2)] | None = Field(
+        description="pbt: members; each trains one trial a generation, until there are `trials` of them",
+        examples=[16],
+    )
+    interval: Annotated[int, Field(ge=1)] | None = Field(
+        description="pbt: epochs of one generation; the model's own max_epochs and patience end nothing",
+        examples=[2],
+    )
+    quantile: Annotated[float, Field(gt=0, le=0.5)] | None = Field(
+        description="pbt: the share of members that take over weights and params, and of those they take "
+        "them from",
+        examples=[0.2],
+    )
+    perturbation: tuple[Annotated[float, Field(gt=0)], ...] | None = Field(
+        description="pbt: factors, by one of which a number that was taken over is multiplied",
+        examples=[[0.5, 2.0]],
     )
     models: dict[str, ModelSpec] | tuple[str, ...] = Field(
         description="the options of model to search among; none: only the one that is chosen",

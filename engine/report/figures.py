@@ -12,6 +12,7 @@ from engine.report import (
     pictures_classes,
     pictures_continuous,
     pictures_model,
+    pictures_quality,
     pictures_search,
     pictures_space,
     pictures_threshold,
@@ -23,12 +24,13 @@ from engine.report.record import Record
 
 @dataclass(frozen=True, slots=True)
 class Gallery:
-    """The pictures in the order to show them, and those that could not be drawn; a search's own apart."""
+    """The pictures in the order to show them, and those that could not be drawn; others' own apart."""
 
     figures: tuple[Figure, ...]
     undrawn: tuple[Undrawn, ...]
     search: tuple[Figure, ...] = ()
     search_undrawn: tuple[Undrawn, ...] = ()
+    quality: tuple[Figure, ...] = ()
 
 
 def draw(record: Record) -> Gallery:
@@ -56,6 +58,7 @@ def draw(record: Record) -> Gallery:
         undrawn=tuple(item for item in found if isinstance(item, Undrawn)),
         search=tuple(item for item in searched if isinstance(item, Figure)),
         search_undrawn=tuple(item for item in searched if isinstance(item, Undrawn)),
+        quality=pictures_quality.draw(record),
     )
 
 
@@ -92,5 +95,5 @@ _CONTINUOUS = (
 def write(gallery: Gallery, folder: Path) -> None:
     """Write each picture to `folder`, one SVG file a picture, under the picture's own name."""
     folder.mkdir(exist_ok=True)
-    for figure in (*gallery.figures, *gallery.search):
+    for figure in (*gallery.figures, *gallery.search, *gallery.quality):
         durable.write_text(folder / f"{figure.name}.svg", figure.svg)

@@ -41,12 +41,17 @@ def data(record: Record) -> Html:
             ("SHA-256", _code(text(source, "sha256"))),
         ]
     )
-    warnings = [tag("li", words(_warning(item))) for item in elements(record.data, "warnings")]
-    heard = tag("ul", *warnings, class_="warnings") if warnings else paragraph("No warnings were recorded.")
+    # Where its quality was looked at, a section of its own says what was found.
+    heard = Html("") if at(record.data, "quality") is not None else _heard(record)
     columns = table(
         ("Column", "Type", "Role", "Nulls", "Distinct", "Values"), column_rows(record), numbers=range(3, 5)
     )
     return section("data", "Data", facts, heard, columns)
+
+
+def _heard(record: Record) -> Html:
+    warnings = [tag("li", words(_warning(item))) for item in elements(record.data, "warnings")]
+    return tag("ul", *warnings, class_="warnings") if warnings else paragraph("No warnings were recorded.")
 
 
 def _left_out(record: Record) -> list[tuple[str, Html]]:
@@ -93,7 +98,7 @@ def split(record: Record) -> Html:
         ]
         for part in sizes
     )
-    n_folds = number(node, "n_folds")
+    n_folds, n_left_out = number(node, "n_folds"), number(node, "n_left_out")
     folds = f", {counted(n_folds, 'fold')}" if n_folds else ""
     kind = tag(
         "p",
@@ -102,6 +107,7 @@ def split(record: Record) -> Html:
         words(", seed "),
         known(text(record.facts, "seed")),
         words(folds),
+        words(f", {counted(n_left_out, 'row')} left out in the gap in time" if n_left_out else ""),
     )
     header = ("Part", "Rows", "Share", "Target", "SHA-256 of its row numbers")
     body = table(header, rows, numbers=range(1, 3))

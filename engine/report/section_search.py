@@ -18,7 +18,7 @@ from engine.report.markup import (
     tag,
     words,
 )
-from engine.report.record import Record, members
+from engine.report.record import Record, elements, members
 from engine.report.scores import gate_title
 from engine.report.search import Found, own_model, value_words
 from engine.report.search import read as read_search
@@ -52,6 +52,7 @@ def search(record: Record, gallery: Gallery | None) -> Html | None:
         body.append(paragraph(f"The trials can't be shown: {tried}"))
         return section("search", "Search", *body)
     body += [part for model in tried.models[:_MOST_MODELS] for part in _space(record, found, tried, model)]
+    body += _stages(record, found)
     if gallery is not None and gallery.search:
         body.append(tag("div", *(picture(figure) for figure in gallery.search), class_="gallery"))
     if gallery is not None and gallery.search_undrawn:
@@ -106,6 +107,23 @@ def _space(record: Record, found: Found, tried: Trials, model: str) -> Iterator[
             )
         rows.append(cells)
     yield table(header, rows, numbers=range(0))
+
+
+def _stages(record: Record, found: Found) -> Iterator[Html]:
+    """Yield what the winner's params were in each stage of its training, where there were several."""
+    stages = [members(stage) for stage in elements(record.facts, "search", "winner", "stages")]
+    stands = members(own_model(record, found.model), "params")
+    whole = [{**stands, **stage} for stage in stages]
+    names = list(dict.fromkeys(name for stage in stages for name in stage))
+    varied = [name for name in names if any(one.get(name) != whole[0].get(name) for one in whole)]
+    if not varied:
+        return
+    yield tag("h3", words("The stages of the winner"))
+    rows = [
+        [words(f"{number}"), *(words(value_words(one.get(name))) for name in varied)]
+        for number, one in enumerate(whole, 1)
+    ]
+    yield table(("Stage", *varied), rows)
 
 
 def _best(record: Record, found: Found, tried: Trials) -> Iterator[Html]:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
+from engine.runs.drift import columns_of, drifts
 from engine.runs.run import Json, Run
 
 _ABSENT = object()
@@ -22,18 +23,38 @@ class Difference:
     key: str
     first: str
     second: str
+    psi: float | None = None
 
-    def to_json(self) -> dict[str, str]:
-        """Return the documented JSON form."""
-        return {"about": self.about, "key": self.key, "first": self.first, "second": self.second}
+    def to_json(self) -> dict[str, object]:
+        """Return the documented JSON form: a feature that drifted has its `psi`."""
+        found: dict[str, object] = {
+            "about": self.about,
+            "key": self.key,
+            "first": self.first,
+            "second": self.second,
+        }
+        return found if self.psi is None else {**found, "psi": self.psi}
 
 
 def compare(first: Run, second: Run) -> list[Difference]:
-    """Return every difference, grouped: data, code, recipe, versions, metrics."""
-    return [
+    """Return every difference, grouped: data, drift, code, recipe, versions, metrics."""
+    told = [
         Difference(about, ".".join(path), _written(one), _written(other))
         for about, left, right in _sections(first, second)
         for path, one, other in _walk(left, right, ())
+    ]
+    if first.facts["data_sha256"] == second.facts["data_sha256"]:
+        # Other training rows of one table are another split, which is told.
+        return told
+    return told + [
+        Difference(
+            "drift",
+            drift.column,
+            drift.first,
+            f"{drift.second}; {drift.size} (PSI {drift.psi:.2f})",
+            drift.psi,
+        )
+        for drift in drifts(first, second)
     ]
 
 
@@ -92,7 +113,14 @@ def _sections(first: Run, second: Run) -> Iterator[tuple[str, object, object]]:
 
 def _data(run: Run) -> Json:
     data = run.read("data.json")
-    return {"sha256": run.facts["data_sha256"], "n_rows": data["n_rows"], "split": data["split"]}
+    # A run of an earlier engine has not all of these.
+    kept: Json = {
+        key: data[key] for key in ("n_rows", "n_rows_read", "content", "dvc", "split") if key in data
+    }
+    found: Json = {"sha256": run.facts["data_sha256"], **kept, "columns": columns_of(run)}
+    source = data.get("source")
+    version = source.get("version") if isinstance(source, dict) else None
+    return found if version is None else {**found, "version": version}
 
 
 def _code(run: Run) -> Json:

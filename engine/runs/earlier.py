@@ -19,12 +19,12 @@ from engine.data.header import Header
 from engine.errors import EngineError
 from engine.recipe.spec import Spec
 from engine.runs import facts
-from engine.runs.folder import PARTIAL, is_interrupted
+from engine.runs.folder import PARTIAL, state_of
 from engine.runs.run import Json, Run, list_runs
 
 # A plan is quick, and what a hundred runs ago was the same is found by `engine runs`.
 MOST_LOOKED_AT = 100
-State = Literal["finished", "interrupted", "at work"]
+State = Literal["finished", "interrupted", "failed", "at work"]
 _STAMP = re.compile(r"(\d{8}-\d{6})-[0-9a-f]{8}")
 
 
@@ -106,7 +106,7 @@ def _unfinished(folder: Path, spec: Spec, header: Header, *, sha256: str) -> Ear
         same_code = run.endswith(digest[:8])
     return Earlier(
         run,
-        "interrupted" if is_interrupted(folder) else "at work",
+        state_of(folder),
         same_code,
         _same_data(folder, spec, header),
         tuple(sorted(entry.name for entry in folder.iterdir())),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import platform
 import subprocess
+from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -16,6 +17,7 @@ _DECIDING = (
     "numpy", "polars", "scikit-learn", "lightgbm", "xgboost-cpu", "torch", "pytorch-lightning", "onnx",
     "onnxruntime", "skl2onnx", "hydra-core", "omegaconf", "pydantic", "bentoml",
 )  # fmt: skip
+_MAX_CHANGED = 100
 
 
 @cache
@@ -49,13 +51,29 @@ def code_sha256() -> str:
     return digest.hexdigest()
 
 
-def git_state() -> dict[str, object] | None:
+@dataclass(frozen=True, slots=True)
+class GitState:
+    """The working directory's repository: its commit, and what tracked files hold that it has not.
+
+    `changed` are the first files that differ, `diff` is git's own.
+    """
+
+    commit: str
+    dirty: bool
+    changed: tuple[str, ...]
+    diff: bytes
+
+
+def git_state() -> GitState | None:
     """Return commit and dirty state of the working directory's repository, or None outside one."""
     commit = _git("rev-parse", "HEAD")
     if commit is None:
         return None
-    changes = _git("status", "--porcelain", "--untracked-files=no") or ""
-    return {"commit": commit, "dirty": bool(changes)}
+    changes = (_git("status", "--porcelain", "--untracked-files=no") or b"").decode("utf-8", "replace")
+    changed = tuple(line[3:] for line in changes.splitlines())
+    # Neither programs nor filters that the repository's own settings name.
+    diff = _git("diff", "--no-color", "--no-ext-diff", "--no-textconv", "HEAD") if changed else None
+    return GitState(commit.decode().strip(), bool(changed), changed[:_MAX_CHANGED], diff or b"")
 
 
 def hardware() -> dict[str, object]:
@@ -75,12 +93,12 @@ def identity(*, recipe_sha256: str, data_sha256: str) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
-def _git(*arguments: str) -> str | None:
+def _git(*arguments: str) -> bytes | None:
     try:
-        done = subprocess.run(["git", *arguments], capture_output=True, text=True, timeout=10, check=True)  # noqa: S603, S607 (fixed words)
+        done = subprocess.run(["git", *arguments], capture_output=True, timeout=10, check=True)  # noqa: S603, S607 (fixed words)
     except (OSError, subprocess.SubprocessError):
         return None
-    return done.stdout.strip()
+    return done.stdout
 
 
 def _processor() -> str:

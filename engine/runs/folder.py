@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from collections.abc import Iterator
@@ -13,13 +14,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Literal
 
 from engine import durable
-from engine.errors import RecipeError
+from engine.errors import EngineError, RecipeError
 
 PARTIAL = ".partial"
 RECIPE = "recipe.yaml"
 TRIALS = "trials.jsonl"
+# What fits in stages have come to, while a search goes on.
+STATES = "states"
+# Why a search came to nothing; its folder stays, for its trials.
+FAILED = "failed.json"
+State = Literal["interrupted", "failed", "at work"]
 _STAMP = "%Y%m%d-%H%M%S"
 _STAMPED = re.compile(r"\d{8}-\d{6}(?=-)")
 
@@ -59,9 +66,34 @@ def draft(root: Path, *, name: str, digest: str, resume: str | None = None) -> I
             raise
 
 
+@contextmanager
+def failing(made: Draft, fault: type[EngineError]) -> Iterator[None]:
+    """Mark the folder where the block ends in a fault that would come again: there is nothing to resume."""
+    try:
+        yield
+    except fault as error:
+        durable.write_json(made.folder / FAILED, {"error": error.messages[0].what})
+        raise
+
+
+def state_of(folder: Path) -> State:
+    """Tell what a partial folder is."""
+    if durable.is_locked(_lock_of(folder)):
+        return "at work"
+    return "interrupted" if failure(folder) is None else "failed"
+
+
+def failure(folder: Path) -> str | None:
+    """Return why a run has failed for good, None where it has not."""
+    try:
+        return str(json.loads((folder / FAILED).read_bytes())["error"])
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
+
+
 def is_interrupted(folder: Path) -> bool:
-    """Tell whether a partial folder has no living owner."""
-    return folder.name.endswith(PARTIAL) and not durable.is_locked(_lock_of(folder))
+    """Tell whether a partial folder has no living owner, and may be finished."""
+    return folder.name.endswith(PARTIAL) and state_of(folder) == "interrupted"
 
 
 def _lock_of(folder: Path) -> Path:
@@ -121,6 +153,6 @@ def _reopened(parent: Path, run: str, digest: str) -> Iterator[Draft]:
             raise RecipeError.of(f"run {run} {state}", try_="engine runs")
         for entry in made.folder.iterdir():
             # The recipe stays: a second interruption must leave the run resumable. So do finished trials.
-            if entry.name not in (RECIPE, TRIALS):
+            if entry.name not in (RECIPE, TRIALS, STATES):
                 shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
         yield made

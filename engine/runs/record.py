@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import platform
 from collections.abc import Mapping
@@ -12,12 +13,19 @@ import numpy as np
 import polars as pl
 
 from engine import durable
-from engine.data.profile import Profile, profile
-from engine.data.source import Table
+from engine.data.fingerprint import content_sha256
+from engine.data.kinds import KINDS
+from engine.data.levels import settled
+from engine.data.pointers import find_pointer
+from engine.data.profile import profile
+from engine.data.quality.finding import Quality
+from engine.data.quality.inspection import inspect
+from engine.data.table import Table
 from engine.evaluation.judge import Judgement
 from engine.machine import n_threads
 from engine.recipe import references, text
 from engine.recipe.spec import Spec
+from engine.redaction import redact
 from engine.runs import facts
 from engine.runs.bundle import reference, write_bundle
 from engine.runs.folder import Draft
@@ -28,6 +36,9 @@ from engine.training.fit import Model, importances
 from engine.training.parts import Divided
 from engine.tuning.tune import Tuned
 
+DIFF = "uncommitted.diff"
+# A larger diff is of something else than code, and only its hash is kept.
+_MAX_DIFF_BYTES = 2**20
 _HEADER = "# The recipe of run {run}, composed: every key, no default left out.\n# run: engine run {name}\n"
 
 
@@ -44,10 +55,21 @@ def write_recipe(made: Draft, spec: Spec) -> None:
     durable.write_json(made.folder / "recipe.json", json.loads(spec.canonical()))
 
 
-def write_data(folder: Path, *, table: Table, divided: Divided, spec: Spec) -> Profile:
-    """Write `data.json`: the source and its hash, a profile of each column, the split and its hashes."""
-    found = profile(table, parts=divided.parts)
+def write_data(folder: Path, *, table: Table, divided: Divided, spec: Spec) -> Quality:
+    """Write `data.json`: the source and its hash, the split and its hashes, profile and quality."""
     parts = divided.parts
+    found = profile(table, parts=parts)
+    in_time = KINDS[spec.split.kind].in_time
+    quality = inspect(
+        table,
+        parts=parts,
+        y=divided.whole.y,
+        classes=divided.target.class_names if divided.target.classes else (),
+        profile=found,
+        population=spec.data.population,
+        in_time=bool(table.schema.of_role("time")) if in_time is None else in_time,
+        seed=spec.seed,
+    )
     data = spec.to_plain()["data"]
     assert isinstance(data, dict)
     content = {
@@ -59,13 +81,39 @@ def write_data(folder: Path, *, table: Table, divided: Divided, spec: Spec) -> P
         "split": {
             "kind": spec.split.kind,
             "sizes": parts.sizes,
-            "sha256": parts.sha256(places=table.kept),
+            # With a key the order of the file's rows counts for nothing, nor do their places.
+            "sha256": parts.sha256(places=None if table.schema.key else table.kept),
             "n_folds": len(parts.folds),
+            "n_left_out": table.n_rows - sum(parts.sizes.values()),
         },
+        # Of the values alone: a copy in another format, or with a key in another order, has the same.
+        "content": {
+            "sha256": content_sha256(table.frame, table.schema),
+            "ordered_by": list(table.schema.key) or None,
+        },
+        "dvc": _dvc(table, is_secret=("data", "path") in spec.from_environment),
         **found.to_json(),
+        "quality": quality.to_json(),
+        "warnings": _warnings(table, quality),
     }
     durable.write_json(folder / "data.json", content)
-    return found
+    return quality
+
+
+def _dvc(table: Table, *, is_secret: bool) -> dict[str, object] | None:
+    path = Path(table.source.path)
+    pointer = find_pointer(path) if path.exists() else None
+    if pointer is None:
+        return None
+    # The pointer is named after the data, whose path the environment may have given.
+    return pointer.to_json() | ({"file": ""} if is_secret else {})
+
+
+def _warnings(table: Table, quality: Quality) -> list[dict[str, str]]:
+    """Return what a reader of the card must know of the data, a sentence each."""
+    left_out = [{"column": table.schema.target.name, "what": table.left_out}] if table.left_out else []
+    grave = [finding for finding in quality.findings if finding.severity != "note"]
+    return left_out + [{"column": ", ".join(finding.columns), "what": finding.what} for finding in grave]
 
 
 def write_predictions(
@@ -121,7 +169,7 @@ def write_run_bundle(
     spec: Spec,
 ) -> None:
     """Write the bundle; its golden rows are test rows spread evenly, with the graph's own answers."""
-    test, schema = divided.test, table.schema
+    test, schema = divided.test, settled(table.schema, divided.train.frame)
     rows = np.unique(np.linspace(0, test.n_rows - 1, num=spec.deploy.golden_rows).astype(np.int64))
     raw = without_pii(test.frame[rows], schema.features)
     answers = task.to_frame(model.scorer.score(raw), divided.target)
@@ -147,6 +195,21 @@ def write_run_bundle(
     )
 
 
+def _code_state(folder: Path) -> dict[str, object] | None:
+    """Return commit and dirty state, and write what was not committed to `uncommitted.diff`."""
+    state = facts.git_state()
+    if state is None:
+        return None
+    told = {"commit": state.commit, "dirty": state.dirty, "changed": list(state.changed)}
+    if not state.diff:
+        return told
+    is_kept = len(state.diff) <= _MAX_DIFF_BYTES
+    if is_kept:
+        durable.write_text(folder / DIFF, redact(state.diff.decode("utf-8", "replace")))
+    digest = hashlib.sha256(state.diff).hexdigest()
+    return told | {"diff_sha256": digest, "diff": DIFF if is_kept else None}
+
+
 def write_facts(
     made: Draft,
     *,
@@ -168,7 +231,7 @@ def write_facts(
         "python": platform.python_version(),
         "packages": facts.packages(),
         "code_sha256": facts.code_sha256(),
-        "git": facts.git_state(),
+        "git": _code_state(made.folder),
         "hardware": facts.hardware(),
         "threads": n_threads(spec.compute),
         "seed": spec.seed,

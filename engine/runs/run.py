@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from engine.errors import EngineError, RecipeError, nearest
-from engine.runs.folder import PARTIAL, RECIPE, is_interrupted
+from engine.runs.folder import PARTIAL, RECIPE, failure, is_interrupted, state_of
 
 if TYPE_CHECKING:
     from engine.runs.bundle import Bundle
@@ -137,6 +137,7 @@ def find_run(given: str, *, root: Path) -> Run:
     folder = folder.resolve()
     if folder.name.endswith(PARTIAL):
         run = folder.name.removesuffix(PARTIAL)
+        _refuse_failed(folder)
         state = "was interrupted" if is_interrupted(folder) else "is still at work"
         raise RecipeError.of(f"run {run} {state}", try_=f"engine run --resume {run}")
     if not (folder / "facts.json").is_file():
@@ -162,7 +163,7 @@ def find_interrupted(given: str, *, root: Path) -> Path:
     Raises
     ------
     RecipeError
-        If there is none: it may be finished, or still at work.
+        If there is none: it may be finished, still at work, or failed for good.
     """
     name, at, word = given.partition("@")
     if at and word == "latest":
@@ -170,6 +171,7 @@ def find_interrupted(given: str, *, root: Path) -> Path:
     run = Path(given).name.removesuffix(PARTIAL)
     for folder in [Path(given), *sorted(root.glob(f"*/{run}{PARTIAL}"))]:
         if folder.name.endswith(PARTIAL) and (folder / RECIPE).is_file():
+            _refuse_failed(folder)
             if not is_interrupted(folder):
                 raise RecipeError.of(f"run {run} is still at work", try_="engine runs")
             return folder.resolve()
@@ -189,9 +191,20 @@ def _latest_interrupted(name: str, *, root: Path) -> Path:
         names = [folder.name for folder in root.iterdir() if folder.is_dir()] if root.is_dir() else []
         what = f"there is no run of '{name}' in {root}"
         raise RecipeError.of(what, suggestion=nearest(name, names), try_="engine runs")
-    state = "one is at work" if partial else "all are finished"
+    states = {state_of(run) for run in partial}
+    state = "one is at work" if "at work" in states else "one has failed" if states else "all are finished"
     what = f"no run of '{name}' was interrupted: {state}, and there is nothing to resume"
     raise RecipeError.of(what, try_=f"engine runs {name}")
+
+
+def _refuse_failed(folder: Path) -> None:
+    """Say of a run whose search came to nothing why it did."""
+    why = failure(folder) if state_of(folder) == "failed" else None
+    if why is not None:
+        run = folder.name.removesuffix(PARTIAL)
+        raise RecipeError.of(
+            f"run {run} has failed, and there is nothing to resume: {why}", try_="engine runs"
+        )
 
 
 def _is_run(folder: Path) -> bool:

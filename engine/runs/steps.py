@@ -8,7 +8,10 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from engine.tuning.trial import Outcome, Trial
 
 # The step whose own clock a gate may bound: who has other work going on beside it keeps that still meanwhile.
 TIMED = "time one row"
@@ -27,6 +30,9 @@ class Listener(Protocol):
     def progressed(self, done: int, total: int, score: float | None) -> None:
         """Hear how far the current step is; `score` is the validation score so far."""
 
+    def tried(self, trial: Trial, outcome: Outcome, *, is_best: bool) -> None:
+        """Hear of a trial that has ended, and whether it is the best so far."""
+
     def finished(self, step: str, seconds: float) -> None:
         """Hear that a step has ended."""
 
@@ -41,6 +47,9 @@ class Silence:
         """Say nothing."""
 
     def progressed(self, done: int, total: int, score: float | None) -> None:
+        """Say nothing."""
+
+    def tried(self, trial: Trial, outcome: Outcome, *, is_best: bool) -> None:
         """Say nothing."""
 
     def finished(self, step: str, seconds: float) -> None:

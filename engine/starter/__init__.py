@@ -16,8 +16,10 @@ import numpy as np
 
 from engine.data.infer import Guess
 from engine.data.objective import TaskName
+from engine.data.quality.leaks import suspect_columns
 from engine.data.schema import declare
-from engine.data.source import Table, read
+from engine.data.source import read
+from engine.data.table import Table
 from engine.durable import write_text
 from engine.editor import editor_line, write_schema
 from engine.errors import DataError, EngineError, Message, RecipeError
@@ -29,7 +31,6 @@ from engine.runs.steps import Listener, Steps
 from engine.starter.bounds import Measured, bound, measure
 from engine.starter.choices import Choices, follow
 from engine.starter.compose import Draft, write
-from engine.starter.leaks import suspects
 from engine.starter.look import Opened, check_target, draft, look, open_table
 from engine.tasks.task import Task
 from engine.training.parts import Divided, divide
@@ -74,7 +75,14 @@ def start(
             drafted, spec, table, divided = _settle(drafted, recipe)
         schema, judge = table.schema, cast("Task", TASKS.load(spec.task.kind))
         with steps(f"fit {spec.model.family} and baselines"):
-            found = suspects(table.frame, schema=schema, numeric=not divided.target.classes)
+            found = suspect_columns(
+                table.frame,
+                schema=schema,
+                rows=np.arange(table.n_rows),
+                y=divided.whole.y,
+                n_classes=len(divided.target.classes),
+                seed=spec.seed,
+            ).suspects
             measured = measure(
                 divided,
                 schema=schema,

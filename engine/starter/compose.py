@@ -6,17 +6,16 @@ import re
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
 
 from engine.data.infer import Guess
 from engine.data.objective import Objective
+from engine.data.quality.leaks import Suspect
 from engine.data.reading import Reading
 from engine.data.sniff import Dialect
 from engine.data.violation import counted, show
 from engine.recipe.text import KeyPath, Plain
 from engine.starter.bounds import Bound
 from engine.starter.choices import TEST, Choices
-from engine.starter.leaks import Suspect
 from engine.starter.words import comment, render
 
 _OPENED: tuple[KeyPath, ...] = (
@@ -62,7 +61,7 @@ class Draft:
     name: str
     path: str
     data_name: str
-    format: Literal["auto", "csv", "parquet"]
+    format: str
     dialect: Dialect | None
     reading: Reading
     objective: Objective

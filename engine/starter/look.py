@@ -6,17 +6,17 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
 
 import polars as pl
 
-from engine.data import parquet
+from engine.data import sources
 from engine.data.delimited import open_text
 from engine.data.infer import Guess, infer
 from engine.data.objective import Objective, TaskName, find_objective
 from engine.data.reading import Reading, read_together, see
 from engine.data.sniff import Dialect, sniff
-from engine.data.source import find, format_of
+from engine.data.sources.several import Several
+from engine.data.sources.typed import Typed
 from engine.data.survey import Facts, survey
 from engine.errors import DataError, RecipeError, nearest
 from engine.recipe.find import shipped
@@ -38,6 +38,7 @@ class Opened:
 
     path: Path
     shown: str
+    format: str
     dialect: Dialect | None
     names: tuple[str, ...]
     blocks: Iterator[pl.DataFrame]
@@ -45,10 +46,11 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """What a file is: its path, how its text is written (None of Parquet), what stands in each column."""
+    """What a file is: path, format, how its text is written (None where columns are typed), each column."""
 
     path: Path
     shown: str
+    format: str
     dialect: Dialect | None
     facts: tuple[Facts, ...]
 
@@ -65,16 +67,18 @@ def open_table(data: str) -> Opened:
     """
     anyhow = DataSpec(path=data, format="auto", delimiter=",", decimal=".", encoding="utf-8", null_values=())
     try:
-        path, shown = find(anyhow)
+        table = sources.open_table(anyhow)
     except DataError as error:
         # Here the path stands on the command line and in no recipe.
         raise RecipeError(
             [replace(message, key="", file="command line") for message in error.messages]
         ) from None
-    if format_of(path, anyhow) == "parquet":
-        dialect = None
-        names = list(parquet.columns(path, shown=shown))
-        blocks = parquet.frames(path, names, n_rows=_BLOCK_ROWS, shown=shown)
+    path, shown = Path(data), table.shown
+    dialect = None
+    blocks: Iterator[pl.DataFrame]
+    if isinstance(table, Typed | Several):
+        names = list(table.header().columns)
+        blocks = (rows.frame for rows in table.rows(names, n_rows=_BLOCK_ROWS))
     else:
         dialect = sniff(path, shown=shown)
         spec = anyhow.model_copy(update={"delimiter": dialect.delimiter, "encoding": dialect.encoding})
@@ -82,7 +86,7 @@ def open_table(data: str) -> Opened:
         blocks = _texts(path, spec, shown=shown)
     if len(names) < 2:  # noqa: PLR2004 (the target and one to learn from)
         raise DataError.of("the table has one column, and a model needs another to learn from", file=shown)
-    return Opened(path, shown, dialect, tuple(names), blocks)
+    return Opened(path, shown, table.format, dialect, tuple(names), blocks)
 
 
 def check_target(target: str, opened: Opened) -> None:
@@ -114,7 +118,7 @@ def look(opened: Opened) -> Looked:
     facts = survey(opened.names, opened.blocks, from_text=opened.dialect is not None)
     if not facts[0].n_rows:
         raise DataError.of("the file has a header and no rows", file=opened.shown)
-    return Looked(opened.path, opened.shown, opened.dialect, facts)
+    return Looked(opened.path, opened.shown, opened.format, opened.dialect, facts)
 
 
 def draft(looked: Looked, *, target: str, task: TaskName | None, recipe: Path) -> Draft:
@@ -150,9 +154,7 @@ def draft(looked: Looked, *, target: str, task: TaskName | None, recipe: Path) -
         path=_relative(looked.path, recipe),
         root=_root(looked.path, recipe),
         data_name=looked.path.name,
-        format="auto"
-        if looked.path.suffix.lower() in {".csv", ".parquet", ".pq", ".tsv", ".txt"}
-        else _format(looked),
+        format="auto" if looked.path.suffix else looked.format,
         dialect=looked.dialect,
         reading=reading,
         objective=objective,
@@ -160,10 +162,6 @@ def draft(looked: Looked, *, target: str, task: TaskName | None, recipe: Path) -
         n_before=place,
         choices=choose(objective),
     )
-
-
-def _format(looked: Looked) -> Literal["csv", "parquet"]:
-    return "parquet" if looked.dialect is None else "csv"
 
 
 def _texts(path: Path, data: DataSpec, *, shown: str) -> Iterator[pl.DataFrame]:

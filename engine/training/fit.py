@@ -17,7 +17,17 @@ from engine.errors import EngineError
 from engine.features.prepare import Preparation, prepare
 from engine.machine import n_threads
 from engine.models.assemble import Artifact, assemble
-from engine.models.family import Array, Family, Fitted, ParamValue, Problem, Progress, Rows
+from engine.models.family import (
+    Array,
+    Continuing,
+    Course,
+    Family,
+    Fitted,
+    ParamValue,
+    Problem,
+    Progress,
+    Rows,
+)
 from engine.models.scorer import Parity, Scorer, parity
 from engine.names import FAMILIES
 from engine.recipe.spec import ModelSpec, Spec
@@ -77,8 +87,9 @@ def fit_prepared(
     seed: int,
     threads: int,
     progress: Progress | None = None,
+    course: Course | None = None,
 ) -> Candidate:
-    """Fit a model of one family on prepared rows.
+    """Fit a model of one family on prepared rows; in stages where there is a `course`.
 
     Raises
     ------
@@ -101,7 +112,10 @@ def fit_prepared(
         device=spec.compute.device,
         max_iterations=spec.compute.max_iterations,
     )
-    return Candidate(family.fit(problem, progress), preparation, family)
+    if course is None:
+        return Candidate(family.fit(problem, progress), preparation, family)
+    assert isinstance(family, Continuing)
+    return Candidate(family.fit_course(problem, course, progress), preparation, family)
 
 
 def fit_candidate(
@@ -113,6 +127,7 @@ def fit_candidate(
     target: Target,
     spec: Spec,
     progress: Progress | None = None,
+    course: Course | None = None,
 ) -> Candidate:
     """Prepare the rows and fit a model of one family, as the recipe's seed and threads have it.
 
@@ -124,7 +139,14 @@ def fit_candidate(
     prepared = prepare_rows(model, train=train, validation=validation, schema=schema)
     threads = n_threads(spec.compute)
     return fit_prepared(
-        model, prepared, target=target, spec=spec, seed=spec.seed, threads=threads, progress=progress
+        model,
+        prepared,
+        target=target,
+        spec=spec,
+        seed=spec.seed,
+        threads=threads,
+        progress=progress,
+        course=course,
     )
 
 

@@ -11,6 +11,7 @@ import polars as pl
 from engine.data.schema import Schema
 from engine.evaluation.evaluate import PartScores, evaluate
 from engine.models.decide import decide_values
+from engine.models.family import Course
 from engine.recipe.spec import Spec
 from engine.tasks.task import Task
 from engine.training.fit import fit_candidate
@@ -38,6 +39,7 @@ def score_folds(
     task: Task,
     spec: Spec,
     progress: Callable[[int, int, float | None], None],
+    course: Course | None = None,
 ) -> dict[str, object]:
     """Fit and score each fold; the preparation is fitted anew on each fold's training rows.
 
@@ -58,6 +60,7 @@ def score_folds(
             schema=schema,
             target=target,
             spec=spec,
+            course=course,
         )
         scores = decide_values(candidate.predict(judged.frame), task=task, target=target, threshold=None)
         part = PartScores(judged.y, scores, judged.weights, pl.DataFrame())

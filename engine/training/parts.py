@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
+from engine.data.levels import check_levels
 from engine.data.parts import PartData
-from engine.data.source import Table
 from engine.data.split import Parts, split
+from engine.data.table import Table
 from engine.errors import DataError
 from engine.recipe.spec import Spec
 from engine.recipe.text import show
@@ -55,6 +56,7 @@ def divide(table: Table, *, task: Task, spec: Spec) -> Divided:
     try:
         target = task.target(column, table.schema)
         parts = split(table, spec=spec.split, seed=spec.seed)
+        check_levels(table, parts)
         y = task.encode(column, target)
         check_learnable(target, y[parts.train], spec=spec, task=task)
     except DataError as error:

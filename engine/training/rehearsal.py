@@ -68,7 +68,10 @@ def rehearse(spec: Spec, schema: Schema) -> Rehearsal:
     table = read(spec.data, schema)
     divided = divide(table, task=cast("Task", TASKS.load(spec.task.kind)), spec=spec)
     categories = [column.name for column in table.schema.features if column.type == "category"]
-    left_out = (table.left_out,) if table.left_out else ()
+    left_out = [table.left_out] if table.left_out else []
+    n_between = table.n_rows - sum(divided.parts.sizes.values())
+    if n_between:
+        left_out.append(f"{n_between} rows lie in the gap between the parts, and are in none")
     return Rehearsal(
         n_rows=table.n_rows,
         sha256=table.source.sha256,

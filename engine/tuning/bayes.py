@@ -9,7 +9,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -42,6 +42,10 @@ class Bayes(Whole):
     seed: int
     maximize: bool
     _study: optuna.Study | None = field(default=None, repr=False)
+    _sampler: optuna.samplers.TPESampler | None = field(default=None, repr=False)
+    _question: Any = field(default=None, repr=False)
+    _models: Any = field(default=None, repr=False)
+    _spaces: dict[str, dict[str, BaseDistribution]] = field(default_factory=dict, repr=False)
     _stored: dict[int, int] = field(default_factory=dict, repr=False)
     _told: list[tuple[Trial, Outcome]] = field(default_factory=list, repr=False)
 
@@ -53,15 +57,14 @@ class Bayes(Whole):
             startup = Random(self.candidates, self.n_trials, self.seed)
             return startup.propose(index, told=told, pending=pending)
         with warnings.catch_warnings():
-            # Groups of params and constraints count as experimental.
+            # Params drawn together count as experimental.
             warnings.simplefilter("ignore")
             return self._ask(index, told, pending)
 
     def _ask(
         self, index: int, told: Sequence[tuple[Trial, Outcome]], pending: Sequence[Trial]
     ) -> tuple[str, Mapping[str, Plain]]:
-        import optuna
-
+        """Draw the model, then its params together, each group by the trials that have it."""
         study = self._study
         if study is None or list(told[: len(self._told)]) != self._told:
             study = self._make_study()
@@ -70,29 +73,46 @@ class Bayes(Whole):
         self._told = list(told)
         for trial in pending:
             self._store(study, trial)
-        # A sampler of its own for each question: the answer depends on no question before.
-        study.sampler = optuna.samplers.TPESampler(
-            seed=int(np.random.default_rng([self.seed, index]).integers(2**31)),
-            n_startup_trials=0,
-            multivariate=True,
-            group=True,
-            constant_liar=True,
-            constraints_func=_constraints,
-        )
-        asked = study.ask()
+        sampler = self._sampler
+        assert sampler is not None
+        # Nothing of an earlier question is left: what is said depends on this one alone.
+        sampler._rng.rng.seed(int(np.random.default_rng([self.seed, index]).integers(2**31)))  # noqa: SLF001
         names = [one.name for one in self.candidates.members]
-        name = asked.suggest_categorical(_MODEL, names) if len(names) > 1 else names[0]
-        one = self.candidates[name]
-        params = {param: _suggest(asked, f"{name}.{param}", axis) for param, axis in one.axes.items()}
-        # The question is no trial: that one is stored when it is pending.
-        study.tell(asked, state=optuna.trial.TrialState.FAIL)
-        return name, params
+        name = str(self._draw({_MODEL: self._models})[_MODEL]) if len(names) > 1 else names[0]
+        drawn = self._draw(self._spaces[name])
+        return name, {
+            param: _plain(drawn[f"{name}.{param}"], axis)
+            for param, axis in self.candidates[name].axes.items()
+        }
+
+    def _draw(self, space: Mapping[str, BaseDistribution]) -> dict[str, Any]:
+        """Return what the estimator draws for params that belong together.
+
+        A question is no trial of the study: asking for one would put it there, and go through all of them to
+        find out which params belong together, which is known here.
+        """
+        assert self._study is not None
+        assert self._sampler is not None
+        free = {name: axis for name, axis in sorted(space.items()) if not axis.single()}
+        drawn = {name: _only(axis) for name, axis in space.items() if axis.single()}
+        return drawn | (self._sampler._sample(self._study, self._question, free) if free else {})  # noqa: SLF001
 
     def _make_study(self) -> optuna.Study:
         import optuna
+        from optuna.distributions import CategoricalDistribution
 
         optuna.logging.set_verbosity(optuna.logging.WARNING)
+        self._sampler = optuna.samplers.TPESampler(
+            seed=0, n_startup_trials=0, multivariate=True, constant_liar=True, warn_independent_sampling=False
+        )
         self._study = optuna.create_study(direction="maximize" if self.maximize else "minimize")
+        self._question = optuna.trial.create_trial(state=optuna.trial.TrialState.RUNNING)
+        members = self.candidates.members
+        self._models = CategoricalDistribution([one.name for one in members])
+        self._spaces = {
+            one.name: {f"{one.name}.{param}": _distribution(axis) for param, axis in one.axes.items()}
+            for one in members
+        }
         self._stored, self._told = {}, []
         return self._study
 
@@ -125,26 +145,19 @@ class Bayes(Whole):
 
     def _params(self, trial: Trial) -> dict[str, tuple[object, BaseDistribution]] | None:
         """Return a trial's values as Optuna has them; None for params as they stand, which are no point."""
-        from optuna.distributions import CategoricalDistribution
-
         one = self.candidates[trial.model]
         if set(trial.params) != set(one.axes):
             return None
         found: dict[str, tuple[object, BaseDistribution]] = {}
-        names = [member.name for member in self.candidates.members]
-        if len(names) > 1:
-            found[_MODEL] = (trial.model, CategoricalDistribution(names))
+        if len(self.candidates.members) > 1:
+            found[_MODEL] = (trial.model, self._models)
         for param, axis in one.axes.items():
             value: object = trial.params[param]
             if isinstance(axis, Choices):
                 value = axis.values.index(trial.params[param])
-            found[f"{trial.model}.{param}"] = (value, _distribution(axis))
+            key = f"{trial.model}.{param}"
+            found[key] = (value, self._spaces[trial.model][key])
         return found
-
-
-def _constraints(trial: optuna.trial.FrozenTrial) -> Sequence[float]:
-    constraints: Sequence[float] = trial.system_attrs[_CONSTRAINTS]
-    return constraints
 
 
 def _distribution(axis: Axis) -> BaseDistribution:
@@ -157,6 +170,12 @@ def _distribution(axis: Axis) -> BaseDistribution:
     return FloatDistribution(float(axis.low), float(axis.high), log=axis.is_log)
 
 
-def _suggest(asked: optuna.Trial, name: str, axis: Axis) -> Plain:
-    value: int | float = asked._suggest(name, _distribution(axis))  # noqa: SLF001 (what its public forms all call)
-    return axis.values[int(value)] if isinstance(axis, Choices) else value
+def _only(axis: BaseDistribution) -> Any:
+    """Return the one value of an axis that has no other."""
+    choices = getattr(axis, "choices", None)
+    return choices[0] if choices is not None else axis.low  # type: ignore[attr-defined]
+
+
+def _plain(value: Any, axis: Axis) -> Plain:
+    found: int | float = value
+    return axis.values[int(found)] if isinstance(axis, Choices) else found

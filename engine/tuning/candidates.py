@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import cast
 
-from engine.models.family import Family
+from engine.models.family import Family, ParamValue
 from engine.names import FAMILIES
 from engine.recipe.space import Choices, Span, read_space
 from engine.recipe.spec import ModelSpec, Spec
@@ -43,6 +43,13 @@ class Candidates:
     def model_of(self, trial: Trial) -> ModelSpec:
         """Return the model that a trial fits."""
         return self[trial.model].with_params(trial.params)
+
+    def stages_of(self, trial: Trial) -> tuple[Mapping[str, ParamValue], ...]:
+        """Return all params of each stage of a trial."""
+        one = self[trial.model]
+        return tuple(
+            cast("Mapping[str, ParamValue]", one.with_params(params).params) for params in trial.stages
+        )
 
 
 def searched_models(spec: Spec) -> dict[str, ModelSpec]:

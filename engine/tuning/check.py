@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import cast
 
 from engine.errors import Message, nearest
-from engine.models.family import Family
+from engine.models.family import Continuing, Family
 from engine.models.params import Parameter
 from engine.models.space import check_space
 from engine.names import FAMILIES
@@ -48,6 +48,8 @@ def check_search(spec: Spec) -> Iterator[Message]:
         yield from _check_grid(spec)
     if tune.kind == "asha":
         yield from _check_halving(spec)
+    if tune.kind == "pbt":
+        yield from _check_population(spec)
     yield from _check_objective(spec)
     yield from _check_address(spec.compute)
 
@@ -68,6 +70,31 @@ def _check_halving(spec: Spec) -> Iterator[Message]:
         yield Message(what, "tune.objective", suggestion="validation", try_="tune=bayes")
 
 
+def _check_population(spec: Spec) -> Iterator[Message]:
+    """Refuse what can't go on from another fit, has nothing to change meanwhile, or ends before it could."""
+    tune = spec.tune
+    for key in ("population", "interval", "quantile", "perturbation"):
+        if not getattr(tune, key):
+            yield Message(f"pbt needs {key}", f"tune.{key}", try_="tune=pbt, which has its own")
+    families = {name: FAMILIES.load(name) for name in FAMILIES.names()}
+    able = {name: family for name, family in families.items() if isinstance(family, Continuing)}
+    for name, model in searched_models(spec).items():
+        if model.family not in able:
+            what = f"a fit of {model.family} can't go on with other params, so pbt can't train it"
+            yield Message(what, "tune.kind", allowed=tuple(able), try_="tune=bayes")
+        elif space_of(spec, model) and not able[model.family].changeable & set(space_of(spec, model)):
+            own = f"tune.models.{name}.space" if tune.models else "model.space"
+            what = "pbt changes params while a model is trained, and none of those searched can be"
+            known = tuple(sorted(able[model.family].changeable))
+            yield Message(what, own if tune.space is None else "tune.space", allowed=known, try_="tune=bayes")
+    if tune.population and tune.trials and tune.trials <= tune.population:
+        what = f"{tune.trials} trials are one generation of {tune.population} members, in which none goes on"
+        yield Message(what, "tune.trials", suggestion=str(8 * tune.population), try_="tune=random")
+    if tune.objective == "folds":
+        what = "pbt trains one fit on from another, and folds are several fits a trial"
+        yield Message(what, "tune.objective", suggestion="validation", try_="tune=bayes")
+
+
 def _check_address(compute: ComputeSpec) -> Iterator[Message]:
     address = compute.address
     if address is None or compute.executor == "local" or _ADDRESS.fullmatch(address):
@@ -80,10 +107,10 @@ def _check_address(compute: ComputeSpec) -> Iterator[Message]:
 
 def _check_objective(spec: Spec) -> Iterator[Message]:
     cut = spec.split
-    if spec.tune.objective == "folds" and cut.kind != "kfold":
+    if spec.tune.objective == "folds" and cut.folds is None:
         what = f"trials are scored by folds, and a {cut.kind} split makes none"
         yield Message(what, "tune.objective", suggestion="validation", try_="split=kfold")
-    elif spec.tune.objective == "validation" and cut.kind != "kfold" and not cut.validation:
+    elif spec.tune.objective == "validation" and cut.folds is None and not cut.validation:
         what = "trials are scored on validation rows, and there are none"
         yield Message(what, "split.validation", suggestion="0.1", try_="engine options split")
 

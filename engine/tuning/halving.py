@@ -12,12 +12,12 @@ from dataclasses import dataclass
 
 from engine.models.family import StopFit
 from engine.recipe.text import Plain
-from engine.tuning.strategy import Random
+from engine.tuning.strategy import Random, Windowed
 from engine.tuning.trial import Outcome, Trial
 
 
 @dataclass(frozen=True)
-class Halving:
+class Halving(Windowed):
     """Params drawn as `Random` draws them; at each rung the best of every `factor` trials go on.
 
     Parameters

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from engine.data.parts import PartData
+from engine.data.quality.finding import DATA_MEANINGS
 from engine.data.schema import Schema
 from engine.errors import EngineError
 from engine.evaluation.evaluate import PartScores
@@ -18,13 +19,15 @@ from engine.evaluation.judge import time_one_row
 from engine.evaluation.wanted import Wanted, wanted
 from engine.features.needs import Needs
 from engine.models.decide import decide_values
-from engine.models.family import Array, Progress, StopFit
+from engine.models.family import Array, Course, Progress, StopFit
 from engine.names import FAMILIES, TASKS
 from engine.recipe.spec import Gate, ModelSpec, Spec
 from engine.tasks.task import Scores, Target, Task
 from engine.training.fit import Candidate, Prepared, deploy_candidate, fit_prepared, n_bytes, prepare_rows
 from engine.tuning.candidates import Candidates
 from engine.tuning.halving import Ladder
+from engine.tuning.size import n_rounds
+from engine.tuning.states import States
 from engine.tuning.trial import Outcome, Trial
 
 _LONGEST_ERROR = 300
@@ -51,6 +54,8 @@ class Objective:
     ----------
     threads
         Of one fit; part of what is asked, since sums of threads differ in their last bits.
+    states
+        Where fits in stages keep what they have come to.
     """
 
     spec: Spec
@@ -59,6 +64,7 @@ class Objective:
     lessons: tuple[Lesson, ...]
     candidates: Candidates
     threads: int
+    states: States | None = None
     _prepared: dict[tuple[int, Needs], Prepared] = field(default_factory=dict, repr=False)
     _wanted: Wanted | None = field(default=None, repr=False)
 
@@ -69,7 +75,7 @@ class Objective:
         ladder = Ladder(trial.cuts, self.spec.tune.reduction_factor or 0) if trial.cuts else None
         try:
             found = [
-                self._measure(model, lesson, place, trial.seed, ladder)
+                self._measure(model, lesson, place, trial, ladder)
                 for place, lesson in enumerate(self.lessons)
             ]
         except StopFit:
@@ -107,7 +113,7 @@ class Objective:
         return self._wanted
 
     def _measure(
-        self, model: ModelSpec, lesson: Lesson, place: int, seed: int, progress: Progress | None
+        self, model: ModelSpec, lesson: Lesson, place: int, trial: Trial, progress: Progress | None
     ) -> tuple[dict[str, float], int | None]:
         prepared = self._prepare(model, lesson, place)
         fitted = fit_prepared(
@@ -115,9 +121,10 @@ class Objective:
             prepared,
             target=self.target,
             spec=self.spec,
-            seed=seed,
+            seed=trial.seed,
             threads=self.threads,
             progress=progress,
+            course=course(trial, spec=self.spec, candidates=self.candidates, states=self.states),
         )
         judged = lesson.judged
         if judged is lesson.validation and prepared.validation is not None:
@@ -167,9 +174,27 @@ class Objective:
         return least | {"bundle_mib": n_bytes(written.artifact) / 2**20}
 
 
+def course(
+    trial: Trial, *, spec: Spec, candidates: Candidates, states: States | None = None
+) -> Course | None:
+    """Return the stages of a trial's fit, None where it is one fit like any other."""
+    if spec.tune.kind != "pbt":
+        return None
+    return Course(
+        stages=candidates.stages_of(trial),
+        n_rounds=n_rounds(spec),
+        load=lambda n_stages: None if states is None else states.load(trial, n_stages),
+        save=lambda content: None if states is None else states.save(trial, content),
+    )
+
+
 def missed(gates: Mapping[str, Gate] | None, *, measured: Mapping[str, float]) -> dict[str, float]:
-    """Return by gate how far it is missed, relative to its bound; one that is not measured by 1."""
-    verdict = judge(gates, measured=measured)
+    """Return by gate how far it is missed, relative to its bound; one that is not measured by 1.
+
+    Gates on the data are left out: no trial can do better at them than another.
+    """
+    of_model = {name: gate for name, gate in (gates or {}).items() if name not in DATA_MEANINGS}
+    verdict = judge(of_model, measured=measured)
     found = {}
     for gate in verdict.gates:
         if not gate.passed:

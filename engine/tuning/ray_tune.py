@@ -129,6 +129,10 @@ class _Desk:
     losses: Counter[int] = field(default_factory=Counter)
     again: list[Trial] = field(default_factory=list)
 
+    def __getstate__(self) -> dict[str, object]:
+        """Return nothing: Tune writes it down and never reads it, and who listens may hold a terminal."""
+        return {}
+
     def hand_out(self, key: str) -> Trial | str:
         """Return the trial that Tune will know by a key; "wait" only where an outcome is to come."""
         if self.fault is not None or len(self.running) >= self.slots:

@@ -30,8 +30,9 @@ class Winner:
 class Search:
     """The state of a search, all of it in the journal.
 
-    What trial i tries depends on the outcomes of the trials up to i - `max_concurrent_trials`, each of which
-    is there before i is handed out: so neither the number of workers nor their speed changes anything.
+    What trial i tries depends on the outcomes of the trials up to i - `max_concurrent_trials`, or to where
+    its strategy says, each of which is there before i is handed out: so neither the number of workers nor
+    their speed changes anything.
     """
 
     def __init__(
@@ -137,7 +138,16 @@ class Search:
         told = [(trials[known], outcomes[known]) for known in range(n_known)]
         pending = [trials[known] for known in range(n_known, index)]
         model, params = self._strategy.propose(index, told=told, pending=pending)
-        trial = Trial(index, model, params, self._seed, cuts=self._strategy.cuts(model, told=told))
+        start = self._strategy.start(index, told=told)
+        trial = Trial(
+            index,
+            model,
+            params,
+            self._seed,
+            cuts=self._strategy.cuts(model, told=told),
+            start=start,
+            past=() if start is None else trials[start].stages,
+        )
         self.journal.begin(trial)
         self._n_begun += 1
         self._first_of.setdefault(trial.key, index)
@@ -181,7 +191,7 @@ class Search:
 
     def _n_known(self, index: int) -> int:
         """Return how many trials, the first ones, a trial may know the outcomes of."""
-        return max(index - self._tune.max_concurrent_trials + 1, 0)
+        return self._strategy.n_known(index, window=self._tune.max_concurrent_trials)
 
     def _compare(self, trial: Trial, outcome: Outcome) -> None:
         if outcome.score is not None:

@@ -40,8 +40,30 @@ class Strategy(Protocol):
     def cuts(self, model: str, *, told: Sequence[tuple[Trial, Outcome]]) -> tuple[float | None, ...]:
         """Return the losses beyond which a trial of a model is stopped, one a rung; or none."""
 
+    def start(self, index: int, *, told: Sequence[tuple[Trial, Outcome]]) -> int | None:
+        """Return the trial that trial `index` goes on from, None where it begins anew."""
 
-class Whole:
+    def n_known(self, index: int, *, window: int) -> int:
+        """Return how many trials, the first ones, trial `index` knows the outcomes of.
+
+        `window` is the most that may be under way at once.
+        """
+
+
+class Windowed:
+    """A strategy that knows all trials but the latest few, and begins each anew."""
+
+    def start(self, index: int, *, told: Sequence[tuple[Trial, Outcome]]) -> int | None:
+        """Return None: no trial goes on from another."""
+        del index, told
+        return None
+
+    def n_known(self, index: int, *, window: int) -> int:
+        """Return how many trials are certain to have ended."""
+        return max(index - window + 1, 0)
+
+
+class Whole(Windowed):
     """A strategy that fits every trial to its end."""
 
     def cuts(self, model: str, *, told: Sequence[tuple[Trial, Outcome]]) -> tuple[float | None, ...]:
@@ -125,6 +147,14 @@ def strategy(spec: Spec, candidates: Candidates, *, maximize: bool) -> Strategy:
     assert tune.trials is not None
     if tune.kind == "random":
         return Random(candidates, tune.trials, spec.seed)
+    if tune.kind == "pbt":
+        from engine.tuning.population import Population
+
+        assert tune.population is not None
+        assert tune.quantile is not None
+        assert tune.perturbation is not None
+        draws = Random(candidates, tune.trials, spec.seed)
+        return Population(draws, tune.population, tune.quantile, tune.perturbation, maximize)
     if tune.kind == "asha":
         from engine.tuning.halving import Halving
 

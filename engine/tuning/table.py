@@ -17,9 +17,10 @@ def trials_frame(pairs: Iterable[tuple[Trial, Outcome]]) -> pl.DataFrame:
     Returns
     -------
     pl.DataFrame
-        `trial model state score is_feasible seed repeats n_iterations seconds error`, then `params.NAME` of
-        every param that any trial set, `measured.NAME` of what was measured and `missed.GATE`, null where a
-        trial has none. A param of numbers is a column of numbers; of anything else of JSON texts.
+        `trial model state score is_feasible seed repeats start n_iterations seconds error`, then
+        `params.NAME` of every param that any trial set, `measured.NAME` of what was measured and
+        `missed.GATE`, null where a trial has none. A param of numbers is a column of numbers; of anything
+        else of JSON texts.
     """
     rows = list(pairs)
     columns = [
@@ -30,6 +31,7 @@ def trials_frame(pairs: Iterable[tuple[Trial, Outcome]]) -> pl.DataFrame:
         pl.Series("is_feasible", [outcome.is_feasible for _, outcome in rows], dtype=pl.Boolean),
         pl.Series("seed", [trial.seed for trial, _ in rows], dtype=pl.Int64),
         pl.Series("repeats", [trial.repeats for trial, _ in rows], dtype=pl.Int64),
+        pl.Series("start", [trial.start for trial, _ in rows], dtype=pl.Int64),
         pl.Series("n_iterations", [outcome.n_iterations for _, outcome in rows], dtype=pl.Int64),
         pl.Series("seconds", [outcome.seconds for _, outcome in rows], dtype=pl.Float64),
         pl.Series("error", [outcome.error for _, outcome in rows], dtype=pl.String),

@@ -27,6 +27,10 @@ class Trial:
         What differs from the model's own params.
     repeats
         The trial that this one fits again with another seed, None for one of the search itself.
+    start
+        The trial that this one goes on from, where the strategy trains in stages.
+    past
+        The params of the stages before, the first one first: with these a trial says all that it is.
     cuts
         The losses beyond which the fit is stopped, one a rung; None where a rung stops nothing.
     """
@@ -37,11 +41,18 @@ class Trial:
     seed: int
     repeats: int | None = None
     cuts: tuple[float | None, ...] = ()
+    start: int | None = None
+    past: tuple[Mapping[str, Plain], ...] = ()
+
+    @property
+    def stages(self) -> tuple[Mapping[str, Plain], ...]:
+        """The params of all its stages, one where it is trained in one go."""
+        return (*self.past, self.params)
 
     @property
     def key(self) -> str:
         """What is tried, as text: trials of one key have one outcome."""
-        return json.dumps([self.model, dict(self.params), self.seed, self.cuts], sort_keys=True)
+        return json.dumps([self.model, list(map(dict, self.stages)), self.seed, self.cuts], sort_keys=True)
 
     def to_json(self) -> dict[str, object]:
         """Return the journal's form."""
@@ -52,6 +63,8 @@ class Trial:
             "seed": self.seed,
             "repeats": self.repeats,
             "cuts": list(self.cuts),
+            "start": self.start,
+            "past": list(map(dict, self.past)),
         }
 
     @classmethod
@@ -64,6 +77,8 @@ class Trial:
             seed=cast("int", entry["seed"]),
             repeats=cast("int | None", entry["repeats"]),
             cuts=tuple(cast("list[float | None]", entry["cuts"])),
+            start=cast("int | None", entry["start"]),
+            past=tuple(cast("list[Mapping[str, Plain]]", entry["past"])),
         )
 
 

@@ -90,7 +90,7 @@ def test_a_key_and_those_below_it(capsys: pytest.CaptureFixture[str]) -> None:
     ]  # fmt: skip
     assert [key["key"] for key in told(capsys, "schema.columns.age")["keys"]] == below[1:]
     role = told(capsys, "schema.columns.age.role")["keys"][0]
-    assert role["choices"] == ["feature", "target", "ignore", "id", "group", "time", "weight"]
+    assert role["choices"] == ["feature", "target", "ignore", "id", "group", "time", "weight", "part"]
     assert "seconds" not in shown(capsys, "schema.columns")
 
 
@@ -108,7 +108,7 @@ def test_a_group_lists_its_options_and_its_keys(capsys: pytest.CaptureFixture[st
     """A group that is a section too lists both."""
     document = told(capsys, "split")
     assert [option["name"] for option in document["options"]] == [
-        "group", "kfold", "random", "stratified", "time",
+        "group", "kfold", "predefined", "purged", "random", "stratified", "stratified_group", "time",
     ]  # fmt: skip
     assert [option["name"] for option in document["options"] if option["is_default"]] == ["stratified"]
     assert [key["key"] for key in document["keys"]][:2] == ["split", "split.kind"]
@@ -191,7 +191,7 @@ def test_an_option_of_ones_own(here: Path, capsys: pytest.CaptureFixture[str]) -
     [
         ("modle", "command line\n  'modle' is not a group or a key of a recipe\n  did you mean 'model'?\n  allowed: recipe_version, name, goal, task, data, schema, split, model, tune, evaluation and 5 more\n  try: engine options\n"),
         ("nullable", "command line\n  'nullable' is not a group or a key of a recipe\n  did you mean 'schema.columns.<name>.nullable'?\n  allowed: recipe_version, name, goal, task, data, schema, split, model, tune, evaluation and 5 more\n  try: engine options\n"),
-        ("schema.colums", "command line\n  'colums' is not a key of schema\n  did you mean 'schema.columns'?\n  allowed: target, positive, missing_target, extra, columns\n  try: engine options schema\n"),
+        ("schema.colums", "command line\n  'colums' is not a key of schema\n  did you mean 'schema.columns'?\n  allowed: target, positive, missing_target, key, extra, columns\n  try: engine options schema\n"),
         ("goal.gates.f1.mn", "command line\n  'mn' is not a key of goal.gates.<metric>\n  did you mean 'goal.gates.f1.min'?\n  allowed: min, max, by\n  try: engine options goal.gates.f1\n"),
         ("task/classificaton", "command line\n  'classificaton' is not an option of task\n  did you mean 'task/classification'?\n  allowed: classification, regression\n  try: engine options task\n"),
         ("modle/mlp", "command line\n  'modle' is not a group or a key of a recipe\n  did you mean 'model'?\n  allowed: recipe_version, name, goal, task, data, schema, split, model, tune, evaluation and 5 more\n  try: engine options\n"),
@@ -238,7 +238,7 @@ def test_the_schema_to_stdout_and_to_a_file(here: Path, capsys: pytest.CaptureFi
     assert (here / "recipe.schema.json").read_text(encoding="utf-8") == printed
     assert main(["schema", "--for", "split"]) == 0
     assert set(json.loads(capsys.readouterr().out)["properties"]) == {
-        "defaults", "kind", "test", "validation", "folds", "ignore_structure",
+        "defaults", "kind", "test", "validation", "folds", "repeats", "gap", "embargo", "ignore_structure",
     }  # fmt: skip
     assert main(["schema", "--for", "splt"]) == 2
     assert "did you mean 'split'?" in capsys.readouterr().err

@@ -18,7 +18,7 @@ _STORAGES = {"integer": "int64", "number": "float64", "boolean": "boolean", "dat
 
 
 @pytest.fixture(scope="session")
-def spec_of() -> SpecOf:
+def spec_of(make_spec: Callable[[Mapping[str, object]], Spec]) -> SpecOf:
     """Give a function from columns, target and split to a whole spec."""
 
     def build(
@@ -28,76 +28,17 @@ def spec_of() -> SpecOf:
         positive: object = None,
         split: Mapping[str, object] | None = None,
     ) -> Spec:
-        return Spec.model_validate(
+        return make_spec(
             {
-                "recipe_version": 1,
                 "name": "t",
-                "goal": {"statement": "", "metric": "rmse", "gates": None, "value": None},
+                "goal.metric": "rmse",
                 "task": {"kind": "regression", "metric": "rmse"},
-                "data": {
-                    "path": "t.csv",
-                    "format": "auto",
-                    "delimiter": ",",
-                    "decimal": ".",
-                    "encoding": "utf-8",
-                    "null_values": (),
-                },
-                "schema": {
-                    "target": target,
-                    "positive": positive,
-                    "missing_target": "error",
-                    "extra": "error",
-                    "columns": columns,
-                },
-                "split": {
-                    "kind": "random",
-                    "test": 0.2,
-                    "validation": 0.1,
-                    "folds": None,
-                    "ignore_structure": False,
-                    **(split or {}),
-                },
+                "data.path": "t.csv",
+                "schema.target": target,
+                "schema.positive": positive,
+                "schema.columns": columns,
                 "model": {"family": "ridge", "params": {}, "space": {}},
-                "tune": {
-                    "kind": "none",
-                    "trials": None,
-                    "max_seconds": None,
-                    "max_concurrent_trials": 1,
-                    "objective": "validation",
-                    "finalists": 1,
-                    "repeats": 0,
-                    "reduction_factor": None,
-                    "rungs": None,
-                    "models": {},
-                    "space": None,
-                },
-                "evaluation": {
-                    "depth": "standard",
-                    "baselines": False,
-                    "bootstrap": 0,
-                    "confidence": 0.9,
-                    "pictures": False,
-                    "latency_rows": 1,
-                    "train_rows": 1,
-                },
-                "deploy": {
-                    "kind": "bento",
-                    "golden_rows": 1,
-                    "max_records": 1,
-                    "max_body_mib": 1.0,
-                    "timeout_s": 1.0,
-                },
-                "compute": {
-                    "device": "cpu",
-                    "threads": 1,
-                    "max_iterations": None,
-                    "parallel_runs": 1,
-                    "executor": "auto",
-                    "address": None,
-                },
-                "tracking": {"kind": "none"},
-                "seed": 0,
-                "runs": "runs",
+                **{f"split.{key}": value for key, value in (split or {}).items()},
             }
         )
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from engine.data import source
 from engine.data.schema import Column, Schema
 from engine.data.source import batches
+from engine.data.sources import csv
 from engine.errors import DataError
 from engine.recipe.spec import DataSpec
 
@@ -99,7 +99,8 @@ def test_batches_hold_little_at_a_time(
     tmp_path: Path, column_of: ColumnOf, schema_of: SchemaOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Streaming a CSV holds a few blocks of its text, whatever its size."""
-    monkeypatch.setattr(source, "_BATCH_BLOCK_BYTES", 2**17)
+    monkeypatch.setattr(csv, "_MIN_BYTES", 2**17)
+    monkeypatch.setattr(csv, "_MAX_BYTES", 2**17)
     schema = schema_of(column_of("a", "text"), column_of("y", "number", "target"))
     path = tmp_path / "t.csv"
     path.write_text("a\n" + f"{'x' * 999}\n" * 20_000)

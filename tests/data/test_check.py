@@ -107,7 +107,7 @@ def test_weights_are_what_can_be_divided_by(
 def test_a_part_of_a_table_may_have_no_weight(column_of: ColumnOf, schema_of: SchemaOf) -> None:
     """The sum of the weights is a rule on a table, not on a part of one."""
     schema = schema_of(column_of("w", "number", "weight"))
-    assert check(pl.DataFrame({"w": [0.0, 0.0]}), schema=schema, whole=False) == ()
+    assert check(pl.DataFrame({"w": [0.0, 0.0]}), schema=schema, scope="rows") == ()
 
 
 def test_datetimes_have_bounds(column_of: ColumnOf, schema_of: SchemaOf) -> None:
@@ -151,7 +151,7 @@ def test_refused_cells_are_not_also_null(column_of: ColumnOf, schema_of: SchemaO
 def test_a_part_of_a_table_is_not_judged_unique(column_of: ColumnOf, schema_of: SchemaOf) -> None:
     """Batches number rows of the whole table and leave rules on the whole table out."""
     schema = schema_of(column_of("c", "integer", unique=True, max=1.0))
-    (violation,) = check(pl.DataFrame({"c": [1, 1, 2]}), schema=schema, first_row=10, whole=False)
+    (violation,) = check(pl.DataFrame({"c": [1, 1, 2]}), schema=schema, first_row=10, scope="rows")
     assert (violation.rule, violation.first_rows) == ("max", (13,))
 
 
@@ -213,7 +213,7 @@ def test_counts_equal_panderas(
     frame = pl.DataFrame(rows, schema=dict(zip(names, dtypes, strict=True)), orient="row")
     # Pandera has no rule on the sum of a column; a part of a table is not held to it.
     unique = [v for v in check(frame, schema=schema) if v.rule == "unique"]
-    violations = [*unique, *check(frame, schema=schema, whole=False)]
+    violations = [*unique, *check(frame, schema=schema, scope="rows")]
     ours = Counter({(v.column, v.rule): v.n_rows for v in violations})
     theirs: Counter[tuple[str, str]] = Counter()
     try:

@@ -12,8 +12,8 @@ import pytest
 
 from engine.data.profile import Count, Profile, profile
 from engine.data.schema import Column, Schema
-from engine.data.source import Source, Table
 from engine.data.split import Parts
+from engine.data.table import Source, Table
 
 ColumnOf = Callable[..., Column]
 SchemaOf = Callable[..., Schema]
@@ -83,36 +83,6 @@ def test_values_that_may_not_be_shown_are_not(column_of: ColumnOf, schema_of: Sc
     text = json.dumps(_profile(schema, {**columns, "y": ["secret-y"] * 2}).to_json())
     assert "secret" not in text
     assert "4711" not in text
-
-
-def test_a_reader_is_warned(column_of: ColumnOf, schema_of: SchemaOf) -> None:
-    """Constants, id-like categories, mostly null columns, rare classes, absent classes, duplicates."""
-    schema = schema_of(
-        column_of("a", "number"),
-        column_of("b", "category"),
-        column_of("c", "number", nullable=True),
-        column_of("d", "integer", "id"),
-        column_of("y", "category", "target"),
-    )
-    columns: dict[str, list[object]] = {
-        "a": [1.0] * 200,
-        "b": [str(at) for at in range(200)],
-        "c": [None] * 101 + [1.5, 2.5, 3.5] * 33,
-        "d": list(range(200)),
-        "y": ["n"] * 199 + ["p"],
-    }
-    found = _profile(schema, columns)
-    assert [(notice.column, notice.what) for notice in found.warnings] == [
-        ("a", "'a' is constant: it can teach nothing"),
-        ("b", "'b' has another value in every row, like an id (role: id)"),
-        ("c", "'c' is null in 50% of the rows"),
-        ("y", "the class 'p' of 'y' has 1 row, 0.50% of all"),
-        ("y", "no train row has the class 'p'"),
-    ]
-    columns["b"] = ["x", "z"] * 100
-    found = _profile(schema, columns)
-    assert found.n_duplicate_rows == 200 - 2 * 4 - 1
-    assert found.warnings[-1].what == "191 rows (95.50%) repeating an earlier row in every column but ids"
 
 
 def test_datetimes_are_described_by_their_ends(column_of: ColumnOf, schema_of: SchemaOf) -> None:

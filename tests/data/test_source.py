@@ -10,9 +10,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from engine.data import source
+from engine.data.find import nearest_file
 from engine.data.schema import Column, Schema
-from engine.data.source import conform, nearest_file, read
+from engine.data.source import conform, read
+from engine.data.sources import csv
 from engine.data.storage import dtypes
 from engine.errors import DataError
 from engine.recipe.spec import DataSpec
@@ -67,6 +68,7 @@ def test_the_source_says_what_was_read(tmp_path: Path, people: Schema, data_of: 
         "format": "csv",
         "n_bytes": len(content),
         "sha256": hashlib.sha256(content).hexdigest(),
+        "version": None,
     }
 
 
@@ -356,7 +358,7 @@ def test_a_large_file_keeps_its_row_numbers(
     tmp_path: Path, column_of: ColumnOf, schema_of: SchemaOf, data_of: DataOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Rows are numbered over all blocks, for types and for values."""
-    monkeypatch.setitem(source.delimited.open_text.__kwdefaults__, "block_bytes", 1000)
+    monkeypatch.setattr(csv, "_MAX_BYTES", 1000)
     schema = schema_of(column_of("a", "integer", max=5000.0), column_of("y", "number", "target"))
     rows = [f"{at},1" for at in range(3000)]
     rows[1999] = "x,1"

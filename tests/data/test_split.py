@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from engine.data.kinds import check_split
 from engine.data.schema import Column, Schema
-from engine.data.source import Source, Table
-from engine.data.split import Parts, check_split, split
+from engine.data.split import Parts, split
+from engine.data.table import Source, Table
 from engine.errors import DataError
 from engine.recipe.spec import Spec, SplitSpec
 
@@ -23,7 +24,7 @@ SpecOf = Callable[..., Spec]
 
 
 def _spec(kind: str, *, test: float = 0.2, validation: float = 0.1, **more: object) -> SplitSpec:
-    words = {"folds": None, "ignore_structure": False, **more}
+    words = {"folds": None, "repeats": 1, "gap": 0.0, "embargo": 0.0, "ignore_structure": False, **more}
     return SplitSpec(kind=kind, test=test, validation=validation, **words)  # type: ignore[arg-type]
 
 

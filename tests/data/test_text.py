@@ -16,6 +16,7 @@ from engine.data import source
 from engine.data.delimited import Delimited, open_text
 from engine.data.schema import Column, Schema
 from engine.data.storage import Refused, hold
+from engine.data.text import typed_blocks
 from engine.recipe.spec import DataSpec
 
 ColumnOf = Callable[..., Column]
@@ -62,11 +63,9 @@ def test_blocks_and_ways_of_reading_never_matter(
     types = ("integer", "number", "boolean", "text")
     columns = tuple(column_of(f"c{at}", type_, nullable=True) for at, type_ in enumerate(types))
     content = ("c0,c1,c2,c3\n" + "".join(",".join(row) + "\n" for row in rows)).encode()
-    text = source.delimited.Delimited(
-        io.BytesIO(content), delimiter=",", shown="t.csv", block_bytes=block_bytes
-    )
+    text = Delimited(io.BytesIO(content), delimiter=",", shown="t.csv", block_bytes=block_bytes)
     data = data_of("t.csv", null_values=nulls)
-    parts = list(source.typed_blocks(text, columns, data))
+    parts = list(typed_blocks(text, columns, data))
     found = pl.concat([part.frame for part in parts])
     missing = {"", '""', *nulls}
     for at, type_ in enumerate(types):
@@ -133,7 +132,7 @@ def test_the_fast_way_and_the_exact_one_agree(
     """Whatever stands in a field, polars' reader and our own reading hold and refuse the same, to the bit."""
     columns = tuple(column_of(f"c{at}", type_, nullable=True) for at, type_ in enumerate(_TYPES))
     data = data_of("t.csv", null_values=nulls, delimiter=delimiter, decimal=decimal)
-    parts = list(source.typed_blocks(_text(rows, data, block_bytes), columns, data))
+    parts = list(typed_blocks(_text(rows, data, block_bytes), columns, data))
     fast = source._join(parts, columns)
     texts = [[None if text in {"", *nulls} else text for text in cells] for cells in zip(*rows, strict=True)]
     given_texts = {column.name: cells for column, cells in zip(columns, texts, strict=True)}
@@ -179,7 +178,7 @@ def test_what_is_written_is_read_back(data: st.DataObject, column_of: ColumnOf, 
     fields = [tuple(_field(value, decimal) for value in cells) for cells in rows]
     text = _text(fields, how, data.draw(st.integers(1, 80)), quote_all=data.draw(st.booleans()))
     columns = tuple(column_of(f"c{at}", type_, nullable=True) for at, type_ in enumerate(_TYPES))
-    found = source._join(list(source.typed_blocks(text, columns, how)), columns)
+    found = source._join(list(typed_blocks(text, columns, how)), columns)
     assert not found.refused
     assert [tuple(map(_bit, cells)) for cells in found.frame.rows()] == [
         tuple(map(_bit, cells)) for cells in rows
@@ -196,7 +195,7 @@ def test_a_point_is_never_taken_for_a_decimal_comma(
     written = '"1.234"' if quoted else "1.234"
     content = f"c0;c1\n1,5;a\n{written};b\n".encode()
     text = open_text(io.BytesIO(content), data, shown="t.csv")
-    (held,) = source.typed_blocks(text, columns, data)
+    (held,) = typed_blocks(text, columns, data)
     assert held.frame["c0"].to_list() == [1.5, None]
     assert held.refused["c0"].examples == ("1.234",)
     assert held.refused["c0"].notes == {

@@ -1,5 +1,7 @@
 """Categories on their way to a model."""
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
@@ -87,3 +89,45 @@ def test_onehot_columns_are_named_by_level() -> None:
     )
     assert fit_levels(text_frame("y", "x"), TEXT, needs=ONEHOT).feature_names == ("c=x", "c=y")
     assert fit_levels(text_frame("y", "x"), TEXT, needs=CODES).feature_names == ("c",)
+
+
+OTHER = replace(TEXT, unseen="other")
+
+
+@pytest.mark.parametrize(
+    ("column", "needs", "expected"),
+    [
+        (replace(TEXT, rare=2), CODES, [[1.0], [0.0], [2.0], [2.0], [2.0]]),
+        (replace(TEXT, rare=0.2), NATIVE, [[1.0], [0.0], [np.nan], [np.nan], [np.nan]]),
+        (OTHER, NATIVE, [[2.0], [1.0], [0.0], [3.0], [np.nan]]),
+        (replace(OTHER, rare=2), NATIVE, [[1.0], [0.0], [2.0], [2.0], [np.nan]]),
+        (replace(OTHER, rare=2), CODES, [[1.0], [0.0], [2.0], [2.0], [3.0]]),
+        (
+            replace(OTHER, rare=2),
+            ONEHOT,
+            [[0, 1, 0, 0], [1, 0, 0, 0], [0, 0, 1, 0], [0, 0, 1, 0], [0, 0, 0, 1]],
+        ),
+        (replace(OTHER, rare=9), CODES, [[0.0], [0.0], [0.0], [0.0], [1.0]]),
+    ],
+)
+def test_rare_and_unseen_levels_go_where_the_recipe_says(
+    column: Column,
+    needs: Needs,
+    expected: list[list[float]],
+    evaluate,  # noqa: ANN001
+) -> None:
+    """Of y 3, x 4, b 1 and a null: levels of fewer rows than `rare`, and unseen ones, are missing, or other."""
+    names = ["y"] * 3 + ["x"] * 4 + ["b"] + [None]
+    levels = fit_levels(text_frame(*names), column, needs=needs)
+    rows = text_frame("y", "x", "b", "unseen", None)
+    actual = evaluate(
+        lambda graph: levels.write(graph, graph.input("c", np.str_)), feed(rows, columns=(column,))
+    )
+    np.testing.assert_array_equal(actual, expected)
+    codes = rows.select(levels.codes()).to_numpy()
+    if levels.width is None:
+        np.testing.assert_array_equal(codes, actual)
+        assert levels.n_levels == len(levels.names) + (column.unseen == "other")
+    else:
+        np.testing.assert_array_equal(codes == np.arange(levels.width), actual)
+        assert levels.feature_names == ("c=x", "c=y", "c is other", "c is missing")

@@ -86,3 +86,36 @@ def test_the_graph_fills_and_marks_as_polars_does(evaluate) -> None:  # noqa: AN
         lambda graph: write_indicators(graph, graph.input("x", np.float64, width=3), [2, 0]), {"x": raw}
     )
     np.testing.assert_array_equal(marks, [[1, 1], [0, 0], [0, 0], [0, 0]])
+
+
+@pytest.mark.parametrize("scale", ["standard", "minmax", "robust", "none"])
+@pytest.mark.parametrize("impute", ["median", "mean", 3, -2.5])
+def test_what_a_recipe_asks_equals_scikit_learn(scale: str, impute: str | float) -> None:
+    """Each way to fill and each way to scale is that of SimpleImputer and of the scaler of the name."""
+    from sklearn.impute import SimpleImputer
+    from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, RobustScaler, StandardScaler
+
+    scalers = {"standard": StandardScaler, "minmax": MinMaxScaler, "robust": RobustScaler}
+    generator = np.random.default_rng(0)
+    values = np.where(generator.random(500) < 0.1, NAN, generator.lognormal(3, 2, 500))
+    known = (
+        {"strategy": impute} if isinstance(impute, str) else {"strategy": "constant", "fill_value": impute}
+    )
+    filled = SimpleImputer(**known).fit_transform(values[:, None])
+    expected = scalers.get(scale, FunctionTransformer)().fit_transform(filled)
+    filling = fit_number(values, needs=IMPUTE, impute=impute, scale=scale)  # type: ignore[arg-type]
+    found = pl.DataFrame({"x": values}).select(fill_in(pl.col("x"), filling)).to_numpy()
+    np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-12)
+
+
+def test_a_recipes_scale_wins_over_the_familys() -> None:
+    """Where the family wants standard scale, `none` leaves the numbers; where it wants none, they are scaled."""
+    values = np.array([1.0, 2.0, 5.0])
+    assert fit_number(values, needs=BOTH, scale="none") == Filling(2.0, 0.0, 1.0)
+    assert fit_number(values, needs=KEEP, scale="minmax").scale == 0.25
+
+
+def test_a_number_fills_a_column_without_values() -> None:
+    """With nothing to take a median of, the recipe's own number fills."""
+    assert fit_number(np.array([NAN, NAN]), needs=BOTH, impute=7.0) == Filling(7.0, 0.0, 1.0)
+    assert fit_number(np.array([NAN, NAN]), needs=BOTH, impute="mean") == Filling(0.0, 0.0, 1.0)

@@ -94,6 +94,37 @@ def test_the_graph_gives_the_matrix_bit_for_bit(
     np.testing.assert_array_equal(records, matrix)
 
 
+ASKED = tuple(
+    st.sampled_from([Column(column.name, column.type, "feature", column.storage, nullable=True, **keys) for keys in asked])
+    for column, asked in (
+        (COLUMNS[0], ({}, {"impute": "mean"}, {"scale": "quantile"}, {"impute": 0, "scale": "minmax"})),
+        (COLUMNS[1], ({}, {"encode": "onehot"}, {"unseen": "other"}, {"rare": 2, "unseen": "other"})),
+        (COLUMNS[2], ({"scale": "robust"}, {"impute": 5.5, "scale": "none"}, {"scale": "standard"})),
+        (COLUMNS[3], ({},)),
+        (COLUMNS[4], ({},)),
+        (COLUMNS[5], ({"encode": "codes"}, {"encode": "onehot", "unseen": "other", "rare": 0.3})),
+        (COLUMNS[6], ({"encode": "codes", "unseen": "other"}, {"encode": "onehot", "rare": 2})),
+    )
+)  # fmt: skip
+
+
+@settings(deadline=None, max_examples=150)
+@given(train=ROWS, rows=ROWS, needs=st.sampled_from(ALL_NEEDS), columns=st.tuples(*ASKED))
+def test_what_a_recipe_asks_is_in_the_graph_bit_for_bit(
+    evaluate,  # noqa: ANN001
+    train: list[dict[str, object]],
+    rows: list[dict[str, object]],
+    needs: Needs,
+    columns: tuple[Column, ...],
+) -> None:
+    """However the columns are to be prepared, for any family, polars and the graph agree in every bit."""
+    preparation = prepare(pl.DataFrame(train, schema=DTYPES), schema=schema_of(*columns), needs=needs)
+    frame = pl.DataFrame([*rows, *train], schema=DTYPES)
+    matrix = preparation.transform(frame)
+    assert matrix.shape == (frame.height, len(preparation.feature_names))
+    np.testing.assert_array_equal(in_graph(preparation, frame, evaluate), matrix)
+
+
 def test_features_come_in_the_schemas_order() -> None:
     """Names, sources and the matrix follow the schema; parts that don't vary and the target are left out."""
     rows = [

@@ -93,7 +93,7 @@ def test_a_mistake_in_a_chosen_option_stands_in_its_file() -> None:
     """A stored recipe with an option of the user's own is not blamed for what that file says."""
     Path("conf/split").mkdir(parents=True)
     Path("conf/split/x.yaml").write_text(
-        "kind: random\ntest: lots\nvalidation: 0.1\nfolds: null\nignore_structure: false\n"
+        "kind: random\ntest: lots\nvalidation: 0.1\nfolds: null\nrepeats: 1\ngap: 0\nembargo: 0\nignore_structure: false\n"
     )
     with pytest.raises(RecipeError) as error:
         to_spec(compose("stored.yaml", ["split=x"]))

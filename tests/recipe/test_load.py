@@ -130,7 +130,7 @@ def test_all_mistakes_in_one_report_in_file_order(recipe: Path) -> None:
         (
             ["split=stratifed"],
             "command line: split\n  'stratifed' is not an option of split\n  did you mean 'stratified'?\n"
-            "  allowed: group, kfold, random, stratified, time\n  try: engine options split",
+            "  allowed: group, kfold, predefined, purged, random, stratified, stratified_group, time\n  try: engine options split",
         ),
         (
             ["seed=1,2"],

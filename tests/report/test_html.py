@@ -251,14 +251,14 @@ def test_notes_and_rows_that_were_drawn(write_run: Write, binary: Facts, binary_
         "latency": {"latency_p95_ms": 0.25},
     }
     binary["data"]["columns"][1]["role"] = "weight"
-    binary["data"]["split"]["n_folds"] = 5
+    binary["data"]["split"] |= {"n_folds": 5, "n_left_out": 12}
     text = page_of(write_run(binary, binary_rows)).text
     for said in (
         "the well is dry",
         "Train scores are of 500 training rows drawn at random.",
         "Latency p95, ms 0.25",
         "In the pictures each row counts once; the metrics weigh rows by job.",
-        "seed 7, 5 folds",
+        "seed 7, 5 folds, 12 rows left out in the gap in time",
     ):
         assert said in text, said
 

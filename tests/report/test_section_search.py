@@ -121,6 +121,16 @@ def test_constant_scores(write_search: Write, binary: Facts, trials_of: Drawn) -
     assert "Quality against cost: no trial has both a score and a measured cost." in words
 
 
+def test_the_stages_of_the_winner_are_told(write_search: Write, binary: Facts, trials_of: Drawn) -> None:
+    """Of a winner that was trained in stages each stands with what changed, and what stood at first."""
+    stages = [{}, {"rate": 0.12, "width": 8}, {"rate": 0.096, "width": 8}]
+    winner = {"trial": 3, "model": "ridge", "params": stages[-1], "score": 0.9, "mean": 0.9, "seeds": 1}
+    words, _ = search_of(write_search(binary, list(trials_of(9)), winner={**winner, "stages": stages}))
+    assert "The stages of the winner Stage rate width 1 0.1 null 2 0.12 8 3 0.096 8" in words
+    plain, _ = search_of(write_search(binary, list(trials_of(9)), folder="plain"))
+    assert "The stages" not in plain
+
+
 def test_no_score_at_all(write_search: Write, binary: Facts) -> None:
     """A search without a score says so, and has no table of best trials."""
     pairs = [(Trial(0, "ridge", {"rate": 0.1}, 7), Outcome(0, "done"))]

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -37,6 +38,7 @@ from engine.tuning.objective import Objective
 from engine.tuning.ray_session import Workers, quiet_ray, session
 from engine.tuning.ray_worker import pack
 from engine.tuning.search import Search, Winner
+from engine.tuning.states import States
 from engine.tuning.strategy import strategy
 from engine.tuning.trial import Outcome, Trial
 from engine.tuning.tune import lessons
@@ -249,8 +251,14 @@ def test_ray_finds_what_one_process_finds(
     """The same trials, outcomes and winner to the bit; and nobody listens beyond loopback meanwhile."""
     reached: set[tuple[str, str]] = set()
     measuring = objective(spec)
+    # Who listens may hold what can't be sent, as a terminal's table does.
+    watching = threading.RLock()
 
     def heard(outcome: Outcome) -> None:
+        with watching:
+            look(outcome)
+
+    def look(outcome: Outcome) -> None:
         if outcome.index % 8 == 2:
             reached.update(listeners({os.getpid(): "driver", **children(os.getpid())}))
 
@@ -259,6 +267,20 @@ def test_ray_finds_what_one_process_finds(
     assert many[2] is not None
     assert len(reached) > 3
     assert {address for address, _ in reached} <= {"127.0.0.1", "::1", "::ffff:127.0.0.1"}, reached
+
+
+def test_a_population_is_the_same_wherever_it_is_trained(
+    small: Path, started: tuple[ModuleType, Workers], tmp_path: Path
+) -> None:
+    """Members go on from what other processes have kept, or train again what is not kept where they are."""
+    asked = ("model=mlp", "tune=pbt", "tune.trials=12", "tune.population=4", "tune.interval=1")
+    spec = load_checked(small, [*asked, "tune.repeats=1"], runs=tmp_path)
+    measuring = objective(spec)
+    alone = here(spec, tmp_path / "alone", measuring)
+    kept = replace(measuring, states=States(tmp_path / "states"))
+    assert there(search(spec, tmp_path / "many"), kept, started) == alone
+    assert list((tmp_path / "states").glob("*.npz"))
+    assert any(trial.start is not None for trial in alone[0].values())
 
 
 def test_a_worker_that_is_killed_costs_nothing_but_time(
@@ -281,6 +303,45 @@ def test_a_worker_that_is_killed_costs_nothing_but_time(
     assert len(set(pids)) == 3
     assert many[0] == alone[0]
     assert [one.score for one in many[1].values()] == [one.score for one in alone[1].values()]
+
+
+class GoneError(Exception):
+    """What ends a driver where these tests want it to."""
+
+
+def test_driver_worker_or_both_may_go_at_any_moment(
+    spec: Spec, started: tuple[ModuleType, Workers], tmp_path: Path
+) -> None:
+    """Whatever goes after whichever trial: no trial runs again that had ended, and the same one wins."""
+    measuring = objective(spec, Quick)
+    alone = here(spec, tmp_path / "alone", measuring)
+    dice = random.Random(os.getpid())  # noqa: S311 (no secret)
+    for goes in ("driver", "worker and driver", "worker", "driver", ""):
+        left = dice.randrange(1, 6)
+
+        def heard(outcome: Outcome, *, goes: str = goes) -> None:
+            nonlocal left
+            left -= 1
+            if left == 0 and "worker" in goes:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(cast("int", outcome.measured["pid"]), signal.SIGKILL)
+            if left <= 0 and "driver" in goes:
+                raise GoneError
+
+        one = search(spec, tmp_path / "many")
+        ended = dict(one.journal.outcomes)
+        with contextlib.suppress(GoneError):
+            there(one, measuring, started, heard)
+        assert {index: one.journal.outcomes[index] for index in ended} == ended
+    kept = Journal(tmp_path / "many")
+    assert kept.trials == alone[0]
+    assert {index: one.score for index, one in kept.outcomes.items()} == {
+        index: one.score for index, one in alone[1].items()
+    }
+    (winner, expected) = (search(spec, tmp_path / "many").winner(), alone[2])
+    assert winner is not None
+    assert expected is not None
+    assert (winner.trial, winner.mean) == (expected.trial, expected.mean)
 
 
 def test_a_trial_that_kills_its_workers_is_a_failed_one(
@@ -333,7 +394,7 @@ def test_ctrl_c_keeps_the_best_so_far(small: Path, tmp_path: Path) -> None:
 def test_a_kill_at_any_moment_leaves_nothing_and_changes_nothing(
     small: Path, tmp_path: Path, alone: Found
 ) -> None:
-    """Killed while Ray starts and amid trials: its processes and its folder go; resumed, all is as undisturbed."""
+    """Killed while Ray starts, and amid trials with a worker: all of it goes; resumed, all is as undisturbed."""
     dice = random.Random(os.getpid())  # noqa: S311 (no secret)
     arguments: tuple[object, ...] = (small, *SEARCH, "compute.executor=ray")
     for moment in ("start", "trials"):
@@ -344,6 +405,9 @@ def test_a_kill_at_any_moment_leaves_nothing_and_changes_nothing(
         if moment == "trials":
             before = n_lines(tmp_path)
             wait_for(lambda n=before: n_lines(tmp_path) > n)  # type: ignore[misc]
+            workers = [pid for pid, words in children(process.pid).items() if words.startswith("ray::")]
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(dice.choice(workers), signal.SIGKILL)
         time.sleep(dice.uniform(0, 2.0 if moment == "start" else 0.2))
         below = children(process.pid)
         process.kill()

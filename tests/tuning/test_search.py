@@ -14,11 +14,12 @@ from engine.recipe.spec import TuneSpec
 from engine.recipe.text import Plain
 from engine.tuning.journal import Journal
 from engine.tuning.search import Search
+from engine.tuning.strategy import Windowed
 from engine.tuning.trial import Outcome, Trial
 
 
 @dataclass
-class Follower:
+class Follower(Windowed):
     """A strategy that follows the best so far, and keeps what it was told."""
 
     n_trials: int
@@ -55,7 +56,7 @@ def tune(**changes: object) -> TuneSpec:
     keys: dict[str, object] = {
         "kind": "bayes", "trials": 20, "max_seconds": None, "max_concurrent_trials": 4,
         "objective": "validation", "finalists": 3, "repeats": 2, "reduction_factor": None,
-        "rungs": None,
+        "rungs": None, "population": None, "interval": None, "quantile": None, "perturbation": None,
         "models": {}, "space": None,
     }  # fmt: skip
     return TuneSpec.model_validate({**keys, **changes})
@@ -136,7 +137,7 @@ def test_a_trial_that_was_tried_before_is_not_fitted_again(tmp_path: Path) -> No
     """Equal params and seed have one outcome; a trial under way is not waited for."""
 
     @dataclass
-    class Same:
+    class Same(Windowed):
         n_trials: int = 6
 
         def propose(self, index: int, **_: object) -> tuple[str, Mapping[str, Plain]]:

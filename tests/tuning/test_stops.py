@@ -12,10 +12,11 @@ from engine.recipe.text import Plain
 from engine.tuning.journal import Journal
 from engine.tuning.search import Search
 from engine.tuning.stops import heard_by
+from engine.tuning.strategy import Windowed
 from engine.tuning.trial import Outcome, Trial
 
 
-class Steps:
+class Steps(Windowed):
     """A strategy of ever new params."""
 
     n_trials = 5
@@ -56,6 +57,7 @@ def search(tmp_path: Path) -> Search:
         {
             "kind": "random", "trials": 5, "max_seconds": None, "max_concurrent_trials": 1,
             "objective": "validation", "finalists": 1, "repeats": 0, "reduction_factor": None, "rungs": None,
+            "population": None, "interval": None, "quantile": None, "perturbation": None,
             "models": {}, "space": None,
         }
     )  # fmt: skip

@@ -151,6 +151,19 @@ def test_bayes_learns() -> None:
     assert np.mean(score[True]) > np.mean(score[False]) + 0.3
 
 
+def test_bayes_takes_an_axis_of_one_value_as_it_is() -> None:
+    """Where there is nothing to choose nothing is drawn, also in a model of such axes alone."""
+    fixed = among(
+        lightgbm=space(learning_rate="tag(log,interval(0.01,0.3))", num_leaves="choice(31)"),
+        mlp=space(hidden_sizes="choice([8])", dropout="choice(0.2)"),
+    )
+    for trial, _ in history(Bayes(fixed, 30, 1, maximize=True), 30, lag=1)[2:]:
+        if trial.model == "mlp":
+            assert trial.params == {"hidden_sizes": [8], "dropout": 0.2}
+        else:
+            assert trial.params["num_leaves"] == 31
+
+
 def test_bayes_keeps_away_from_what_misses_a_gate() -> None:
     """What scores best and misses a gate is left for where the gate is just met."""
     one = among(ridge=space(alpha="interval(0.0,1.0)"))

@@ -15,19 +15,20 @@ from typing import cast
 import pytest
 
 from engine.again import resume
+from engine.cli import main
 from engine.data.schema import declare
 from engine.data.source import read
 from engine.errors import EngineError
 from engine.lifecycle import run
 from engine.names import TASKS
 from engine.recipe.spec import Spec
-from engine.runs.folder import TRIALS
+from engine.runs.folder import PARTIAL, TRIALS
 from engine.tasks.task import Task
 from engine.training.parts import Divided, divide
 from engine.tuning.candidates import candidates
 from engine.tuning.objective import Objective
 from engine.tuning.trial import Trial
-from engine.tuning.tune import lessons
+from engine.tuning.tune import NoneScoredError, lessons
 
 Load = Callable[..., Spec]
 # Side by side the same trials end in another order.
@@ -123,6 +124,43 @@ def test_what_a_library_refuses_is_the_failure_of_its_trial(load_small: Load) ->
     assert found.error
     with pytest.raises(EngineError, match="none of 1 trials could be scored"):
         run(spec)
+
+
+def test_a_search_that_comes_to_nothing_is_a_failed_run(
+    load_small: Load, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is listed as failed, its trials are kept, and `--resume` says why there is nothing to resume."""
+    with pytest.raises(NoneScoredError) as error:
+        run(
+            load_small(
+                "model=mlp", "model.params.learning_rate=1e30", "tune.space={dropout: 'choice(0.1,0.2)'}"
+            )
+        )
+    why = error.value.messages[0].what
+    (left,) = (tmp_path / "runs" / "small").glob("2*")
+    assert (left / TRIALS).exists()
+    runs = ("--runs", str(tmp_path / "runs"))
+    assert main(["runs", "--json", *runs]) == 0
+    said = capsys.readouterr().out
+    assert [one["state"] for one in json.loads(said)] == ["failed"]
+    run_id = left.name.removesuffix(PARTIAL)
+    for given, what in (
+        (run_id, f"run {run_id} has failed, and there is nothing to resume: {why}"),
+        ("small@latest", "no run of 'small' was interrupted: one has failed, and there is nothing to resume"),
+    ):
+        assert main(["run", "--resume", given, *runs]) == 2
+        assert capsys.readouterr().err.splitlines()[0] == what
+
+
+@pytest.mark.parametrize(("model", "key"), [("lightgbm", "metric"), ("xgboost", "eval_metric")])
+def test_asha_goes_by_a_metric_that_is_better_when_larger(model: str, key: str, load_small: Load) -> None:
+    """A rung's loss is then the negative metric: the least is the best so far, and cuts hold as ever."""
+    spec = load_small(f"model={model}", "tune=asha", f"+model.params.{key}=auc")
+    found = objective(spec).evaluate(Trial(0, model, {}, 0, cuts=(None, None)))
+    assert found.state == "done"
+    assert all(-1 < loss < -0.5 for loss in found.losses)
+    assert list(found.losses) == sorted(found.losses, reverse=True)
+    assert objective(spec).evaluate(Trial(1, model, {}, 0, cuts=(-0.99, None))).state == "stopped"
 
 
 def test_a_kill_at_any_moment_changes_nothing(load_small: Load, small: Path, tmp_path: Path) -> None:

@@ -1,0 +1,120 @@
+"""Where the table of a recipe is, and of which format."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from engine.errors import DataError, nearest
+from engine.recipe.spec import DataSpec
+
+# What a path may end with, and what a file may begin with, by the format's name.
+_SUFFIXES: Mapping[str, str] = {
+    ".csv": "csv", ".tsv": "csv", ".txt": "csv",
+    ".parquet": "parquet", ".pq": "parquet",
+    ".arrow": "arrow", ".ipc": "arrow", ".feather": "arrow",
+    ".ndjson": "ndjson", ".jsonl": "ndjson",
+    ".sqlite": "sql", ".sqlite3": "sql",
+}  # fmt: skip
+_MAGIC: Mapping[bytes, str] = {b"PAR1": "parquet", b"ARROW1": "arrow", b"SQLite format 3\0": "sql"}
+# What a file of a format can't do without, where the recipe declares the format.
+_MUST: Mapping[str, str] = {"parquet": "Parquet", "arrow": "Arrow IPC"}
+_SCHEMES: Mapping[str, str] = {"postgresql": "sql", "sqlite": "sql"}
+_URL = re.compile(r"([a-z][a-z0-9+.-]+)://")
+_GLOB = re.compile(r"[*?\[]")
+DELTA_LOG = "_delta_log"
+
+
+def scheme_of(path: str) -> str:
+    """Return what stands before `://` in lower case, or nothing where that is a path of this machine.
+
+    Examples
+    --------
+    >>> scheme_of("s3://bucket/loans.parquet"), scheme_of("data/loans.csv")
+    ('s3', '')
+    """
+    found = _URL.match(path.lower())
+    return found[1] if found else ""
+
+
+def is_glob(path: str) -> bool:
+    """Tell whether a path is a pattern of paths: `*`, `?` or `[…]` in it, and no file of that very name."""
+    return _GLOB.search(path) is not None and not os.path.lexists(path)
+
+
+def find(data: DataSpec) -> tuple[Path, str]:
+    """Return the path of the data file or folder, and how messages show it.
+
+    Raises
+    ------
+    DataError
+        If there is none.
+    """
+    path, shown = Path(data.path), shown_of(data)
+    if path.is_dir():
+        return path, shown
+    if path.exists() and not path.is_file():
+        raise DataError.of(f"'{shown}' is no regular file", key="data.path")
+    if not path.is_file():
+        names = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
+        near = nearest_file(path.name, names) if data.reference is None else ""
+        suggestion = os.path.join(os.path.dirname(shown), near) if near else ""
+        raise DataError.of(f"there is no file '{shown}'", key="data.path", suggestion=suggestion)
+    return path, shown
+
+
+def shown_of(data: DataSpec) -> str:
+    """Return how messages show the path."""
+    path = Path(data.path)
+    if data.reference is None and path.is_absolute() and path.is_relative_to(Path.cwd()):
+        return os.path.relpath(path)
+    return data.shown
+
+
+def nearest_file(name: str, names: Iterable[str]) -> str:
+    """Return the file whose name was most likely meant: its stem is near, whatever the suffix; or nothing.
+
+    Examples
+    --------
+    >>> nearest_file("nope.csv", ["new_ok.csv"]), nearest_file("laons.csv", ["loans.parquet", "loans.csv"])
+    ('', 'loans.csv')
+    """
+    wanted = Path(name)
+    files = [Path(other) for other in sorted(names)]
+    # A recipe is called as its table is, and is none.
+    tables = [file for file in files if file.suffix.lower() not in {".yaml", ".yml"}]
+    alike = [file for file in tables if file.suffix == wanted.suffix]
+    for among in (alike, tables):
+        stems = {file.stem: file.name for file in among}
+        if near := nearest(wanted.stem, stems):
+            return stems[near]
+    return ""
+
+
+def format_of(path: Path, data: DataSpec) -> str:
+    """Return the name of a file's format: as declared, else by suffix, else by its first bytes.
+
+    Raises
+    ------
+    DataError
+        If a format is declared of which the file, by name and first bytes, is not.
+    """
+    if path.is_dir():
+        return "delta" if (path / DELTA_LOG).is_dir() else data.format
+    by_name = _SUFFIXES.get(path.suffix.lower(), "")
+    declared = data.format
+    if declared in _MUST and by_name != declared and (begins := _begins(path)) != declared:
+        what = f"the table is no {_MUST[declared]} file"
+        raise DataError.of(what, key="data.format", suggestion=begins or by_name or "csv")
+    if declared != "auto":
+        return declared
+    return by_name if by_name not in {"", "csv"} else _begins(path) or by_name or "csv"
+
+
+def _begins(path: Path) -> str:
+    """Return the format that a file's first bytes are of, or nothing."""
+    with path.open("rb") as file:
+        first = file.read(max(map(len, _MAGIC)))
+    return next((name for magic, name in _MAGIC.items() if first.startswith(magic)), "")

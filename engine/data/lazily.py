@@ -1,0 +1,133 @@
+"""A whole table as one polars query, where that reads it exactly as the slower way does.
+
+A source offers it when expressions alone hold every column. What can't be told beforehand is a doubt: where
+there is one in the end, the table is read again the slower way, which finds each value that is wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import polars as pl
+
+from engine.data.check import tests_of
+from engine.data.datetimes import ISO, moments_of
+from engine.data.schema import Column, Storage
+from engine.data.storage import dtypes
+
+# What a source's rows have behind their own columns, to tell whether each record had all its fields.
+LAST = "last"
+
+
+@dataclass(frozen=True, slots=True)
+class Lazily:
+    """A table as one query.
+
+    Attributes
+    ----------
+    raw
+        The rows as they stand: columns "r0", "r1", … in the order of `columns`, and `LAST` where
+        `is_certain` is to know its nulls.
+    held
+        Over `raw`: the columns held as the schema says, named "0", "1", ….
+    doubts
+        Over `raw` and `held`: true where a value could not be held; the columns of `raw` that each asks.
+    is_certain
+        Given the number of rows and of nulls in `LAST`: whether what the query did not look at is in order.
+    """
+
+    columns: tuple[Column, ...]
+    raw: pl.LazyFrame
+    held: tuple[pl.Expr, ...]
+    doubts: Mapping[str, pl.Expr]
+    is_certain: Callable[[int, int], bool] | None = None
+
+    @property
+    def _asks_last(self) -> bool:
+        return LAST in self.raw.collect_schema()
+
+    def n_sound(self) -> int | None:
+        """Return the number of rows if all keep all rules, from one pass that keeps no column; else None."""
+        tests = tests_of(self.columns)
+        last = pl.col(LAST).null_count() if self._asks_last else pl.lit(0)
+        query = self.raw.with_columns(self.held).select(
+            pl.len().alias("n"),
+            last.alias("l"),
+            *(doubt.sum().alias(f"d{at}") for at, doubt in enumerate(self.doubts.values())),
+            *(test.alias(f"t{at}") for at, test in enumerate(tests)),
+        )
+        try:
+            n_rows, n_short, *counts = query.collect(engine="streaming").row(0)
+        except pl.exceptions.PolarsError:
+            return None
+        is_certain = self.is_certain is None or self.is_certain(n_rows, n_short)
+        return int(n_rows) if is_certain and not any(counts) else None
+
+    def frame(self) -> pl.DataFrame | None:
+        """Return the rows held, the columns by name; None where there is a doubt."""
+        further = [*self.doubts, *([LAST] if self._asks_last else [])]
+        query = self.raw.select(*self.held, *(pl.col(name) for name in further))
+        try:
+            found = query.collect(engine="streaming")
+        except pl.exceptions.PolarsError:
+            return None
+        if self.doubts and any(found.select(doubt.sum() for doubt in self.doubts.values()).row(0)):
+            return None
+        if self.is_certain is not None and not self.is_certain(
+            found.height, found[LAST].null_count() if self._asks_last else 0
+        ):
+            return None
+        found = found.drop(further)
+        found.columns = [column.name for column in self.columns]
+        return found
+
+
+def lazily(
+    columns: tuple[Column, ...],
+    raw: pl.LazyFrame,
+    *,
+    styles: Mapping[str, str],
+    is_certain: Callable[[int, int], bool] | None = None,
+) -> Lazily | None:
+    """Return a table as one query, or None where a column can't be held so.
+
+    Parameters
+    ----------
+    raw
+        See `Lazily`.
+    styles
+        Of columns of datetimes that are text, by name: the first value.
+    """
+    schema = raw.collect_schema()
+    held, doubts = [], {}
+    for at, column in enumerate(columns):
+        name = f"r{at}"
+        cells = pl.col(name)
+        if column.storage == "datetime" and schema[name] == pl.String:
+            first = styles.get(column.name)
+            if first is None:
+                return None
+            expression = moments_of(cells, like=first)
+            doubts[name] = cells.is_not_null() & (pl.col(str(at)).is_null() | ~cells.str.contains(f"^{ISO}$"))
+        else:
+            found = _typed(cells, schema[name], column.storage)
+            if found is None:
+                return None
+            expression = found
+        held.append(expression.alias(str(at)))
+    return Lazily(columns, raw, tuple(held), doubts, is_certain)
+
+
+def _typed(cells: pl.Expr, dtype: pl.DataType, storage: Storage) -> pl.Expr | None:
+    """Return how a typed column is held without loss, whatever its values; None where they decide."""
+    wanted = dtypes()[storage]
+    if storage == "float64" and (dtype.is_float() or dtype.is_integer()):
+        return (cells if dtype == wanted else cells.cast(wanted)).fill_nan(None)
+    if storage == "int64" and dtype.is_signed_integer() and dtype not in (pl.Int64, pl.Int128):
+        return cells.cast(wanted)
+    if storage == "int64" and dtype in (pl.UInt8, pl.UInt16, pl.UInt32):
+        return cells.cast(wanted)
+    if storage == "string" and dtype in (pl.Categorical, pl.Enum):
+        return cells.cast(wanted)
+    return cells if dtype == wanted else None

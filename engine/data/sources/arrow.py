@@ -1,0 +1,28 @@
+"""A file in the Arrow IPC format, also called Feather version 2."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import polars as pl
+
+from engine.data.sources.files import File
+from engine.recipe.spec import DataSpec
+
+
+@dataclass
+class ArrowFile(File):
+    """An Arrow IPC file (https://arrow.apache.org/docs/format/Columnar.html#ipc-file-format)."""
+
+    format: ClassVar[str] = "arrow"
+    what: ClassVar[str] = "Arrow IPC"
+
+    def scan(self) -> pl.LazyFrame:
+        """Return the rows, unread."""
+        return pl.scan_ipc(self.path)
+
+
+def open_arrow(data: DataSpec, shown: str) -> ArrowFile:
+    """Open an Arrow IPC file."""
+    return ArrowFile(data, shown)

@@ -1,0 +1,114 @@
+"""One file of typed columns that polars scans: Parquet, Arrow IPC, NDJSON."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+import polars as pl
+
+from engine.data.opened import Header
+from engine.data.sources.typed import Rows, Typed, refusing, scanned
+from engine.data.table import Source
+from engine.errors import DataError
+
+if TYPE_CHECKING:
+    from engine.data.lazily import Lazily
+    from engine.data.schema import Column
+
+
+@dataclass
+class File(Typed):
+    """One file of typed columns.
+
+    Attributes
+    ----------
+    what
+        What errors call the format.
+    """
+
+    what: ClassVar[str]
+    _read: list[Source] = field(default_factory=list, init=False)
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return Path(self.data.path)
+
+    @abstractmethod
+    def scan(self) -> pl.LazyFrame:
+        """Return the rows, unread."""
+
+    def dtypes(self) -> Mapping[str, pl.DataType]:
+        """Return the columns and their dtypes.
+
+        Raises
+        ------
+        DataError
+            If the file is empty, cut short or of another format.
+        """
+        return self._dtypes
+
+    @cached_property
+    def _dtypes(self) -> Mapping[str, pl.DataType]:
+        if self.path.stat().st_size == 0:
+            raise DataError.of("the file is empty (0 bytes)", file=self.shown)
+        with refusing(self.what, shown=self.shown):
+            return dict(self.scan().collect_schema())
+
+    def header(self) -> Header:
+        """Return the columns, and the number of rows that the file says it has."""
+        self.dtypes()
+        with refusing(self.what, shown=self.shown):
+            n_rows = int(self.scan().select(pl.len()).collect().item())
+        return self.header_of(n_bytes=self.path.stat().st_size, n_rows=n_rows)
+
+    def lazily(self, columns: tuple[Column, ...], *, hashed: bool = True) -> Lazily | None:
+        """Return the file as one query where its types are held as they are."""
+        from engine.data.lazily import lazily
+
+        places = list(self.dtypes())
+        raw = [pl.nth(places.index(column.name)).alias(f"r{at}") for at, column in enumerate(columns)]
+        before = self.path.stat()
+        sha256 = self._sha256() if hashed else ""
+        return lazily(
+            columns,
+            self.scan().select(raw),
+            styles={},
+            is_certain=lambda *_: self._is_as_before(before, sha256),
+        )
+
+    def rows(self, names: Sequence[str], *, n_rows: int) -> Iterator[Rows]:
+        """Yield some columns in order.
+
+        Raises
+        ------
+        DataError
+            If the file is broken, or changes while it is read.
+        """
+        before, sha256 = self.path.stat(), self._sha256()
+        places = list(self.dtypes())
+        chosen = [places.index(name) for name in names]
+        yield from scanned(self.scan(), chosen, n_rows=n_rows, shown=self.shown, what=self.what)
+        if not self._is_as_before(before, sha256):
+            raise DataError.of("the file changed while it was read", file=self.shown)
+
+    def _sha256(self) -> str:
+        with self.path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+    def _is_as_before(self, before: os.stat_result, sha256: str) -> bool:
+        """Tell whether the file was left alone while it was read, and remember it."""
+        after = self.path.stat()
+        self._read.append(Source(self.data.path, self.format, after.st_size, sha256))
+        return (before.st_mtime_ns, before.st_size) == (after.st_mtime_ns, after.st_size)
+
+    def source(self) -> Source:
+        """Return the file's size and hash."""
+        return self._read[-1]
