@@ -21,13 +21,17 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from engine.cli.search_table import SearchTable
 
 FIT_S = 0.006
 SLOTS = 2
 # From which trial to which the slope is taken; a plain trial of Ray Tune takes half a second.
 MARKS = {"plain Ray Tune": (4, 16)}
 USUAL = (50, 250)
-BOUNDS = {"engine, in process": 2.0, "engine, on Ray": 15.0}
+BOUNDS = {"engine, in process": 2.0, "engine, in process, shown": 2.0, "engine, on Ray": 15.0}
 RECIPE = """\
 defaults: [base, task: classification, model: logistic, tune: random, compute: small, _self_]
 name: tuning
@@ -61,7 +65,8 @@ class Told:
         self.n_done += 1
         self.fits_s += fit_s
         if self.n_done in (1, *self.marks):
-            print(json.dumps({"done": self.n_done, "fits_s": self.fits_s}), flush=True)
+            # Past what a table on the terminal makes of printing.
+            print(json.dumps({"done": self.n_done, "fits_s": self.fits_s}), file=sys.__stdout__, flush=True)
             sys.stdin.readline()
 
 
@@ -84,7 +89,7 @@ def optuna_alone(n: int, told: Told, sampler: str) -> None:
     study.optimize(objective, n_trials=n)
 
 
-def engine_tuning(n: int, told: Told, executor: str, kind: str) -> None:
+def engine_tuning(n: int, told: Told, executor: str, kind: str, *, shown: bool = False) -> None:
     import polars as pl
 
     from engine.data.schema import declare
@@ -121,13 +126,34 @@ def engine_tuning(n: int, told: Told, executor: str, kind: str) -> None:
         search = Search(chosen, Journal(folder / "journal"), tune=spec.tune, seed=0, maximize=True)
         timed = Timed(spec, declare(spec), parts.target, lessons(parts, spec), found, threads=1)
 
+        table = drawn_nowhere() if shown else None
+
         def heard(outcome: Outcome, *_: object) -> None:
+            if table is not None:
+                table.tried(search.journal.trials[outcome.index], outcome, is_best=outcome is search.best())
             told(outcome.measured["fit_s"] or 0.0)
 
         if executor == "ray":
             run_on_ray(search, timed, heard=heard, max_seconds=None, slots=SLOTS, address=None)
         else:
             run_here(search, timed, heard=heard, max_seconds=None)
+        if table is not None:
+            table.stop()
+
+
+def drawn_nowhere() -> SearchTable:
+    """Start the table of a search as on a terminal, on one that nobody sees."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from engine.cli.search_table import SearchTable
+
+    console = Console(file=open(os.devnull, "w"), force_terminal=True, width=120, legacy_windows=False)  # noqa: SIM115 (for as long as this process)
+    bar = Progress(console=console)
+    bar.add_task("tune", total=None)
+    table = SearchTable(bar, console)
+    table.start()
+    return table
 
 
 def plain_ray_tune(n: int, told: Told) -> None:
@@ -158,6 +184,7 @@ VARIANTS: dict[str, Callable[[int, Told], None]] = {
     "Optuna alone": lambda n, told: optuna_alone(n, told, "RandomSampler"),
     "Optuna alone, TPE": lambda n, told: optuna_alone(n, told, "TPESampler"),
     "engine, in process": lambda n, told: engine_tuning(n, told, "local", "random"),
+    "engine, in process, shown": lambda n, told: engine_tuning(n, told, "local", "random", shown=True),
     "engine, in process, bayes": lambda n, told: engine_tuning(n, told, "local", "bayes"),
     "engine, on Ray": lambda n, told: engine_tuning(n, told, "ray", "random"),
     "plain Ray Tune": plain_ray_tune,

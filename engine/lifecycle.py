@@ -7,7 +7,6 @@ from typing import cast
 
 from engine.data.schema import declare
 from engine.data.source import read
-from engine.evaluation.gates import missed_by_data
 from engine.evaluation.judge import judge_model, time_one_row
 from engine.names import TASKS
 from engine.recipe.spec import Spec
@@ -22,6 +21,7 @@ from engine.training.baselines import score_baselines
 from engine.training.fit import deploy_candidate, fit_candidate, n_bytes
 from engine.training.folds import score_folds
 from engine.training.parts import divide
+from engine.training.quality import alarms
 from engine.tuning.tune import NoneScoredError, tune
 
 
@@ -53,8 +53,7 @@ def run(spec: Spec, *, listener: Listener | None = None, resume_id: str | None =
     task = cast("Task", TASKS.load(spec.task.kind))
     with steps("read and check"), spec.places.placing():
         table = read(spec.data, declare(spec))
-    if table.left_out:
-        steps.note(table.left_out)
+    steps.take(note for note in (table.sampled, table.left_out) if note)
     with steps("split"):
         divided = divide(table, task=task, spec=spec)
     schema, target = table.schema, divided.target
@@ -62,11 +61,10 @@ def run(spec: Spec, *, listener: Listener | None = None, resume_id: str | None =
 
     digest = identity(recipe_sha256=spec.sha256(), data_sha256=table.source.sha256)
     with draft(Path(spec.runs), name=spec.name, digest=digest, resume=resume_id) as made:
-        record.write_recipe(made, spec)
+        record.write_recipe(made, spec, source=table.source)
         with steps("profile"):
             quality = record.write_data(made.folder, table=table, divided=divided, spec=spec)
-        steps.take(finding.what for finding in quality.serious)
-        steps.take(missed_by_data(spec.goal.gates, measured=quality.measures))
+        steps.take(alarms(quality, spec=spec))
         tuned = None
         if spec.tune.kind != "none":
             with steps(SEARCH), failing(made, NoneScoredError):

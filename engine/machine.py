@@ -8,6 +8,17 @@ from contextlib import contextmanager
 
 from engine.recipe.spec import ComputeSpec
 
+# Where the kernel says what a control group may hold (versions 2 and 1); "max" where it may hold all.
+_SHARES = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
+
+
+def _content(path: str) -> str:
+    try:
+        with open(path, encoding="ascii") as file:
+            return file.read().strip()
+    except OSError:
+        return ""
+
 
 def usable_cores() -> int:
     """Return how many cores this process may run on."""
@@ -15,8 +26,10 @@ def usable_cores() -> int:
 
 
 def memory_mib() -> int:
-    """Return how much memory this machine has, in MiB."""
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20
+    """Return how much memory this process may use, in MiB: the machine's, or its container's share."""
+    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    shares = [int(text) for path in _SHARES if (text := _content(path)).isdigit()]
+    return min(machine, *shares, machine) // 2**20
 
 
 def has_cuda() -> bool:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import cast
 
 from engine.data.declared import check_schema
+from engine.data.joins import check_joins
 from engine.data.kinds import check_split
 from engine.data.quality.population import check_population
 from engine.data.schema import declare
@@ -29,6 +30,7 @@ from engine.tasks.task import Task
 from engine.tuning.check import check_search
 
 _MAX_NAMED = 5
+_JOINS: KeyPath = ("data", "join")
 _MAY_BE_SECRET: tuple[KeyPath, ...] = (("data", "path"),)
 
 
@@ -46,10 +48,7 @@ def find_mistakes(draft: Draft) -> Iterator[Message]:
         yield from wrong
         if not wrong:
             yield from unprepared(declare(spec).columns)
-    if draft.knows("schema", "data"):
-        yield from check_population(spec)
-    if draft.knows("schema", "split"):
-        yield from check_split(spec)
+    yield from _data_mistakes(draft)
     if task is not None and draft.knows("schema", "goal"):
         yield from _task_mistakes(spec, task)
         yield from check_gates(spec, task.metric_names(spec))
@@ -61,6 +60,15 @@ def find_mistakes(draft: Draft) -> Iterator[Message]:
         yield from _device_mistakes(draft)
     if draft.knows("deploy"):
         yield from _named(DEPLOYMENTS, spec.deploy.kind, "deploy")[1]
+
+
+def _data_mistakes(draft: Draft) -> Iterator[Message]:
+    if draft.knows("data"):
+        yield from check_joins(draft.spec.data)
+    if draft.knows("schema", "data"):
+        yield from check_population(draft.spec)
+    if draft.knows("schema", "split"):
+        yield from check_split(draft.spec)
 
 
 def _device_mistakes(draft: Draft) -> Iterator[Message]:
@@ -75,6 +83,8 @@ def _resolved_elsewhere(spec: Spec) -> Iterator[Message]:
     """Refuse the environment's values where they would be written out: they may only find the data."""
     allowed = tuple(".".join(known) for known in _MAY_BE_SECRET)
     for path in sorted(spec.from_environment.difference(_MAY_BE_SECRET)):
+        if path[:2] == _JOINS and path[-1] == "path":
+            continue
         yield Message(
             "a value from the environment would be written out here", ".".join(path), allowed=allowed
         )
@@ -109,6 +119,9 @@ def _task_mistakes(spec: Spec, task: Task) -> Iterator[Message]:
 def _model_mistakes(spec: Spec, task: Task | None) -> Iterator[Message]:
     named, wrong = _named(FAMILIES, spec.model.family, "model")
     yield from wrong
+    if spec.model.balance is not None and task is not None and "continuous" in task.kinds:
+        what = f"balance evens out classes, and {task.name} has none"
+        yield Message(what, "model.balance", try_="model.balance: null")
     yield from _of_family(spec, named, task, is_named=not wrong)
 
 

@@ -99,9 +99,12 @@ SOURCES = Registry(
         {
             "arrow": "engine.data.sources.arrow:open_arrow",
             "csv": "engine.data.sources.csv:open_csv",
+            "delta": "engine.data.sources.delta:open_delta",
             "ndjson": "engine.data.sources.ndjson:open_ndjson",
             "parquet": "engine.data.sources.parquet:open_parquet",
+            "remote": "engine.data.sources.remote:open_remote",
             "several": "engine.data.sources.several:open_several",
+            "sql": "engine.data.sources.sql:open_sql",
         }
     ),
 )

@@ -215,7 +215,10 @@ def _steps(
     )
     yield step("split", _parts(spec, work), ("the table",))
     yield step(
-        "profile", "what each column holds", ("the table",), ("recipe.yaml", "recipe.json", "data.json")
+        "profile",
+        "what each column holds, and what is doubtful",
+        ("the table",),
+        ("recipe.yaml", "recipe.json", "data.json"),
     )
     parts = ("training rows", "validation rows") if rows.validation else ("training rows",)
     if work.n_searched:

@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 
 import engine
+from engine.errors import DataError
 from engine.runs.run import Run
 
 RECIPE = """\
@@ -24,9 +25,9 @@ schema:
   columns:
     shop: {type: category, role: id}
     receipt: {type: integer, role: id}
-    a: {type: number}
+    a: {type: number, scale: quantile}
     b: {type: number, nullable: true}
-    c: {type: category, nullable: true}
+    c: {type: category, nullable: true, encode: target, rare: 5}
     when: {type: datetime}
     set: {type: category, role: ROLE}
     y: {type: category, values: ["no", "yes"]}
@@ -119,3 +120,15 @@ def test_test_rows_teach_nothing(model: str, tmp_path: Path) -> None:
     graphs = [sorted(found.path.glob("bundle/*.onnx")) for found in (one, other)]
     assert graphs[0]
     assert [path.read_bytes() for path in graphs[0]] == [path.read_bytes() for path in graphs[1]]
+
+
+def test_a_search_without_rows_to_score_its_trials_is_refused(tmp_path: Path) -> None:
+    """Where the data names no validation row, a search that needs them ends before it begins."""
+    frame = rows().with_columns(pl.col("set").replace("validation", "train"))
+    frame.write_csv(tmp_path / "keyed.csv")
+    recipe = RECIPE.replace("MODEL", "logistic").replace("KIND", "predefined").replace("ROLE", "part")
+    (tmp_path / "keyed.yaml").write_text(recipe)
+    spec = engine.load(tmp_path / "keyed.yaml", ["tune=random", "tune.trials=2"])
+    with pytest.raises(DataError, match="trials are scored on validation rows, and no row is of that part"):
+        engine.run(spec)
+    assert not list((tmp_path / "runs").rglob("*"))

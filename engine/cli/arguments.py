@@ -32,6 +32,7 @@ class Options(argparse.Namespace):
     data: str
     output: str | None
     target: str
+    table: str | None
     task: str | None
     force: bool
     host: str

@@ -25,7 +25,8 @@ _MAX_LISTED = 60
 
 def add_arguments(parser: Parser) -> None:
     """Declare what `engine init` takes."""
-    parser.add_argument("data", metavar="DATA", help="a CSV or Parquet file")
+    parser.add_argument("data", metavar="DATA", help="a table: a path, or a URL of one")
+    parser.add_argument("--table", metavar="NAME", help="of a database: the table or view")
     parser.add_argument("--target", required=True, metavar="COL", help="the column to predict")
     parser.add_argument("--task", metavar="T", help=f"{' or '.join(TASK_NAMES)}; by the target if not given")
     parser.add_argument(
@@ -45,6 +46,7 @@ def call(options: Options) -> int:
         started = start(
             options.data,
             target=options.target,
+            named=options.table,
             task=task_named(options.task),
             recipe=_recipe(options),
             force=options.force,

@@ -20,15 +20,15 @@ def add_arguments(parser: Parser) -> None:
     """Declare what `engine predict` takes."""
     add_run(parser)
     parser.add_argument(
-        "data", metavar="DATA", help="a CSV or Parquet file with the schema's feature columns"
+        "data", metavar="DATA", help="a table with the schema's feature columns: a path, or a URL of one"
     )
     parser.add_argument(
         "overrides",
         nargs="*",
         metavar="KEY=VALUE",
         help="how this file is read where it is written otherwise than the training data: data.delimiter, "
-        "data.decimal, data.encoding, data.null_values, data.format; schema.extra=ignore leaves columns out "
-        "that the schema does not name",
+        "data.decimal, data.encoding, data.null_values, data.format, data.table; schema.extra=ignore leaves "
+        "columns out that the schema does not name",
     )
     parser.add_argument("-o", "--output", metavar="FILE", help="where to write: .csv or .parquet")
     add_common(parser)
@@ -55,7 +55,7 @@ def call(options: Options) -> int:
     n_left_out = 0
     watcher.started("predict")
     try:
-        n_rows = predict(bundle, data=Path(options.data), output=output, reading=reading)
+        n_rows = predict(bundle, data=options.data, output=output, reading=reading)
         if reading.leaves_out:
             declared = {column.name for column in bundle.schema.columns}
             n_left_out = len(set(columns_of(options.data, reading.data)) - declared)

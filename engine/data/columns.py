@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import unicodedata
 from collections.abc import Iterable
 
 from engine.data.delimited import fitting_delimiter, other_delimiter
@@ -44,6 +45,7 @@ def check_columns(
     strangers = [name for name in present if name not in declared]
     if missing and strangers and len(present) == 1 and (mark := fitting_delimiter(strangers[0], declared)):
         raise other_delimiter(mark, file=file)
+    _refuse_twins(present, declared, file=file)
     near = strangers[:_MAX_COMPARED]
     near_ones = {name: nearest(name, near) for name in missing[:_MAX_COMPARED]}
     # A column that goes by another name is one mistake, not two.
@@ -66,6 +68,31 @@ def check_columns(
         messages.append(Message(what, name, file, suggestion=nearest(name, absent)))
     if messages:
         raise DataError(messages)
+
+
+def _refuse_twins(present: Iterable[str], declared: Iterable[str], *, file: str) -> None:
+    """Refuse names that look alike and are not: one text in several code points (Unicode, UAX 15)."""
+    seen: dict[str, str] = {}
+    messages = []
+    for name in present:
+        twin = seen.setdefault(unicodedata.normalize("NFC", name), name)
+        if twin != name:
+            what = f"two columns are called '{name}', in other code points ({_points(twin)}; {_points(name)})"
+            messages.append(Message(what, name, file))
+    for name in declared:
+        twin = seen.get(unicodedata.normalize("NFC", name), name)
+        if twin != name and not messages:
+            points = f"({_points(twin)}) than the recipe ({_points(name)})"
+            what = f"the file writes '{name}' in other code points {points}"
+            messages.append(Message(what, f"schema.columns.{name}", file))
+    if messages:
+        raise DataError(messages)
+
+
+def _points(name: str) -> str:
+    """Return the code points of a name that are not ASCII, the first few."""
+    strange = [f"U+{ord(mark):04X}" for mark in name if not mark.isascii()]
+    return " ".join(strange[:_MAX_EACH])
 
 
 def _missing(name: str, strangers: list[str], *, file: str, in_recipe: bool) -> Message:

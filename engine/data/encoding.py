@@ -29,9 +29,9 @@ _FOREIGN = (
     (b"<!doctype", "a web page (HTML), and not a table"),
     (b"<html", "a web page (HTML), and not a table"),
     (b"<?xml", "XML, and not a table"),
-    (b'{"', "JSON; CSV and Parquet are read"),
-    (b'[{"', "JSON; CSV and Parquet are read"),
-    (b"SQLite format 3\0", "an SQLite database, and not text; write the table as CSV or Parquet"),
+    (b'{"', "JSON, and not CSV; data.format: ndjson reads one object a line"),
+    (b'[{"', "one JSON list, and no table; data.format: ndjson reads one object a line"),
+    (b"SQLite format 3\0", "an SQLite database, and not text; data.format: sql reads a table of it"),
 )
 _N_FIRST = 16
 # ISO/IEC 8859-1 defines none of these; where they stand, the text is another encoding's, mostly cp1252.

@@ -16,27 +16,13 @@ _SUFFIXES: Mapping[str, str] = {
     ".parquet": "parquet", ".pq": "parquet",
     ".arrow": "arrow", ".ipc": "arrow", ".feather": "arrow",
     ".ndjson": "ndjson", ".jsonl": "ndjson",
-    ".sqlite": "sql", ".sqlite3": "sql",
+    ".sqlite": "sql", ".sqlite3": "sql", ".db": "sql",
 }  # fmt: skip
 _MAGIC: Mapping[bytes, str] = {b"PAR1": "parquet", b"ARROW1": "arrow", b"SQLite format 3\0": "sql"}
 # What a file of a format can't do without, where the recipe declares the format.
-_MUST: Mapping[str, str] = {"parquet": "Parquet", "arrow": "Arrow IPC"}
-_SCHEMES: Mapping[str, str] = {"postgresql": "sql", "sqlite": "sql"}
-_URL = re.compile(r"([a-z][a-z0-9+.-]+)://")
+_MUST: Mapping[str, str] = {"parquet": "Parquet", "arrow": "Arrow IPC", "sql": "SQLite"}
 _GLOB = re.compile(r"[*?\[]")
 DELTA_LOG = "_delta_log"
-
-
-def scheme_of(path: str) -> str:
-    """Return what stands before `://` in lower case, or nothing where that is a path of this machine.
-
-    Examples
-    --------
-    >>> scheme_of("s3://bucket/loans.parquet"), scheme_of("data/loans.csv")
-    ('s3', '')
-    """
-    found = _URL.match(path.lower())
-    return found[1] if found else ""
 
 
 def is_glob(path: str) -> bool:
@@ -60,7 +46,7 @@ def find(data: DataSpec) -> tuple[Path, str]:
     if not path.is_file():
         names = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
         near = nearest_file(path.name, names) if data.reference is None else ""
-        suggestion = os.path.join(os.path.dirname(shown), near) if near else ""
+        suggestion = os.path.join(os.path.dirname(shown), near) if near and near != path.name else ""
         raise DataError.of(f"there is no file '{shown}'", key="data.path", suggestion=suggestion)
     return path, shown
 
@@ -101,10 +87,13 @@ def format_of(path: Path, data: DataSpec) -> str:
     DataError
         If a format is declared of which the file, by name and first bytes, is not.
     """
-    if path.is_dir():
-        return "delta" if (path / DELTA_LOG).is_dir() else data.format
-    by_name = _SUFFIXES.get(path.suffix.lower(), "")
     declared = data.format
+    if path.is_dir() or declared == "delta":
+        is_delta = (path / DELTA_LOG).is_dir()
+        if declared == "delta" and not is_delta:
+            raise DataError.of(f"the table is no Delta Lake folder: it has no {DELTA_LOG}", key="data.format")
+        return "delta" if is_delta and declared == "auto" else declared
+    by_name = format_by_name(path)
     if declared in _MUST and by_name != declared and (begins := _begins(path)) != declared:
         what = f"the table is no {_MUST[declared]} file"
         raise DataError.of(what, key="data.format", suggestion=begins or by_name or "csv")
@@ -113,8 +102,22 @@ def format_of(path: Path, data: DataSpec) -> str:
     return by_name if by_name not in {"", "csv"} else _begins(path) or by_name or "csv"
 
 
+def is_named_as_table(path: Path) -> bool:
+    """Tell whether a file's suffix is that of a format."""
+    return path.suffix.lower() in _SUFFIXES.keys() - {".txt"}
+
+
+def format_by_name(path: Path) -> str:
+    """Return the format that a file's name says, or nothing."""
+    return _SUFFIXES.get(path.suffix.lower(), "")
+
+
 def _begins(path: Path) -> str:
     """Return the format that a file's first bytes are of, or nothing."""
     with path.open("rb") as file:
-        first = file.read(max(map(len, _MAGIC)))
+        return begins_as(file.read(max(map(len, _MAGIC))))
+
+
+def begins_as(first: bytes) -> str:
+    """Return the format that the first bytes of a file are of, or nothing."""
     return next((name for magic, name in _MAGIC.items() if first.startswith(magic)), "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -9,6 +10,7 @@ from engine.data.columns import NO_ROWS, check_columns, required_columns
 from engine.data.opened import Header
 from engine.data.schema import Schema
 from engine.data.sources import open_table
+from engine.data.sources.limits import check_size
 from engine.errors import DataError
 from engine.recipe.spec import DataSpec
 
@@ -35,13 +37,17 @@ def read_header(data: DataSpec, schema: Schema | None = None) -> Header:
     header = opened.header()
     if schema is not None:
         check_columns(header.columns, schema=schema, required=required_columns(schema), file=opened.shown)
+        check_size(header, data)
         if not header.n_rows:
             raise DataError.of(NO_ROWS, file=opened.shown)
         if isinstance(opened, _Promising):
             opened.check_promised(schema)
-    return header
+    if data.sample is None:
+        return header
+    n_rows = round(header.n_rows * data.sample) if data.sample < 1 else min(header.n_rows, int(data.sample))
+    return replace(header, n_rows=max(n_rows, 1), is_exact=header.is_exact and data.sample >= 1)
 
 
 def columns_of(path: str | Path, data: DataSpec) -> tuple[str, ...]:
     """Return the names of a table's columns, in its order; `data` says how its text is read."""
-    return read_header(data.model_copy(update={"path": str(path)})).columns
+    return read_header(data.elsewhere(path)).columns

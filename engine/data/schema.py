@@ -45,6 +45,7 @@ class Column:
     encode: Encode | None = None
     rare: float | None = None
     unseen: Unseen | None = None
+    terms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

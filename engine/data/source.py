@@ -20,6 +20,8 @@ from engine.data.opened import Opened, Part
 from engine.data.rules import rules_of
 from engine.data.schema import Column, Schema
 from engine.data.sources import open_table
+from engine.data.sources.limits import bounded, check_room, check_size, is_limited
+from engine.data.sources.sampled import EMPTY_SAMPLE, Sample
 from engine.data.storage import Held, Refused, dtypes, hold, is_open, resolve
 from engine.data.table import Table
 from engine.data.tally import Tally
@@ -58,16 +60,21 @@ def read(data: DataSpec, schema: Schema, *, need_target: bool = True, resolved: 
     shown = opened.shown
     waiting = () if resolved else tuple(column.name for column in schema.columns if is_open(column, schema))
     tally = Tally(_contract(opened, schema, need_target=need_target, waiting=waiting))
-    held = _held_whole(opened, tally)
+    check_size(opened.header(), data)
+    check_room(opened.header(), data, tally.schema.columns)
+    sample = None if data.sample is None else Sample(data.sample, seed=data.seed, key=schema.key)
+    held = _held_whole(opened, tally, data, sample)
     if held.frame.height == 0:
-        raise DataError.of(NO_ROWS, file=shown)
+        raise DataError.of(NO_ROWS if sample is None or not sample.n_rows else EMPTY_SAMPLE, file=shown)
     tally.refuse(lambda violation: with_cure(violation, schema=schema))
     frame, schema = _resolve(held.frame, schema, waiting)
     table = Table(frame=frame, schema=schema, source=opened.source())
+    if sample is not None:
+        table = replace(table, kept=sample.places(), n_not_drawn=sample.n_rows - frame.height)
     if need_target and schema.missing_target == "drop" and frame[schema.target.name].null_count():
         kept, places = with_targets(frame, schema=schema, shown=shown)
         n_missing = frame.height - kept.height
-        table = replace(table, frame=kept, kept=places, n_missing_target=n_missing)
+        table = replace(table, frame=kept, kept=table.places(places), n_missing_target=n_missing)
     return by_key(table, shown=shown)
 
 
@@ -91,10 +98,11 @@ def validate(data: DataSpec, schema: Schema) -> int:
     opened = open_table(data)
     waiting = tuple(column.name for column in schema.columns if is_open(column, schema))
     tally = Tally(_contract(opened, schema, need_target=True, waiting=waiting))
-    query = opened.lazily(tally.schema.columns, hashed=False)
+    check_size(opened.header(), data)
+    query = opened.lazily(tally.schema.columns, hashed=False) if not is_limited(data) else None
     n_rows = query.n_sound() if query is not None else None
     if n_rows is None:
-        n_rows = _count_in_parts(opened, tally)
+        n_rows = _count_in_parts(opened, tally, data)
         tally.refuse(lambda violation: with_cure(violation, schema=schema))
     if not n_rows:
         raise DataError.of(NO_ROWS, file=opened.shown)
@@ -126,13 +134,14 @@ def batches(
         data = DataSpec(
             path=str(path), format="auto", delimiter=",", decimal=".", encoding="utf-8", null_values=()
         )
-    data = data.model_copy(update={"path": str(path)})
-    opened = open_table(data)
+    opened = open_table(data.elsewhere(path))
+    check_size(opened.header(), data)
     names = opened.header().columns
     required = {column.name for column in schema.features}
     check_columns(names, schema=schema, required=required, file=opened.shown, cure=_IN_SCORING)
     present = _present(schema.only(["feature", "id"]).columns, names)
-    parts = opened.parts(present, n_rows=max(n_rows, _MIN_BATCH_ROWS))
+    found = opened.parts(present, n_rows=max(n_rows, _MIN_BATCH_ROWS))
+    parts = bounded(found, data, shown=opened.shown, is_kept=False)
     yield from _regroup(_checked(parts, present, schema), n_rows)
 
 
@@ -175,29 +184,37 @@ def _contract(opened: Opened, schema: Schema, *, need_target: bool, waiting: tup
     return targets_may_miss(contract) if need_target and schema.missing_target == "drop" else contract
 
 
-def _held_whole(opened: Opened, tally: Tally) -> Held:
-    """Read all rows at once where nothing is wrong with them, else part by part, and count what is."""
+def _held_whole(opened: Opened, tally: Tally, data: DataSpec, sample: Sample | None) -> Held:
+    """Read all rows at once where nothing is wrong with them, else part by part, and count what is.
+
+    Of a sample, which is filled, all rows are judged, and those that are drawn are kept.
+    """
     columns = tally.schema.columns
-    query = opened.lazily(columns)
+    query = opened.lazily(columns) if sample is None and not is_limited(data) else None
     frame = query.frame() if query is not None else None
     if frame is not None and not check(frame, schema=tally.schema):
         return Held(frame)
     parts = []
-    for part in opened.parts(columns, n_rows=_PART_ROWS):
+    found = opened.parts(columns, n_rows=_PART_ROWS)
+    for part in bounded(found, data, shown=opened.shown, is_kept=sample is None):
         tally.judge(part)
-        parts.append(part.held)
-    held = _join(parts, columns)
+        if sample is None:
+            parts.append(part.held)
+        else:
+            sample.take(part)
+    held = _join(parts if sample is None else sample.held(), columns)
     tally.judge_whole(held, file=opened.shown)
     return held
 
 
-def _count_in_parts(opened: Opened, tally: Tally) -> int:
+def _count_in_parts(opened: Opened, tally: Tally, data: DataSpec) -> int:
     """Return the number of rows, all of them judged part by part; the frame is never whole."""
     columns = tally.schema.columns
     kept = tuple(column for column in columns if any(rule.whole for rule in rules_of(column)))
     n_rows = 0
     parts = []
-    for part in opened.parts(columns, n_rows=_PART_ROWS):
+    found = opened.parts(columns, n_rows=_PART_ROWS)
+    for part in bounded(found, data, shown=opened.shown, is_kept=False):
         tally.judge(part)
         n_rows += part.held.frame.height
         parts.append(part.held.only([column.name for column in kept]))

@@ -26,7 +26,7 @@ _Write = Callable[[pl.DataFrame], None]
 
 def predict(
     bundle: Bundle,
-    data: Path,
+    data: str | Path,
     output: Path,
     *,
     reading: Rereading | None = None,
@@ -40,7 +40,7 @@ def predict(
     bundle
         Any verified bundle; whether its gates were met is not asked.
     data
-        CSV or Parquet, by its suffix, else by its first bytes.
+        A table of any format that the engine reads, or the URL of one.
     output
         `.csv` or `.parquet`; written whole or not at all, over a file that is there already. Of a link, what
         it points to is written.
@@ -90,7 +90,9 @@ def reading_for(bundle: Bundle, overrides: Sequence[str] = ()) -> Rereading:
     return reread(bundle.data.model_copy(update={"format": "auto"}), overrides)
 
 
-def _scored(bundle: Bundle, data: Path, reading: Rereading, *, n_workers: int) -> Iterator[pl.DataFrame]:
+def _scored(
+    bundle: Bundle, data: str | Path, reading: Rereading, *, n_workers: int
+) -> Iterator[pl.DataFrame]:
     """Yield scored batches in the file's order, a bounded number of them at work at once."""
     ids = {column.name for column in bundle.schema.ids}
 
@@ -115,7 +117,7 @@ def _scored(bundle: Bundle, data: Path, reading: Rereading, *, n_workers: int) -
                 waiting.cancel()
 
 
-def _writer(output: Path, data: Path) -> Callable[[Path], AbstractContextManager[_Write]]:
+def _writer(output: Path, data: str | Path) -> Callable[[Path], AbstractContextManager[_Write]]:
     writers = {".csv": _csv, ".parquet": _parquet}
     where = "command line"
     if output.suffix.lower() not in writers:
@@ -136,7 +138,7 @@ def _writer(output: Path, data: Path) -> Callable[[Path], AbstractContextManager
         raise RecipeError.of(
             f"'{output}' lies in '{kept}', a run or a bundle, which is never written to", file=where, key="-o"
         )
-    if output.exists() and data.exists() and output.samefile(data):
+    if output.exists() and Path(data).exists() and output.samefile(data):
         raise RecipeError.of(
             f"'{output}' is the data itself, which is never written over", file=where, key="-o"
         )

@@ -13,7 +13,7 @@ from typing import cast
 
 from engine.data.schema import Column, Schema
 from engine.estimate.growth import Fit, Growth, Typical, growth
-from engine.features.needs import Needs
+from engine.features.needs import USUAL_TERMS, Needs
 from engine.models.family import Family
 from engine.names import FAMILIES
 from engine.recipe.load import load_model
@@ -194,12 +194,14 @@ def n_features(schema: Schema, needs: Needs, levels: Mapping[str, int]) -> float
     """Return the columns of the matrix that a family asks for; categories without `levels` count none."""
     total = 0.0
     for column in schema.features:
-        if not _is_category(column):
+        if column.type == "text":
+            total += USUAL_TERMS if column.terms is None else column.terms
+        elif not _is_category(column):
             total += _DATETIME_FEATURES if column.storage == "datetime" else 1
             total += needs.missing == "impute" and column.nullable
         elif column.name in levels:
             width = min(levels[column.name], needs.max_categories or levels[column.name])
-            total += width if needs.categories == "onehot" else 1
+            total += width if (column.encode or needs.categories) == "onehot" else 1
     return max(total, 1.0)
 
 
@@ -215,7 +217,7 @@ def _n_classes(spec: Spec, schema: Schema, size: Size) -> int | None:
 
 
 def _is_category(column: Column) -> bool:
-    return column.type in ("category", "text")
+    return column.type == "category"
 
 
 def _levels(column: Column, size: Size) -> int | None:

@@ -11,10 +11,13 @@ import polars as pl
 
 from engine.data.schema import Column
 from engine.features.categories import Levels
+from engine.features.cycles import Cyclic
 from engine.features.datetimes import part_of
 from engine.features.feed import as_input
 from engine.features.numbers import Filling, fill_in
 from engine.features.shapes import Shaped
+from engine.features.targets import Targeted
+from engine.features.terms import Terms
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,5 +59,5 @@ class Indicator:
 
 
 # The kinds that write nodes of their own.
-Written = Levels | Shaped
+Written = Levels | Shaped | Targeted | Cyclic | Terms
 Feature = Number | Indicator | Written

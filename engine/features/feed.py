@@ -8,23 +8,37 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from zlib import crc32
 
 import numpy as np
 import polars as pl
 
 from engine.data.schema import Column
+from engine.features.needs import USUAL_TERMS
 
 # Stands for a missing category: U+FDD0 is a Unicode noncharacter, kept free for a program's own use.
 NULL = "\ufdd0"
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - columns hold UTC without a zone
 _SECOND = timedelta(seconds=1)
 _MICROSECONDS = 1_000_000
+# Two or more letters, digits or underscores, as scikit-learn's vectorizers cut.
+_WORD = r"\w\w+"
 _FEW_ROWS = 16  # up to here Python's own values are faster than an expression
 
 
 def is_text(column: Column) -> bool:
-    """Say whether a column is fed as text: categories of every storage are."""
-    return column.type == "category"
+    """Say whether a column is fed as text: free text is, and categories of every storage are."""
+    return column.type in {"category", "text"}
+
+
+def n_terms(column: Column) -> int:
+    """Return how many words or buckets of a text become columns."""
+    return USUAL_TERMS if column.terms is None else column.terms
+
+
+def bucket_name(place: int) -> str:
+    """Return the word that stands for all words of a bucket."""
+    return f"#{place}"
 
 
 def as_input(column: Column) -> pl.Expr:
@@ -32,9 +46,12 @@ def as_input(column: Column) -> pl.Expr:
 
     Integers above 2**53 are rounded to the nearest double. Datetimes are whole seconds since 1970-01-01 UTC,
     rounded down: a double holds those exactly, so that no late microsecond becomes the next day. Integer
-    categories are decimal text, booleans `true` and `false`.
+    categories are decimal text, booleans `true` and `false`. Free text is its words in lower case, of two
+    letters or more, with `NULL` before them; where it is hashed, each word's bucket.
     """
     raw = pl.col(column.name)
+    if column.type == "text":
+        return raw.map_batches(lambda texts: _words(texts, column), return_dtype=pl.String)
     if is_text(column):
         return raw.cast(pl.String).fill_null(NULL)
     if column.storage == "datetime":
@@ -92,8 +109,20 @@ def _values(frame: pl.DataFrame, column: Column) -> list[object]:
     return (series.to_physical() if column.storage == "datetime" else series).to_list()
 
 
+def _words(texts: pl.Series, column: Column) -> pl.Series:
+    """Return the words of each text, joined by spaces; the same for one text as among many."""
+    words = texts.cast(pl.String).fill_null("").str.to_lowercase().str.extract_all(_WORD)
+    if column.encode == "hashing":
+        known = words.explode().drop_nulls().unique()
+        buckets = [bucket_name(crc32(word.encode()) % n_terms(column)) for word in known]
+        words = words.list.eval(pl.element().replace_strict(known, buckets, return_dtype=pl.String))
+    return (NULL + " " + words.list.join(" ")).rename(texts.name)
+
+
 def _array(column: Column, values: Sequence[object]) -> np.ndarray:
-    if is_text(column):
+    if column.type == "text":
+        array = _words(pl.Series(column.name, values, dtype=pl.String), column).to_numpy()
+    elif is_text(column):
         array = np.empty(len(values), dtype=object)
         array[:] = [_text(value) for value in values]
     elif column.storage == "datetime":

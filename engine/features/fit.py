@@ -9,15 +9,20 @@ import polars as pl
 
 from engine.data.schema import Column
 from engine.features.categories import fit_levels
+from engine.features.cycles import ROUNDS, fit_cyclic
 from engine.features.datetimes import PARTS, part_of
 from engine.features.feature import Feature, Indicator, Number
 from engine.features.feed import as_input, is_text
 from engine.features.needs import Needs
 from engine.features.numbers import fit_flag, fit_number
 from engine.features.shapes import fit_shaped
+from engine.features.targets import Outcome, fit_targets
+from engine.features.terms import fit_terms
 
 
-def fit_features(frame: pl.DataFrame, column: Column, *, needs: Needs) -> list[Feature]:
+def fit_features(
+    frame: pl.DataFrame, column: Column, *, needs: Needs, outcome: Outcome | None
+) -> list[Feature]:
     """Fit what becomes of a column.
 
     Parameters
@@ -26,11 +31,18 @@ def fit_features(frame: pl.DataFrame, column: Column, *, needs: Needs) -> list[F
         The training rows, shape (n_train, any).
     needs
         What the family wants of every column; what the column's own keys say wins.
+    outcome
+        The target of these rows, for columns that are encoded by it.
     """
+    if column.encode == "target":
+        assert outcome is not None
+        return [fit_targets(frame, column, needs=needs, outcome=outcome)]
     if column.encode in {"codes", "onehot"}:
         needs = replace(needs, categories=column.encode)
     if column.impute is not None:
         needs = replace(needs, missing="impute")
+    if column.type == "text":
+        return [fit_terms(frame, column)]
     if is_text(column):
         return [fit_levels(frame, column, needs=needs)]
     if column.storage == "datetime":
@@ -47,11 +59,14 @@ def fit_features(frame: pl.DataFrame, column: Column, *, needs: Needs) -> list[F
 
 def _fit_datetime(frame: pl.DataFrame, column: Column, *, needs: Needs) -> list[Feature]:
     parts = {part: frame.select(part_of(column, part)).to_series().to_numpy() for part in PARTS}
-    features = [
-        Number(column, part, fit_number(array, needs=needs))
-        for part, array in parts.items()
-        if part == "days" or _varies(array)
-    ]
+    features: list[Feature] = []
+    for part, array in parts.items():
+        if part != "days" and not _varies(array):
+            continue
+        if column.encode == "cyclic" and part in ROUNDS:
+            features.append(fit_cyclic(column, part, needs=needs))
+        else:
+            features.append(Number(column, part, fit_number(array, needs=needs)))
     return [*features, *_marks(parts["days"], column, needs)]
 
 

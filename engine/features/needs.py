@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+# Columns that a text becomes where the recipe does not say how many.
+USUAL_TERMS = 256
+
 
 @dataclass(frozen=True, slots=True)
 class Needs:

@@ -23,6 +23,8 @@ from engine.features.feed import is_text
 from engine.features.fit import fit_features
 from engine.features.needs import Needs
 from engine.features.numbers import write_fillings, write_indicators
+from engine.features.targets import Outcome, Targeted
+from engine.features.terms import Terms
 from engine.graph import Graph
 
 _BLOCK_ROWS = 4096  # few enough to stay in the processor's cache
@@ -89,7 +91,7 @@ class Preparation:
         narrow = frame.select(
             [expression.alias(str(place)) for place, expression in enumerate(expressions)]
         ).to_numpy(order="c")
-        return self._widen(narrow) if self._onehot else narrow
+        return self._widen(narrow, frame) if self._onehot or self._terms else narrow
 
     def write(self, graph: Graph) -> str:
         """Declare the graph's inputs and write the nodes from them to the matrix.
@@ -135,12 +137,14 @@ class Preparation:
         order = np.argsort([*numbers, *marked]).tolist()
         return _gather(graph, _concat(graph, [filled, marks]), order)
 
-    def _widen(self, narrow: np.ndarray) -> np.ndarray:
-        """Give each level of the one-hot features its column: (n, n_narrow) -> (n, n_features)."""
+    def _widen(self, narrow: np.ndarray, frame: pl.DataFrame) -> np.ndarray:
+        """Give each level of the one-hot features, and each word, its column: (n, any) -> (n, n_features)."""
         onehot, single, to = self._places
-        starts, widths = (np.array(part) for part in zip(*self._onehot, strict=True))
-        matrix = np.zeros((narrow.shape[0], len(self.sources)))
-        for first in range(0, narrow.shape[0], _BLOCK_ROWS):
+        starts, widths = np.array(self._onehot, np.int64).reshape(-1, 2).T
+        matrix = np.zeros((frame.height, len(self.sources)))
+        for start, terms in self._terms:
+            matrix[:, start : start + len(terms.words)] = terms.block(frame)
+        for first in range(0, len(narrow), _BLOCK_ROWS):
             block, values = matrix[first : first + _BLOCK_ROWS], narrow[first : first + _BLOCK_ROWS]
             block[:, to] = values[:, single]
             codes = values[:, onehot].astype(np.int64)
@@ -180,6 +184,15 @@ class Preparation:
         )
 
     @cached_property
+    def _terms(self) -> tuple[tuple[int, Terms], ...]:
+        """First column in the matrix of each column of text, and what is counted."""
+        return tuple(
+            (start, feature)
+            for feature, start in zip(self.features, self._starts, strict=True)
+            if isinstance(feature, Terms)
+        )
+
+    @cached_property
     def _places(self) -> tuple[list[int], list[int], list[int]]:
         """Return the narrow columns that hold codes of one-hot features, the others, and where these go."""
         onehot: list[int] = []
@@ -190,13 +203,37 @@ class Preparation:
             if isinstance(feature, Levels) and feature.width is not None:
                 onehot.append(narrow)
                 continue
-            width = len(feature.feature_names)
+            width = len(feature.expressions())
             single += range(narrow, narrow + width)
             to += range(start, start + width)
         return onehot, single, to
 
 
-def prepare(frame: pl.DataFrame, *, schema: Schema, needs: Needs) -> Preparation:
+def prepare_training(
+    frame: pl.DataFrame, *, schema: Schema, needs: Needs, outcome: Outcome
+) -> tuple[Preparation, np.ndarray]:
+    """Fit the preparation on the training rows, and apply it to them.
+
+    Returns
+    -------
+    tuple
+        The preparation, and the training rows' matrix: that of `transform`, but that a category encoded by
+        the target has, in each row, what the rows of other folds say.
+    """
+    preparation = prepare(frame, schema=schema, needs=needs, outcome=outcome)
+    matrix = preparation.transform(frame)
+    start = 0
+    for feature in preparation.features:
+        width = len(feature.feature_names)
+        if isinstance(feature, Targeted):
+            matrix[:, start : start + width] = feature.cross_fit(frame, outcome)
+        start += width
+    return preparation, matrix
+
+
+def prepare(
+    frame: pl.DataFrame, *, schema: Schema, needs: Needs, outcome: Outcome | None = None
+) -> Preparation:
     """Fit the preparation of the schema's features on the training rows.
 
     Parameters
@@ -207,6 +244,8 @@ def prepare(frame: pl.DataFrame, *, schema: Schema, needs: Needs) -> Preparation
         Names the features; their order is the matrix' order.
     needs
         What the family wants.
+    outcome
+        The target of these rows, for columns that are encoded by it.
 
     Returns
     -------
@@ -222,7 +261,11 @@ def prepare(frame: pl.DataFrame, *, schema: Schema, needs: Needs) -> Preparation
         raise RecipeError(messages)
     if not schema.features:
         raise RecipeError.of("no column is a feature", key="schema.columns")
-    features = [feature for column in schema.features for feature in fit_features(frame, column, needs=needs)]
+    features = [
+        feature
+        for column in schema.features
+        for feature in fit_features(frame, column, needs=needs, outcome=outcome)
+    ]
     return Preparation(inputs=schema.features, features=tuple(features))
 
 

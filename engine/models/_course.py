@@ -17,7 +17,7 @@ import pytorch_lightning as lightning
 import torch
 from torch import Tensor
 
-from engine.models._lightning import Batches, Network, Watch, _run, _settings, _tensors
+from engine.models._lightning import Batches, Network, Watch, settings, tensors, train
 from engine.models.family import Course, Problem, Progress
 from engine.models.mlp import Columns, MlpParams
 
@@ -73,24 +73,26 @@ def fit_stages(
     rows = None
     for place in range(n_done, len(stages)):
         own = replace(problem, seed=_seed(problem.seed, place))
-        with _settings(own, device=torch.device(problem.device)):
-            rows = rows or _tensors(problem.train, problem, columns=columns, centre=centre)
+        with settings(own, device=torch.device(problem.device)):
+            rows = rows or tensors(problem.train, problem, columns=columns, centre=centre)
             batches = Batches(rows, batch_size=stages[place].batch_size, seed=problem.seed)
             batches.epoch = place * course.n_rounds
-            state = _train(
+            state = _train_on(
                 own, stages[place], batches, state, columns=columns, n_epochs=course.n_rounds,
                 n_total=len(stages) * course.n_rounds, progress=progress,
             )  # fmt: skip
     assert state is not None
     if n_done < len(stages):
         course.save(_pack(state))
-    network = Network(stages[-1], columns=columns, n_outputs=problem.n_classes)
+    # A network is made at random before it is given its weights.
+    with settings(problem, device=torch.device("cpu")):
+        network = Network(stages[-1], columns=columns, n_outputs=problem.n_classes)
     network.load_state_dict(_weights(state))
     network.eval()
     return network
 
 
-def _train(
+def _train_on(
     problem: Problem,
     params: MlpParams,
     batches: Batches,
@@ -107,19 +109,8 @@ def _train(
     moments = Moments(before)
     # It counts the epochs and checks the loss; nothing is judged, so nothing ends early.
     watch = Watch(batches, validation=None, patience=sys.maxsize, max_epochs=n_total, progress=progress)
-    trainer = lightning.Trainer(
-        accelerator="gpu" if problem.device == "cuda" else "cpu",
-        devices=1,
-        max_epochs=n_epochs,
-        callbacks=[watch, moments],
-        deterministic=problem.device == "cuda",
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        num_sanity_val_steps=0,
-    )
-    _run(trainer, network, batches)
+    device = torch.device(problem.device)
+    train(network, batches, device=device, max_epochs=n_epochs, callbacks=[watch, moments])
     return moments.after
 
 

@@ -196,37 +196,25 @@ def fit_network(
     device = torch.device(problem.device)
     max_epochs = min(params.max_epochs, problem.max_iterations or params.max_epochs)
     validation = problem.validation
-    with _settings(problem, device=device):
+    with settings(problem, device=device):
         network = Network(params, columns=columns, n_outputs=problem.n_classes)
-        rows = _tensors(problem.train, problem, columns=columns, centre=centre)
+        rows = tensors(problem.train, problem, columns=columns, centre=centre)
         batches = Batches(rows, batch_size=params.batch_size, seed=problem.seed)
         watch = Watch(
             batches,
             validation=None
             if validation is None
-            else _tensors(validation, problem, columns=columns, centre=centre),
+            else tensors(validation, problem, columns=columns, centre=centre),
             patience=params.patience,
             max_epochs=max_epochs,
             progress=progress,
         )
-        trainer = lightning.Trainer(
-            accelerator="gpu" if device.type == "cuda" else "cpu",
-            devices=1,
-            max_epochs=max_epochs,
-            callbacks=[watch],
-            deterministic=device.type == "cuda",
-            logger=False,
-            enable_checkpointing=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-            num_sanity_val_steps=0,
-        )
-        _run(trainer, network, batches)
+        train(network, batches, device=device, max_epochs=max_epochs, callbacks=[watch])
         watch.restore(network)
     return network.cpu().eval(), watch.best_epoch
 
 
-def _tensors(rows: Rows, problem: Problem, *, columns: Columns, centre: tuple[float, float]) -> Batch:
+def tensors(rows: Rows, problem: Problem, *, columns: Columns, centre: tuple[float, float]) -> Batch:
     numbers, codes = columns.split(rows.x)
     mean, spread = centre
     y = ((rows.y - mean) / spread).astype(np.float32) if problem.n_classes == 1 else rows.y.astype(np.int64)
@@ -257,8 +245,27 @@ def _require_finite(loss: float, *, part: str, epoch: int) -> None:
         )
 
 
-def _run(trainer: lightning.Trainer, network: Network, batches: Batches) -> None:
+def train(
+    network: Network,
+    batches: Batches,
+    *,
+    device: torch.device,
+    max_epochs: int,
+    callbacks: list[lightning.Callback],
+) -> None:
     """Fit, and let an interruption be one: Lightning turns Ctrl-C into exit 1 and SIGTERM into exit 0."""
+    trainer = lightning.Trainer(
+        accelerator="gpu" if device.type == "cuda" else "cpu",
+        devices=1,
+        max_epochs=max_epochs,
+        callbacks=callbacks,
+        deterministic=device.type == "cuda",
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+    )
     handler = signal.getsignal(signal.SIGINT)
     try:
         trainer.fit(network, train_dataloaders=batches)
@@ -274,7 +281,7 @@ def _run(trainer: lightning.Trainer, network: Network, batches: Batches) -> None
 
 
 @contextlib.contextmanager
-def _settings(problem: Problem, *, device: torch.device) -> Iterator[None]:
+def settings(problem: Problem, *, device: torch.device) -> Iterator[None]:
     """Set seed, threads and determinism for the time of a fit, and keep Lightning quiet."""
     threads, deterministic = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
     loggers = [logging.getLogger(name) for name in ("pytorch_lightning", "lightning.pytorch", "lightning")]

@@ -12,12 +12,13 @@ from pathlib import Path
 
 from engine.durable import append_journal, read_journal
 from engine.recipe.text import MAX_BYTES
+from engine.recipe.urls import is_remote
 
 _FILE = Path("declarative-engine", "tables.jsonl")
 _STATE = "XDG_STATE_HOME"
 
 
-def grant(table: Path, folders: Iterable[Path]) -> bool:
+def grant(table: Path | str, folders: Iterable[Path]) -> bool:
     """Remember that recipes in some folders, or run from there, may read a table.
 
     Returns
@@ -25,7 +26,7 @@ def grant(table: Path, folders: Iterable[Path]) -> bool:
     bool
         False where the user's folder of states can't be written: then nothing is granted.
     """
-    real = os.path.realpath(table)
+    real = str(table) if is_remote(str(table)) else os.path.realpath(table)
     new = {os.path.realpath(folder) for folder in folders}
     known = {folder for folder, path in _entries() if path == real}
     try:
@@ -40,7 +41,13 @@ def grant(table: Path, folders: Iterable[Path]) -> bool:
 def granted(folders: Iterable[Path]) -> Iterator[Path]:
     """Yield the tables that were granted to some folders, whose links have been followed."""
     wanted = {str(folder) for folder in folders}
-    yield from (Path(table) for folder, table in _entries() if folder in wanted)
+    yield from (Path(table) for folder, table in _entries() if folder in wanted and not is_remote(table))
+
+
+def granted_urls(folders: Iterable[Path]) -> Iterator[str]:
+    """Yield the tables on servers that were granted to some folders."""
+    wanted = {str(folder) for folder in folders}
+    yield from (table for folder, table in _entries() if folder in wanted and is_remote(table))
 
 
 def _entries() -> Iterator[tuple[str, str]]:

@@ -135,7 +135,8 @@ def _value(key: Key, known: Known, *, partial: bool) -> Node:
         inner = _gates(key.below[0], known)
     elif key.below[0].name.startswith("<"):
         entry = _section(key.below[0].below, known, partial=False)
-        inner = {"type": "object", "additionalProperties": entry}
+        is_list = "object" not in cast("list[Plain] | str", key.node["type"])
+        inner = {"items": entry} if is_list else {"type": "object", "additionalProperties": entry}
     else:
         inner = _section(key.below, known, partial=partial)
     if "items" in key.node:

@@ -11,7 +11,7 @@ from engine.errors import Message, RecipeError
 from engine.recipe.compose import Composition
 from engine.recipe.draft import Draft, draft
 from engine.recipe.find import shipped
-from engine.recipe.roots import check_data, check_runs, find_roots, located
+from engine.recipe.roots import check_data, check_runs, find_remote, find_roots, located
 from engine.recipe.searched import compose_searched
 from engine.recipe.spec import ModelSpec, Spec
 from engine.recipe.text import read
@@ -65,7 +65,8 @@ def to_draft(
     mistakes: list[Message] = []
     if read.knows("data"):
         spec = spec.model_copy(update={"data": located(spec.data, composition)})
-        mistakes += check_data(spec.data, composition, roots=allowed)
+        remote = find_remote(composition.path, roots)
+        mistakes += check_data(spec.data, composition, roots=allowed, remote=remote)
     if runs is not None:
         spec = spec.model_copy(update={"runs": str(runs)})
     elif read.knows("runs", "name"):

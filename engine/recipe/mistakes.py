@@ -112,7 +112,7 @@ def options_of(path: KeyPath, model: type[BaseModel]) -> str:
         return "engine options"
     path = path[:2] if path[:2] in _LIBRARIES else path
     # The place of a value in a list is no key.
-    path = path[:-1] if len(path) > 1 and path[-1].isdecimal() else path
+    path = path[: next((at for at, part in enumerate(path) if at and part.isdecimal()), len(path))]
     odd = next((index for index, part in enumerate(path) if not _PLAIN_NAME.fullmatch(part)), len(path))
     return f"engine options {'.'.join(path[: max(odd, 1)])}"
 

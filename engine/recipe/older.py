@@ -29,6 +29,16 @@ _ADDED: Mapping[str, tuple[str, ...]] = {
     ),
     "compute": ("executor", "address"),
     "split": ("repeats", "gap", "embargo"),
+    "data": (
+        "population",
+        "table",
+        "version",
+        "join",
+        "sample",
+        "max_rows",
+        "max_columns",
+        "max_mib",
+    ),
 }
 # The same of sections that have no options: what the base itself says.
 _ADDED_TO_BASE: Mapping[str, tuple[str, ...]] = {"schema": ("key",)}

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import cast
 
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 
@@ -29,6 +30,7 @@ PLACEHOLDERS: Mapping[KeyPath, str] = {
     ("schema", "columns"): "<name>",
     ("goal", "gates"): "<metric>",
     ("tune", "models"): "<option>",
+    ("data", "join"): "<place>",
 }
 _NOTES = frozenset({"title", "description", "examples", "default"})
 
@@ -219,9 +221,13 @@ class _Reader:
             node = {"enum": [node["const"]]}
         if below:
             listed = next((kind for kind in kinds if kind.get("type") == "array"), None)
-            others = [*(["array"] if listed else []), *(["null"] if may_be_null else [])]
+            others: list[Plain] = [*(["array"] if listed else []), *(["null"] if may_be_null else [])]
             node = {"type": ["object", *others] if others else "object"}
-            node |= {"items": listed["items"]} if listed else {}
+            if listed is not None and self._model(cast("Node", listed["items"])) is not None:
+                # A list of mappings: what each holds is said by the keys inside.
+                node = {"type": others}
+            elif listed is not None:
+                node |= {"items": listed["items"]}
         names = self._names(path)
         by_option, has_default, default = self.options.find(path)
         if not has_default and "default" in described:
@@ -247,7 +253,7 @@ class _Reader:
     def _inside(self, kind: Node, path: KeyPath) -> tuple[Key, ...]:
         if (model := self._model(kind)) is not None:
             return self.keys(model, path)
-        entry = kind.get("additionalProperties")
+        entry = kind.get("additionalProperties", kind.get("items"))
         model = self._model(entry) if isinstance(entry, dict) else None
         if model is None:
             return ()

@@ -20,8 +20,9 @@ from engine.recipe.spec import DataSpec, SchemaSpec, Spec
 from engine.recipe.text import KeyPath, Plain
 
 _EXTRA: KeyPath = ("schema", "extra")
+_OF_TRAINING = ("path", "population", "join", "sample")
 _PATHS: tuple[KeyPath, ...] = (
-    *(("data", name) for name in DataSpec.model_fields if name not in {"path", "population"}),
+    *(("data", name) for name in DataSpec.model_fields if name not in _OF_TRAINING),
     _EXTRA,
 )
 REREAD_KEYS = tuple(".".join(path) for path in _PATHS)

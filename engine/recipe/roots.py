@@ -12,15 +12,19 @@ import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from engine.errors import Message, RecipeError, nearest
+from engine.recipe import references
 from engine.recipe.compose import Composition
 from engine.recipe.find import shipped
-from engine.recipe.grants import granted
+from engine.recipe.grants import granted, granted_urls
 from engine.recipe.links import is_below
 from engine.recipe.places import COMMAND_LINE
-from engine.recipe.spec import DataSpec, Spec
+from engine.recipe.spec import DataSpec, JoinSpec, Spec
 from engine.recipe.text import MAX_BYTES, KeyPath, Plain
+from engine.recipe.urls import is_below as is_url_below
+from engine.recipe.urls import is_remote, password_in, without_password
 from engine.redaction import keep_secret
 
 _DATA: KeyPath = ("data", "path")
@@ -30,16 +34,34 @@ _SETTINGS = "pyproject.toml"
 _MAX_NAME = 255
 _MAX_PATH = 4095
 _SHOWN = 100
+# A root has more than a scheme: `s3://bucket` has two slashes.
+_IN_ROOT = 2
+_Table = TypeVar("_Table", DataSpec, JoinSpec)
+
+
+def _join(at: int) -> KeyPath:
+    return ("data", "join", str(at), "path")
 
 
 def located(data: DataSpec, composition: Composition) -> DataSpec:
-    """Return the same with its path absolute: beside the recipe, else where one works; links followed."""
-    reference = _at(composition.stored, _DATA) if _DATA in composition.from_environment else None
-    found = _find(data.path, beside=composition.path.parent)
+    """Return the same with its paths absolute: beside the recipe, else where one works; links followed."""
+    placed = _located(data, _DATA, composition)
+    if not placed.join:
+        return placed
+    joins = (_located(join, _join(at), composition) for at, join in enumerate(placed.join))
+    return placed.model_copy(update={"join": tuple(joins)})
+
+
+def _located(table: _Table, path: KeyPath, composition: Composition) -> _Table:
+    reference = _at(composition.stored, path) if path in composition.from_environment else None
+    remote = is_remote(table.path)
+    found: str | Path = table.path if remote else _find(table.path, beside=composition.path.parent)
     if reference is not None:
-        keep_secret(data.path, shown=reference)
+        keep_secret(table.path, shown=reference)
         keep_secret(str(found), shown=reference)
-    return data.at(found, reference=reference)
+    if remote and (password := password_in(table.path)):
+        keep_secret(password, shown="…")
+    return table.at(found, reference=reference)
 
 
 def find_roots(recipe: Path, given: Sequence[str | Path] = ()) -> tuple[Path, ...]:
@@ -55,17 +77,65 @@ def find_roots(recipe: Path, given: Sequence[str | Path] = ()) -> tuple[Path, ..
     here = Path(os.path.realpath(Path.cwd()))
     beside = Path(os.path.realpath(recipe.parent))
     own = [beside, here, *_project_roots(here / _SETTINGS), *granted({beside, here})]
-    allowed = [Path(os.path.realpath(folder)) for folder in (*own, *map(_given_root, given))]
+    folders = [_given_root(root) for root in given if not is_remote(str(root))]
+    allowed = [Path(os.path.realpath(folder)) for folder in (*own, *folders)]
     return tuple(dict.fromkeys(allowed))
 
 
-def check_data(data: DataSpec, composition: Composition, *, roots: Sequence[Path]) -> Iterator[Message]:
-    """Say why a table can't be read from where a located path leads; `roots` are those of `find_roots`."""
-    given = _at(composition.plain, _DATA)
-    if what := _no_path(given, data.reference or given):
-        yield Message(what, "data.path", try_="engine options data")
-    elif not _is_typed(_DATA, composition) and not is_below(Path(data.path), (*roots, _ours())):
-        yield _outside(data, given, roots)
+def find_remote(recipe: Path, given: Sequence[str | Path] = ()) -> tuple[str, ...]:
+    """Return the URLs below which a table may lie: the command line's, the project's, and those granted."""
+    here = Path(os.path.realpath(Path.cwd()))
+    beside = Path(os.path.realpath(recipe.parent))
+    urls = (*map(str, given), *_settings_roots(here / _SETTINGS), *granted_urls({beside, here}))
+    return tuple(dict.fromkeys(url for url in urls if is_remote(url)))
+
+
+def check_data(
+    data: DataSpec, composition: Composition, *, roots: Sequence[Path], remote: Sequence[str] = ()
+) -> Iterator[Message]:
+    """Say why tables can't be read from where their located paths lead.
+
+    `roots` are those of `find_roots`, `remote` those of `find_remote`.
+    """
+    tables: list[tuple[DataSpec | JoinSpec, KeyPath]] = [(data, _DATA)]
+    tables += [(join, _join(at)) for at, join in enumerate(data.join or ())]
+    for table, path in tables:
+        given = _at(composition.plain, path)
+        key = "data.path" if path == _DATA else f"data.join.{path[2]}.path"
+        if is_remote(given):
+            yield from _check_remote(table, path, composition, key=key, remote=remote)
+        elif what := _no_path(given, table.reference or given):
+            yield Message(what, key, try_="engine options data")
+        elif not _is_typed(path, composition) and not is_below(Path(table.path), (*roots, _ours())):
+            yield _outside(table, given, roots, key=key)
+
+
+def _check_remote(
+    table: DataSpec | JoinSpec, path: KeyPath, composition: Composition, *, key: str, remote: Sequence[str]
+) -> Iterator[Message]:
+    """Refuse a URL that only the recipe has chosen, and one in which a password stands."""
+    if _is_variable(_at(composition.stored, path)):
+        return
+    shown = _cut(table.reference or without_password(table.path))
+    if password_in(table.path):
+        what = f"'{shown}' holds a password: a recipe names a variable of the environment that has the URL"
+        yield Message(what, key, try_=f"{key}: ${{oc.env:DATA_URL}}")
+    elif table.reference is not None:
+        what = "a URL comes from the environment as a whole, or not at all: no part of it is the recipe's"
+        yield Message(what, key, try_=f"{key}: ${{oc.env:DATA_URL}}")
+    elif not _is_typed(path, composition) and not any(is_url_below(table.path, root) for root in remote):
+        what = f"'{shown}' is on a server, and a recipe may not have the engine call one"
+        root = shlex.quote(table.path.rpartition("/")[0] if table.path.count("/") > _IN_ROOT else table.path)
+        yield Message(what, key, allowed=tuple(remote), try_=f"the same command with --root {root}")
+
+
+def _is_variable(stored: str) -> bool:
+    """Tell whether a text is one variable of the environment and nothing besides, without a default."""
+    try:
+        pieces = references.read(stored)
+    except references.UnsoundReferenceError:
+        return False
+    return len(pieces) == 1 and isinstance(pieces[0], references.Variable) and not pieces[0].has_default
 
 
 def check_runs(spec: Spec, composition: Composition) -> Iterator[Message]:
@@ -95,7 +165,7 @@ def _find(path: str, *, beside: Path) -> Path:
     return Path(os.path.realpath(near if is_near else given))
 
 
-def _outside(data: DataSpec, given: str, roots: Sequence[Path]) -> Message:
+def _outside(data: DataSpec | JoinSpec, given: str, roots: Sequence[Path], *, key: str) -> Message:
     """Say that a table lies outside of every root, and how the user allows it."""
     shown, folder = data.reference, "DIR"
     leads = " lies"
@@ -104,13 +174,13 @@ def _outside(data: DataSpec, given: str, roots: Sequence[Path]) -> Message:
         leads = f" leads to '{_cut(data.path)}'," if not given.startswith(("/", "~")) else leads
     what = f"'{_cut(shown)}'{leads} outside of the folders that a recipe may read"
     allowed = tuple(map(str, roots))
-    return Message(what, "data.path", allowed=allowed, try_=f"the same command with --root {folder}")
+    return Message(what, key, allowed=allowed, try_=f"the same command with --root {folder}")
 
 
 def _no_path(path: str, shown: str) -> str:
     """Say why a text is no path of a file, or nothing."""
     if scheme := _SCHEME.match(path):
-        return f"'{scheme[1]}:' is refused: data.path is the path of a file on this machine"
+        return f"'{scheme[1]}:' is refused: a table is a path on this machine, postgresql:// or s3://"
     if "\0" in path:
         return "a path holds no NUL character"
     parts = os.fsencode(path).split(b"/")
@@ -122,15 +192,20 @@ def _no_path(path: str, shown: str) -> str:
 def _at(plain: Mapping[str, Plain], path: KeyPath) -> str:
     node: Plain = dict(plain)
     for part in path:
-        node = node.get(part) if isinstance(node, dict) else None
+        if isinstance(node, list):
+            node = node[int(part)]
+        else:
+            node = node.get(part) if isinstance(node, dict) else None
     return str(node)
 
 
 def _is_typed(path: KeyPath, composition: Composition) -> bool:
     """Tell whether the whole value of a key was typed, so that no word of it is the recipe's."""
     command_line = composition.places.layers[0]
-    is_there = command_line.file == COMMAND_LINE and command_line.line(path) is not None
-    return is_there and path not in composition.referring
+    # A list is typed as a whole.
+    whole = path[:2]
+    is_there = command_line.file == COMMAND_LINE and command_line.line(whole) is not None
+    return is_there and not any(taken[: len(whole)] == whole for taken in composition.referring)
 
 
 def _ours() -> Path:
@@ -146,6 +221,13 @@ def _given_root(given: str | Path) -> Path:
 
 def _project_roots(settings: Path) -> Iterator[Path]:
     """Return the folders that a project's settings allow; a relative one is relative to the settings."""
+    for root in _settings_roots(settings):
+        if not is_remote(root):
+            yield settings.parent / os.path.expanduser(root)
+
+
+def _settings_roots(settings: Path) -> Iterator[str]:
+    """Return the roots that a project's settings say."""
     if not settings.is_file():
         return
     import tomllib
@@ -169,7 +251,7 @@ def _project_roots(settings: Path) -> Iterator[Path]:
         raise RecipeError.of(
             what, key=f"tool.engine.{name}", file=_SETTINGS, suggestion=near, allowed=["roots"]
         )
-    yield from (settings.parent / os.path.expanduser(root) for root in roots)
+    yield from map(str, roots)
 
 
 def _cut(text: str) -> str:

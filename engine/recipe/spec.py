@@ -10,12 +10,14 @@ import copy
 import hashlib
 import json
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr
 
 from engine.recipe.places import Places
 from engine.recipe.text import KeyPath, Plain
+from engine.recipe.urls import is_remote, password_in, without_password
+from engine.redaction import keep_secret
 
 Scalar = bool | int | float | str
 ColumnType = Literal["integer", "number", "boolean", "category", "text", "datetime", "image"]
@@ -23,11 +25,13 @@ Role = Literal["feature", "target", "ignore", "id", "group", "time", "weight", "
 SplitKind = Literal[
     "random", "stratified", "group", "time", "kfold", "stratified_group", "purged", "predefined"
 ]
+DataFormat = Literal["auto", "arrow", "csv", "delta", "ndjson", "parquet", "sql"]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Impute = Literal["median", "mean"] | float
 Scale = Literal["none", "standard", "minmax", "robust", "log", "quantile"]
-Encode = Literal["codes", "onehot"]
+Encode = Literal["codes", "onehot", "target", "cyclic", "tfidf", "hashing"]
 Unseen = Literal["other", "error"]
+Balance = Literal["weights", "under", "over"]
 
 
 def _as_tuple(value: object) -> object:
@@ -97,13 +101,82 @@ class TaskSpec(_Strict):
     )
 
 
-class DataSpec(_Strict):
-    """Where the table is and how its text is read; all but `path` and `format` matters for CSV only."""
+class _Placed(_Strict):
+    """A table that has a place, which the environment may have given."""
+
+    path: str
+
+    _reference: tuple[str, str] | None = PrivateAttr(default=None)
+
+    def at(self, path: str | Path, *, reference: str | None) -> Self:
+        """Return the same with its path absolute; `reference` stands for a path that the environment gave."""
+        placed = self.model_copy(update={"path": str(path)})
+        placed._reference = (placed.path, reference) if reference is not None else None  # noqa: SLF001 (its own)
+        return placed
+
+    @property
+    def reference(self) -> str | None:
+        """What messages and files show in the place of a path that the environment gave; else None."""
+        return self._reference[1] if self._reference is not None and self._reference[0] == self.path else None
+
+    @property
+    def shown(self) -> str:
+        """The path as it may be shown."""
+        return self.path if self.reference is None else self.reference
+
+
+class JoinTimeSpec(_Strict):
+    """Which columns say when: of the rows of the joined table the latest counts that is not later."""
+
+    left: str = Field(
+        description="the column of the table's own rows that says when", examples=["applied_at"]
+    )
+    right: str = Field(
+        description="the column of the joined table that says since when a row of it holds",
+        examples=["known_since"],
+    )
+
+
+class JoinSpec(_Placed):
+    """A second table of which each row of the first takes the columns of one row, or nulls."""
+
+    path: str = Field(
+        description="the joined table, relative to the recipe or the working directory",
+        examples=["data/customers.parquet"],
+    )
+    format: DataFormat = Field("auto", description="how it is read, as data.format says", examples=["csv"])
+    table: str | None = Field(
+        None, description="sql: the table or view, as data.table says", examples=["customers"]
+    )
+    version: Annotated[int, Field(ge=0)] | str | None = Field(
+        None, description="delta: the version, as data.version says", examples=[3]
+    )
+    on: Annotated[
+        tuple[str, ...], BeforeValidator(_as_tuple, json_schema_input_type=str | tuple[str, ...])
+    ] = Field(
+        min_length=1,
+        description="columns of both tables that together name a row of the joined one",
+        examples=["customer_id"],
+    )
+    time: JoinTimeSpec | None = Field(
+        None,
+        description="columns that say when: a row takes what was known then, and nothing later",
+        examples=[{"left": "applied_at", "right": "known_since"}],
+    )
+    tolerance: str | None = Field(
+        None,
+        description="with time: how old a row of the joined table may be; null: as old as it is",
+        examples=["30d"],
+    )
+
+
+class DataSpec(_Placed):
+    """Where the table is and how it is read."""
 
     path: str = Field(
         description="the table, relative to the recipe or the working directory", examples=["data/adult.csv"]
     )
-    format: Literal["auto", "arrow", "csv", "ndjson", "parquet"] = Field(
+    format: DataFormat = Field(
         description="how the table is read; auto: by its suffix, else by how it begins", examples=["csv"]
     )
     delimiter: str = Field(
@@ -124,24 +197,60 @@ class DataSpec(_Strict):
         "are held against it",
         examples=[{"sex": {"Female": 0.51, "Male": 0.49}}],
     )
+    table: str | None = Field(
+        None,
+        description="sql: the table or view, which may be SCHEMA.NAME; null: the only one there is",
+        examples=["public.loans"],
+    )
+    version: Annotated[int, Field(ge=0)] | str | None = Field(
+        None,
+        description="delta: a version's number, or a moment, of which the latest version is read; null: the "
+        "latest",
+        examples=[3, "2026-01-31T12:00:00Z"],
+    )
+    join: tuple[JoinSpec, ...] | None = Field(
+        None,
+        description="tables whose columns are added by a key, each row once; null: none",
+        examples=[[{"path": "data/customers.csv", "on": ["customer_id"]}]],
+    )
+    sample: Annotated[float, Field(gt=0, lt=1)] | Annotated[int, Field(ge=1)] | None = Field(
+        None,
+        description="a fraction of the rows, or a number of them, for a first look: drawn by the seed, by "
+        "schema.key where there is one; null: all rows",
+        examples=[0.1, 10000],
+    )
+    max_rows: Annotated[int, Field(ge=1)] | None = Field(
+        None, description="the most rows that are read; null: no bound", examples=[1000000]
+    )
+    max_columns: Annotated[int, Field(ge=1)] | None = Field(
+        None, description="the most columns that a table may have; null: no bound", examples=[10000]
+    )
+    max_mib: Annotated[float, Field(gt=0)] | None = Field(
+        None,
+        description="the most MiB that the rows may take in memory; null: what this machine has",
+        examples=[4096],
+    )
 
-    _reference: tuple[str, str] | None = PrivateAttr(default=None)
-
-    def at(self, path: Path, *, reference: str | None) -> DataSpec:
-        """Return the same with its path absolute; `reference` stands for a path that the environment gave."""
-        data = self.model_copy(update={"path": str(path)})
-        data._reference = (data.path, reference) if reference is not None else None  # noqa: SLF001 (its own)
-        return data
+    _seed: int = PrivateAttr(default=0)
 
     @property
-    def reference(self) -> str | None:
-        """What messages and files show in the place of a path that the environment gave; else None."""
-        return self._reference[1] if self._reference is not None and self._reference[0] == self.path else None
+    def seed(self) -> int:
+        """The recipe's seed, by which a sample is drawn."""
+        return self._seed
 
-    @property
-    def shown(self) -> str:
-        """The path as it may be shown."""
-        return self.path if self.reference is None else self.reference
+    def elsewhere(self, path: str | Path) -> DataSpec:
+        """Return how another table is read that the user names, of which no password is shown."""
+        given = str(path)
+        if not (is_remote(given) and (password := password_in(given))):
+            return self.model_copy(update={"path": given})
+        keep_secret(password, shown="…")
+        return self.at(given, reference=without_password(given))
+
+    def joined(self, join: JoinSpec) -> DataSpec:
+        """Return how a joined table is read: where it says nothing, as this one is."""
+        own = {"path": join.path, "format": join.format, "table": join.table, "version": join.version}
+        data = self.model_copy(update={**own, "join": None, "sample": None})
+        return data.at(join.path, reference=join.reference)
 
 
 class ColumnSpec(_Strict):
@@ -150,7 +259,7 @@ class ColumnSpec(_Strict):
     type: ColumnType = Field(
         description="integer: whole numbers; number; boolean: true or false; category: one of some values; "
         "text: free text; datetime: ISO 8601 dates or times; image: paths of pictures. "
-        "Text and images are not features yet",
+        "A text is a feature where encode says how; images are not features yet",
         examples=["number"],
     )
     role: Role | None = Field(
@@ -206,7 +315,10 @@ class ColumnSpec(_Strict):
     )
     encode: Encode | None = Field(
         None,
-        description="how a category becomes numbers: codes, or onehot; null: as the family takes it best",
+        description="how a column becomes numbers. Of a category: codes; onehot; target: the mean of the "
+        "target where it stands, for training rows that of other folds. Of a datetime: cyclic: month, "
+        "weekday, hour and day of the year as sine and cosine. Of a text: tfidf; hashing. null: as the "
+        "family takes it",
         examples=["onehot"],
     )
     rare: Annotated[float, Field(gt=0)] | None = Field(
@@ -219,6 +331,12 @@ class ColumnSpec(_Strict):
         description="what a level of a category is that training did not see, or too rarely: other: a level "
         "of its own; error: refused, in every part, file and request to come; null: missing",
         examples=["other"],
+    )
+    terms: Annotated[int, Field(ge=1, le=100_000)] | None = Field(
+        None,
+        description="how many words of a text become columns, the most frequent in training (tfidf), or how "
+        "many buckets they are gathered in (hashing); null: 256",
+        examples=[1000],
     )
     units: str = Field("", description="what a number counts, for people", examples=["years"])
     description: str = Field("", description="what the column holds, for people", examples=["age at entry"])
@@ -311,6 +429,12 @@ class ModelSpec(_Strict):
         {},
         description="the family's own parameters, by the names of its library",
         examples=[{"num_leaves": 63}],
+    )
+    balance: Balance | None = Field(
+        None,
+        description="what evens out classes of different size, in training rows alone: weights, under (fewer "
+        "rows of the others), over (rows of the rare ones repeated); null: nothing",
+        examples=["weights"],
     )
     space: dict[str, str] = Field(
         {},
@@ -498,6 +622,13 @@ class Spec(_Strict):
         self._stored, self._from_environment = stored, from_environment
         self._places, self._path = places, path
 
+    def model_post_init(self, context: object, /) -> None:
+        """Tell the data the seed by which a sample of it is drawn."""
+        super().model_post_init(context)
+        # A draft of a recipe may lack either.
+        if isinstance(getattr(self, "data", None), DataSpec):
+            self.data._seed = getattr(self, "seed", 0)  # noqa: SLF001 (of this module)
+
     def with_model(self, model: ModelSpec) -> Spec:
         """Return the same recipe with the model that its search chose; what is stored stays the search."""
         return self.model_copy(update={"model": model})
@@ -525,14 +656,19 @@ class Spec(_Strict):
     def canonical(self) -> str:
         """Return the one JSON text that stands for this recipe, wherever its files lie.
 
-        The data's place and the runs' place are left out: what was read has a hash of its own. How many
-        runs go side by side changes none of them, nor where the trials of a search run.
+        Where tables lie, their version and the runs' place are left out: what was read has a hash of its own.
+        How many runs go side by side changes none of them, nor where the trials of a search run.
         """
         plain = self.to_plain()
         plain.pop("runs", None)
         data = plain.get("data")
         if isinstance(data, dict):
-            data.pop("path", None)
+            joins = data.get("join")
+            tables = [data, *(joins if isinstance(joins, list) else [])]
+            for table in tables:
+                if isinstance(table, dict):
+                    table.pop("path", None)
+                    table.pop("version", None)
         compute = plain.get("compute")
         if isinstance(compute, dict):
             for name in ("parallel_runs", "executor", "address"):

@@ -33,12 +33,17 @@ def data(record: Record) -> Html:
         [
             ("Source", _code(text(source, "path"))),
             ("Format", known(text(source, "format"))),
+            *_version(source),
+            *_joined(source),
+            *_sample(record),
             ("Rows", known(None if n_rows is None else quantity(n_rows))),
             ("Columns", known(_count(record.data, "columns"))),
             *_left_out(record),
             ("Rows equal to an earlier one", known(_duplicates(record))),
             ("Size", words(size(number(source, "n_bytes")))),
             ("SHA-256", _code(text(source, "sha256"))),
+            *_content(record),
+            *_dvc(record),
         ]
     )
     # Where its quality was looked at, a section of its own says what was found.
@@ -52,6 +57,55 @@ def data(record: Record) -> Html:
 def _heard(record: Record) -> Html:
     warnings = [tag("li", words(_warning(item))) for item in elements(record.data, "warnings")]
     return tag("ul", *warnings, class_="warnings") if warnings else paragraph("No warnings were recorded.")
+
+
+def _content(record: Record) -> list[tuple[str, Html]]:
+    """Return the hash of the values alone, and in which order of rows."""
+    node = at(record.data, "content")
+    found = text(node, "sha256")
+    if found is None:
+        return []
+    by = ", ".join(plain(name) for name in elements(node, "ordered_by"))
+    return [
+        (
+            f"SHA-256 of the values, {f'in the order of {by}' if by else 'in the order of the file'}",
+            code(found),
+        )
+    ]
+
+
+def _dvc(record: Record) -> list[tuple[str, Html]]:
+    """Return what DVC says of the file, and whether it is that file."""
+    node = at(record.data, "dvc")
+    if node is None:
+        return []
+    stage = f", stage {text(node, 'stage')}" if text(node, "stage") else ""
+    same = {True: ", the file that was read", False: ", ANOTHER file than was read"}.get(
+        at(node, "matches"), ""
+    )  # type: ignore[call-overload]
+    return [(f"DVC: {text(node, 'file') or 'pointer'}{stage}{same}", _code(text(node, "md5")))]
+
+
+def _version(source: Json) -> list[tuple[str, Html]]:
+    version = number(source, "version")
+    return [] if version is None else [("Version", words(quantity(version)))]
+
+
+def _joined(source: Json) -> list[tuple[str, Html]]:
+    """Return each table that was joined, and how many rows found nothing in it."""
+    found = []
+    for table_ in elements(source, "joined"):
+        n_rows, n_unmatched = (number(table_, name) or 0 for name in ("n_rows", "n_unmatched"))
+        told = f" ({quantity(n_rows)} rows; {quantity(n_unmatched)} rows found none in it)"
+        found.append(("Joined", Html(_code(text(table_, "path")) + words(told))))
+    return found
+
+
+def _sample(record: Record) -> list[tuple[str, Html]]:
+    drawn, of = (number(record.data, "sample", name) for name in ("n_rows", "n_rows_read"))
+    if drawn is None or of is None:
+        return []
+    return [("A sample", words(f"{quantity(drawn)} of {quantity(of)} rows (data.sample)"))]
 
 
 def _left_out(record: Record) -> list[tuple[str, Html]]:
@@ -214,7 +268,8 @@ def _git(record: Record) -> str | None:
         if dirty is not None
         else ""
     )
-    return f"{text(node, 'commit') or 'no commit'}{state}"
+    kept = text(node, "diff")
+    return f"{text(node, 'commit') or 'no commit'}{state}{f', kept in {kept}' if kept else ''}"
 
 
 def versions(record: Record) -> Html:

@@ -115,7 +115,9 @@ def _data(run: Run) -> Json:
     data = run.read("data.json")
     # A run of an earlier engine has not all of these.
     kept: Json = {
-        key: data[key] for key in ("n_rows", "n_rows_read", "content", "dvc", "split") if key in data
+        key: data[key]
+        for key in ("n_rows", "n_rows_read", "sample", "content", "dvc", "split")
+        if key in data
     }
     found: Json = {"sha256": run.facts["data_sha256"], **kept, "columns": columns_of(run)}
     source = data.get("source")

@@ -10,17 +10,18 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
 from engine.data.quality.shift import MUCH, SOME, by_chance, psi
 from engine.runs.run import Json, Run
 
-Array = np.ndarray
+if TYPE_CHECKING:
+    Array = np.ndarray
 Profile = Mapping[str, object]
 # Tenths of the first run's rows, as is usual.
-_TENTHS = np.linspace(0, 1, 11)[1:-1]
+_TENTHS = tuple(at / 10 for at in range(1, 10))
 # Of a number 21 quantiles are recorded: what they say of its spread is this much uncertain.
 _UNCERTAIN = 0.05
 

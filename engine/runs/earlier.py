@@ -18,6 +18,7 @@ from typing import Literal
 from engine.data.header import Header
 from engine.errors import EngineError
 from engine.recipe.spec import Spec
+from engine.recipe.urls import is_remote
 from engine.runs import facts
 from engine.runs.folder import PARTIAL, state_of
 from engine.runs.run import Json, Run, list_runs
@@ -117,7 +118,8 @@ def _same_data(folder: Path, spec: Spec, header: Header) -> bool | None:
     """Tell by size and time of modification whether the data is what a run has read."""
     source = _read(folder / "data.json").get("source")
     began = _STAMP.match(folder.name)
-    if not isinstance(source, dict) or began is None:
+    # What a server holds has no time of modification.
+    if not isinstance(source, dict) or began is None or is_remote(spec.data.path) or spec.data.join:
         return None
     # A run's id is made after its data was read, and its seconds are cut.
     moment = datetime.strptime(began[1], "%Y%m%d-%H%M%S").replace(tzinfo=UTC).timestamp() + 1

@@ -14,17 +14,15 @@ import polars as pl
 
 from engine import durable
 from engine.data.fingerprint import content_sha256
-from engine.data.kinds import KINDS
 from engine.data.levels import settled
 from engine.data.pointers import find_pointer
-from engine.data.profile import profile
 from engine.data.quality.finding import Quality
-from engine.data.quality.inspection import inspect
-from engine.data.table import Table
+from engine.data.table import Source, Table
 from engine.evaluation.judge import Judgement
 from engine.machine import n_threads
 from engine.recipe import references, text
 from engine.recipe.spec import Spec
+from engine.recipe.text import Plain
 from engine.redaction import redact
 from engine.runs import facts
 from engine.runs.bundle import reference, write_bundle
@@ -34,6 +32,7 @@ from engine.runs.steps import Steps
 from engine.tasks.task import Task
 from engine.training.fit import Model, importances
 from engine.training.parts import Divided
+from engine.training.quality import look_over
 from engine.tuning.tune import Tuned
 
 DIFF = "uncommitted.diff"
@@ -42,34 +41,41 @@ _MAX_DIFF_BYTES = 2**20
 _HEADER = "# The recipe of run {run}, composed: every key, no default left out.\n# run: engine run {name}\n"
 
 
-def write_recipe(made: Draft, spec: Spec) -> None:
-    """Write `recipe.yaml`, which runs again as it is, and `recipe.json`, which is its identity."""
+def write_recipe(made: Draft, spec: Spec, *, source: Source) -> None:
+    """Write `recipe.yaml`, which runs again as it is, and `recipe.json`, which is its identity.
+
+    Of a table that keeps its past the version is written that was read.
+    """
     plain = spec.to_plain()
     data = plain["data"]
     assert isinstance(data, dict)
     # A path that came from the environment keeps its name; any other must be found from this folder too.
     if ("data", "path") not in spec.from_environment:
         data["path"] = references.write([spec.data.path])
+    if source.version is not None:
+        data["version"] = source.version
+    _write_joins(data, spec, source)
     header = _HEADER.format(run=made.run, name="recipe.yaml")
     durable.write_text(made.folder / "recipe.yaml", header + text.write({"defaults": ["_self_"], **plain}))
     durable.write_json(made.folder / "recipe.json", json.loads(spec.canonical()))
 
 
+def _write_joins(data: dict[str, Plain], spec: Spec, source: Source) -> None:
+    """Say where joined tables lie, and which version of each was read."""
+    plain = data.get("join")
+    for at, (join, joined) in enumerate(zip(spec.data.join or (), source.joined, strict=True)):
+        table = plain[at] if isinstance(plain, list) else None
+        assert isinstance(table, dict)
+        if ("data", "join", str(at), "path") not in spec.from_environment:
+            table["path"] = references.write([join.path])
+        if joined.version is not None:
+            table["version"] = joined.version
+
+
 def write_data(folder: Path, *, table: Table, divided: Divided, spec: Spec) -> Quality:
     """Write `data.json`: the source and its hash, the split and its hashes, profile and quality."""
     parts = divided.parts
-    found = profile(table, parts=parts)
-    in_time = KINDS[spec.split.kind].in_time
-    quality = inspect(
-        table,
-        parts=parts,
-        y=divided.whole.y,
-        classes=divided.target.class_names if divided.target.classes else (),
-        profile=found,
-        population=spec.data.population,
-        in_time=bool(table.schema.of_role("time")) if in_time is None else in_time,
-        seed=spec.seed,
-    )
+    found, quality = look_over(table, divided, spec=spec)
     data = spec.to_plain()["data"]
     assert isinstance(data, dict)
     content = {
@@ -78,6 +84,7 @@ def write_data(folder: Path, *, table: Table, divided: Divided, spec: Spec) -> Q
         "n_rows": table.n_rows,
         "n_rows_read": table.n_rows_read,
         "n_rows_dropped": {"missing_target": table.n_missing_target},
+        "sample": _sample(table, spec),
         "split": {
             "kind": spec.split.kind,
             "sizes": parts.sizes,
@@ -100,6 +107,14 @@ def write_data(folder: Path, *, table: Table, divided: Divided, spec: Spec) -> Q
     return quality
 
 
+def _sample(table: Table, spec: Spec) -> dict[str, object] | None:
+    """Return what a sample was asked for, and of how many rows it is."""
+    if spec.data.sample is None:
+        return None
+    n_drawn = table.n_rows + table.n_missing_target
+    return {"asked": spec.data.sample, "n_rows": n_drawn, "n_rows_read": table.n_rows_read}
+
+
 def _dvc(table: Table, *, is_secret: bool) -> dict[str, object] | None:
     path = Path(table.source.path)
     pointer = find_pointer(path) if path.exists() else None
@@ -112,6 +127,8 @@ def _dvc(table: Table, *, is_secret: bool) -> dict[str, object] | None:
 def _warnings(table: Table, quality: Quality) -> list[dict[str, str]]:
     """Return what a reader of the card must know of the data, a sentence each."""
     left_out = [{"column": table.schema.target.name, "what": table.left_out}] if table.left_out else []
+    if table.sampled:
+        left_out.insert(0, {"column": "", "what": table.sampled})
     grave = [finding for finding in quality.findings if finding.severity != "note"]
     return left_out + [{"column": ", ".join(finding.columns), "what": finding.what} for finding in grave]
 

@@ -51,9 +51,16 @@ class Started:
 
 
 def start(
-    data: str, *, target: str, task: TaskName | None, recipe: Path, force: bool, listener: Listener
+    data: str,
+    *,
+    target: str,
+    task: TaskName | None,
+    recipe: Path,
+    force: bool,
+    listener: Listener,
+    named: str | None = None,
 ) -> Started:
-    """Write a first recipe for a table to the file `recipe`.
+    """Write a first recipe for a table to the file `recipe`; of a database, for the table that is `named`.
 
     Raises
     ------
@@ -67,7 +74,7 @@ def start(
     misplaced = _misplaced(recipe, force=force)
     steps = Steps(listener)
     with steps("look at the data"):
-        opened = _open(data, target=target, misplaced=misplaced)
+        opened = _open(data, target=target, table=named, misplaced=misplaced)
         looked = look(opened)
     drafted = draft(looked, target=target, task=task, recipe=recipe)
     with _our_fault():
@@ -99,10 +106,10 @@ def start(
     return Started(recipe, drafted, measured)
 
 
-def _open(data: str, *, target: str, misplaced: Sequence[Message]) -> Opened:
+def _open(data: str, *, target: str, table: str | None, misplaced: Sequence[Message]) -> Opened:
     """Open the table; what is wrong with it, or with the target, is said before where the recipe can't go."""
     try:
-        opened = open_table(data)
+        opened = open_table(data, table=table)
         check_target(target, opened)
     except EngineError as error:
         raise type(error)([*error.messages, *misplaced]) from None

@@ -54,6 +54,8 @@ class Draft:
         How many of them stand before the target.
     root
         The folder that a run must be allowed to read; empty where it may read the data anyhow.
+    table
+        Of a database; None where the user named none.
     bound
         None while nothing has been measured.
     """
@@ -69,6 +71,7 @@ class Draft:
     n_before: int
     choices: Choices
     root: str = ""
+    table: str | None = None
     suspects: tuple[Suspect, ...] = ()
     bound: Bound | None = None
 
@@ -177,6 +180,8 @@ def _data(draft: Draft) -> dict[str, Plain]:
     data: dict[str, Plain] = {"path": literal(draft.path)}
     if draft.format != "auto":
         data["format"] = draft.format
+    if draft.table is not None:
+        data["table"] = literal(draft.table)
     if draft.dialect is None:
         return data
     if draft.dialect.delimiter != ",":

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import cast
 
 import polars as pl
 
@@ -15,7 +16,9 @@ from engine.data.infer import Guess, infer
 from engine.data.objective import Objective, TaskName, find_objective
 from engine.data.reading import Reading, read_together, see
 from engine.data.sniff import Dialect, sniff
+from engine.data.sources.csv import CsvFile
 from engine.data.sources.several import Several
+from engine.data.sources.sql import Database
 from engine.data.sources.typed import Typed
 from engine.data.survey import Facts, survey
 from engine.errors import DataError, RecipeError, nearest
@@ -24,6 +27,7 @@ from engine.recipe.grants import grant
 from engine.recipe.links import is_below
 from engine.recipe.roots import find_roots
 from engine.recipe.spec import DataSpec
+from engine.recipe.urls import is_remote, password_in, without_password
 from engine.starter.choices import choose
 from engine.starter.compose import Draft, name_of
 
@@ -38,6 +42,7 @@ class Opened:
 
     path: Path
     shown: str
+    table: str | None
     format: str
     dialect: Dialect | None
     names: tuple[str, ...]
@@ -50,12 +55,13 @@ class Looked:
 
     path: Path
     shown: str
+    table: str | None
     format: str
     dialect: Dialect | None
     facts: tuple[Facts, ...]
 
 
-def open_table(data: str) -> Opened:
+def open_table(data: str, *, table: str | None = None) -> Opened:
     """Find a file and tell how it is written and what its columns are called.
 
     Raises
@@ -65,28 +71,38 @@ def open_table(data: str) -> Opened:
     RecipeError
         If there is no such file.
     """
-    anyhow = DataSpec(path=data, format="auto", delimiter=",", decimal=".", encoding="utf-8", null_values=())
+    if is_remote(data) and password_in(data):
+        what = "a recipe holds no password: PGPASSWORD, or a variable that the recipe names, has it"
+        raise RecipeError.of(what, file="command line", key="DATA", suggestion=without_password(data))
+    anyhow = DataSpec(
+        path=data, format="auto", delimiter=",", decimal=".", encoding="utf-8", null_values=(), table=table
+    )
     try:
-        table = sources.open_table(anyhow)
+        found = sources.open_table(anyhow)
+        header = found.header() if isinstance(found, Database) else None
     except DataError as error:
         # Here the path stands on the command line and in no recipe.
-        raise RecipeError(
-            [replace(message, key="", file="command line") for message in error.messages]
-        ) from None
-    path, shown = Path(data), table.shown
+        told = [
+            replace(message, key="--table" if message.key == "data.table" else "", file="command line")
+            for message in error.messages
+        ]
+        raise RecipeError(told) from None
+    path, shown = Path(data), found.shown
     dialect = None
     blocks: Iterator[pl.DataFrame]
-    if isinstance(table, Typed | Several):
-        names = list(table.header().columns)
-        blocks = (rows.frame for rows in table.rows(names, n_rows=_BLOCK_ROWS))
+    if isinstance(found, Typed | Several):
+        names = list((header or found.header()).columns)
+        blocks = (rows.frame for rows in found.rows(names, n_rows=_BLOCK_ROWS))
     else:
-        dialect = sniff(path, shown=shown)
-        spec = anyhow.model_copy(update={"delimiter": dialect.delimiter, "encoding": dialect.encoding})
+        # Of one that was fetched, where it is now.
+        here = cast("CsvFile", found)
+        dialect = sniff(Path(here.data.path), shown=shown)
+        dialled = {"delimiter": dialect.delimiter, "encoding": dialect.encoding}
         names = list(dialect.columns)
-        blocks = _texts(path, spec, shown=shown)
+        blocks = _texts(here, here.data.model_copy(update=dialled), shown=shown)
     if len(names) < 2:  # noqa: PLR2004 (the target and one to learn from)
         raise DataError.of("the table has one column, and a model needs another to learn from", file=shown)
-    return Opened(path, shown, table.format, dialect, tuple(names), blocks)
+    return Opened(path, shown, table, found.format, dialect, tuple(names), blocks)
 
 
 def check_target(target: str, opened: Opened) -> None:
@@ -118,7 +134,7 @@ def look(opened: Opened) -> Looked:
     facts = survey(opened.names, opened.blocks, from_text=opened.dialect is not None)
     if not facts[0].n_rows:
         raise DataError.of("the file has a header and no rows", file=opened.shown)
-    return Looked(opened.path, opened.shown, opened.format, opened.dialect, facts)
+    return Looked(opened.path, opened.shown, opened.table, opened.format, opened.dialect, facts)
 
 
 def draft(looked: Looked, *, target: str, task: TaskName | None, recipe: Path) -> Draft:
@@ -151,10 +167,11 @@ def draft(looked: Looked, *, target: str, task: TaskName | None, recipe: Path) -
     _require_feature(guesses, shown=looked.shown)
     return Draft(
         name=name_of(looked.path.name.partition(".")[0] or looked.path.stem),
-        path=_relative(looked.path, recipe),
-        root=_root(looked.path, recipe),
+        path=looked.shown if is_remote(looked.shown) else _relative(looked.path, recipe),
+        root=_root(looked, recipe),
+        table=looked.table,
         data_name=looked.path.name,
-        format="auto" if looked.path.suffix else looked.format,
+        format="auto" if looked.path.suffix or is_remote(looked.shown) else looked.format,
         dialect=looked.dialect,
         reading=reading,
         objective=objective,
@@ -164,9 +181,9 @@ def draft(looked: Looked, *, target: str, task: TaskName | None, recipe: Path) -
     )
 
 
-def _texts(path: Path, data: DataSpec, *, shown: str) -> Iterator[pl.DataFrame]:
+def _texts(table: CsvFile, data: DataSpec, *, shown: str) -> Iterator[pl.DataFrame]:
     """Yield a CSV file's rows in blocks, every column as text."""
-    with path.open("rb") as file:
+    with Path(table.data.path).open("rb") as file:
         delimited = open_text(file, data, shown=shown)
         # Numbered names, because polars reads `*` and `^…$` in a name as patterns.
         names = {str(at): pl.String() for at in range(len(delimited.columns))}
@@ -211,9 +228,11 @@ def _require_feature(guesses: tuple[Guess, ...], *, shown: str) -> None:
     raise DataError.of(f"no column is left for a model to learn from ({reasons}{more})", file=shown)
 
 
-def _root(data: Path, recipe: Path) -> str:
+def _root(looked: Looked, recipe: Path) -> str:
     """Have a recipe read the data that the user has named; return the folder to name again, or nothing."""
-    real, at = Path(os.path.realpath(data)), Path(os.path.realpath(recipe))
+    real, at = Path(os.path.realpath(looked.path)), Path(os.path.realpath(recipe))
+    if is_remote(looked.shown):
+        return "" if grant(looked.shown, {at.parent, Path.cwd()}) else looked.shown
     if is_below(real, (*find_roots(at), shipped("recipes"))) or grant(real, {at.parent, Path.cwd()}):
         return ""
     return str(real.parent)

@@ -14,7 +14,8 @@ import polars as pl
 from engine.data.parts import PartData
 from engine.data.schema import Schema
 from engine.errors import EngineError
-from engine.features.prepare import Preparation, prepare
+from engine.features.prepare import Preparation, prepare_training
+from engine.features.targets import Outcome
 from engine.machine import n_threads
 from engine.models.assemble import Artifact, assemble
 from engine.models.family import (
@@ -32,6 +33,7 @@ from engine.models.scorer import Parity, Scorer, parity
 from engine.names import FAMILIES
 from engine.recipe.spec import ModelSpec, Spec
 from engine.tasks.task import Target, Task
+from engine.training.balance import balance
 
 # Enough rows to meet a tree's every leaf; more would only repeat what is seen.
 _PARITY_ROWS = 5000
@@ -70,12 +72,26 @@ class Prepared:
     validation: Rows | None
 
 
-def prepare_rows(model: ModelSpec, *, train: PartData, validation: PartData, schema: Schema) -> Prepared:
-    """Fit what a model's family needs on training rows, and prepare both parts by it."""
+def prepare_rows(
+    model: ModelSpec, *, train: PartData, validation: PartData, schema: Schema, target: Target, seed: int
+) -> Prepared:
+    """Fit what a model's family needs on training rows, prepare both parts by it, even training out if asked.
+
+    Parameters
+    ----------
+    seed
+        Decides the folds of columns that are encoded by the target, and what is drawn to even classes out.
+    """
     family = cast("Family", FAMILIES.load(model.family))
-    preparation = prepare(train.frame, schema=schema, needs=family.needs(model))
-    held = _rows(preparation, validation) if validation.n_rows else None
-    return Prepared(preparation, _rows(preparation, train), held)
+    outcome = Outcome(train.y, target.n_outputs, seed)
+    preparation, x = prepare_training(train.frame, schema=schema, needs=family.needs(model), outcome=outcome)
+    rows = Rows(x, train.y, train.weights)
+    if model.balance is not None:
+        rows = balance(rows, model.balance, seed=seed)
+    held = None
+    if validation.n_rows:
+        held = Rows(preparation.transform(validation.frame), validation.y, validation.weights)
+    return Prepared(preparation, rows, held)
 
 
 def fit_prepared(
@@ -136,7 +152,9 @@ def fit_candidate(
     EngineError
         If the library fails or the fit diverges.
     """
-    prepared = prepare_rows(model, train=train, validation=validation, schema=schema)
+    prepared = prepare_rows(
+        model, train=train, validation=validation, schema=schema, target=target, seed=spec.seed
+    )
     threads = n_threads(spec.compute)
     return fit_prepared(
         model,
@@ -212,7 +230,3 @@ def _check_parity(candidate: Candidate, scorer: Scorer, rows: PartData) -> Parit
             f"on {found.n_beyond} of {found.n_rows} rows, more than {tolerance:g}"
         )
     return found
-
-
-def _rows(preparation: Preparation, part: PartData) -> Rows:
-    return Rows(preparation.transform(part.frame), part.y, part.weights)

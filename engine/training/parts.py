@@ -57,6 +57,7 @@ def divide(table: Table, *, task: Task, spec: Spec) -> Divided:
         target = task.target(column, table.schema)
         parts = split(table, spec=spec.split, seed=spec.seed)
         check_levels(table, parts)
+        _check_judged(parts, spec=spec)
         y = task.encode(column, target)
         check_learnable(target, y[parts.train], spec=spec, task=task)
     except DataError as error:
@@ -64,6 +65,14 @@ def divide(table: Table, *, task: Task, spec: Spec) -> Divided:
     weight_columns = table.schema.of_role("weight")
     weights = table.frame[weight_columns[0].name].to_numpy().astype(np.float64) if weight_columns else None
     return Divided(target, parts, PartData(table.frame, y, weights))
+
+
+def _check_judged(parts: Parts, *, spec: Spec) -> None:
+    """Refuse a search without the rows that its trials are scored on; only the data can lack them unsaid."""
+    if spec.tune.kind == "none" or spec.tune.objective != "validation" or len(parts.validation):
+        return
+    what = "trials are scored on validation rows, and no row is of that part"
+    raise DataError.of(what, key="split.kind", try_="tune=none, or such rows in the column with role: part")
 
 
 def _after_drop(error: DataError, table: Table) -> DataError:

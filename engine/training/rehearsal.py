@@ -64,9 +64,11 @@ def rehearse(spec: Spec, schema: Schema) -> Rehearsal:
     """
     from engine.data.source import read
     from engine.training.parts import divide
+    from engine.training.quality import alarms, look_over
 
     table = read(spec.data, schema)
     divided = divide(table, task=cast("Task", TASKS.load(spec.task.kind)), spec=spec)
+    _, quality = look_over(table, divided, spec=spec)
     categories = [column.name for column in table.schema.features if column.type == "category"]
     left_out = [table.left_out] if table.left_out else []
     n_between = table.n_rows - sum(divided.parts.sizes.values())
@@ -78,7 +80,7 @@ def rehearse(spec: Spec, schema: Schema) -> Rehearsal:
         sizes=divided.parts.sizes,
         n_classes=len(divided.target.classes),
         levels={name: table.frame[name].n_unique() for name in categories},
-        notes=(*left_out, *_missing_classes(divided, schema)),
+        notes=(*left_out, *_missing_classes(divided, schema), *alarms(quality, spec=spec)),
     )
 
 

@@ -21,7 +21,7 @@ from engine.features.needs import Needs
 from engine.models.decide import decide_values
 from engine.models.family import Array, Course, Progress, StopFit
 from engine.names import FAMILIES, TASKS
-from engine.recipe.spec import Gate, ModelSpec, Spec
+from engine.recipe.spec import Balance, Gate, ModelSpec, Spec
 from engine.tasks.task import Scores, Target, Task
 from engine.training.fit import Candidate, Prepared, deploy_candidate, fit_prepared, n_bytes, prepare_rows
 from engine.tuning.candidates import Candidates
@@ -65,7 +65,7 @@ class Objective:
     candidates: Candidates
     threads: int
     states: States | None = None
-    _prepared: dict[tuple[int, Needs], Prepared] = field(default_factory=dict, repr=False)
+    _prepared: dict[tuple[int, Needs, Balance | None], Prepared] = field(default_factory=dict, repr=False)
     _wanted: Wanted | None = field(default=None, repr=False)
 
     def evaluate(self, trial: Trial) -> Outcome:
@@ -140,11 +140,17 @@ class Objective:
 
     def _prepare(self, model: ModelSpec, lesson: Lesson, place: int) -> Prepared:
         needs = FAMILIES.load(model.family).needs(model)  # type: ignore[attr-defined]
-        if (place, needs) not in self._prepared:
-            self._prepared[place, needs] = prepare_rows(
-                model, train=lesson.train, validation=lesson.validation, schema=self.schema
+        key = (place, needs, model.balance)
+        if key not in self._prepared:
+            self._prepared[key] = prepare_rows(
+                model,
+                train=lesson.train,
+                validation=lesson.validation,
+                schema=self.schema,
+                target=self.target,
+                seed=self.spec.seed,
             )
-        return self._prepared[place, needs]
+        return self._prepared[key]
 
     def _decide(self, values: Array, judged: PartData, *, chooses: bool) -> Scores:
         """Decide by the threshold that a run would choose; a fold's own rows choose none."""

@@ -46,7 +46,7 @@ RECIPE_MISTAKES = [
     (
         ["schema.columns.size.mni=0"],
         "command line: schema.columns.size.mni\n  'mni' is not a key of schema.columns.size\n  did you mean 'min'?\n"
-        "  allowed: description, max, max_length, min, nullable, pattern, pii, role, sensitive, type and 3 more\n"
+        "  allowed: description, encode, impute, max, max_length, min, nullable, pattern, pii, rare and 9 more\n"
         "  try: engine options schema.columns.size\n",
     ),
     (

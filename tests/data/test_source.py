@@ -69,6 +69,7 @@ def test_the_source_says_what_was_read(tmp_path: Path, people: Schema, data_of: 
         "n_bytes": len(content),
         "sha256": hashlib.sha256(content).hexdigest(),
         "version": None,
+        "joined": (),
     }
 
 

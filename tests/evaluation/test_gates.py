@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
-from engine.evaluation.gates import Judged, check_gates, judge
+from engine.evaluation.gates import Judged, check_gates, judge, missed_by_data
 from engine.recipe.spec import Gate, Spec
 from engine.tasks.classification import TASK
 from engine.tasks.regression import TASK as REGRESSION
@@ -143,3 +143,81 @@ def test_profit_and_fairness_are_known_where_they_mean_something(make_spec: Make
         "goal.gates.profit",
         "goal.gates.demographic_parity_ratio",
     ]
+
+
+def test_gates_on_the_data_are_judged_before_a_fit() -> None:
+    """Of all gates those on the data are known already; a measure that could not be taken meets none."""
+    gates = {
+        "roc_auc": Gate(min=1.0),
+        "leakage": Gate(max=0),
+        "label_noise": Gate(max=0.1),
+        "rarest_class": Gate(min=0.01),
+    }
+    measured = {"leakage": 2.0, "label_noise": math.nan, "rarest_class": 0.2}
+    assert missed_by_data(gates, measured=measured) == (
+        "the gate leakage is missed already: this run can't be packaged",
+        "the gate label_noise is missed already: this run can't be packaged",
+    )
+    assert missed_by_data(None, measured=measured) == ()
+
+
+@pytest.mark.parametrize(
+    ("gates", "expected"),
+    [
+        (
+            {"label_noise": {"max": 0.1}},
+            ["goal.gates.label_noise\n  'label_noise' is of classes, and this target has none"],
+        ),
+        (
+            {"shift_from_population": {"max": 0.1}},
+            [
+                "goal.gates.shift_from_population\n"
+                "  'shift_from_population' needs data.population, which says who there is"
+            ],
+        ),
+        (
+            {"duplicates_across_parts": {"max": -1}},
+            [
+                "goal.gates.duplicates_across_parts.max\n"
+                "  duplicates_across_parts is 0 at least, so no run is below -1"
+            ],
+        ),
+        (
+            {"leakage": {"max": 0, "by": "sex"}},
+            [
+                "goal.gates.leakage.by\n  'leakage' compares no groups, so it takes no 'by'\n"
+                "  allowed: demographic_parity_ratio, demographic_parity_difference, equalized_odds_ratio, "
+                "equalized_odds_difference"
+            ],
+        ),
+    ],
+)
+def test_a_measure_that_no_run_has_is_refused(
+    gates: dict[str, object], expected: list[str], make_spec: MakeSpec
+) -> None:
+    """What the recipe rules out is said before the data is read."""
+    changes = {
+        "task": {"kind": "regression", "metric": "rmse"},
+        "goal.metric": "rmse",
+        "schema.target": "amount",
+        "schema.positive": None,
+        "goal.gates": gates,
+    }
+    spec = make_spec(changes)
+    assert [str(message) for message in check_gates(spec, REGRESSION.metric_names(spec))] == expected
+
+
+def test_a_gate_on_sensitive_groups_needs_such_a_column(make_spec: MakeSpec) -> None:
+    """Without a category or boolean marked sensitive there is no group whose rows could be counted."""
+    gates = {"goal.gates": {"smallest_sensitive_group": {"min": 30}}}
+    spec = make_spec(gates)
+    assert check_gates(spec, TASK.metric_names(spec)) == []
+    columns = {
+        name: column.model_copy(update={"sensitive": False}) for name, column in spec.schema_.columns.items()
+    }
+    bare = spec.model_copy(update={"schema_": spec.schema_.model_copy(update={"columns": columns})})
+    (message,) = check_gates(bare, TASK.metric_names(bare))
+    assert str(message) == (
+        "goal.gates.smallest_sensitive_group\n"
+        "  'smallest_sensitive_group' needs a category or boolean that is marked sensitive"
+    )

@@ -215,14 +215,15 @@ def test_feature_names_are_told_apart() -> None:
     assert preparation.feature_names == ("a", "a is missing", "a is missing'")
 
 
-def test_a_text_feature_is_refused() -> None:
-    """Free text is no feature yet, and the message says what to do."""
+def test_a_text_feature_without_an_encoding_is_refused() -> None:
+    """Free text is a feature by an encoding only, and the message says which there are."""
     text = Column("review", "text", "feature", "string")
     with pytest.raises(RecipeError) as caught:
         prepare(pl.DataFrame({"review": ["good"]}), schema=schema_of(text), needs=TREES)
     assert str(caught.value) == (
-        "schema.columns.review.role\n"
-        "  'review' is text, which no model takes as a feature yet; give it role: ignore"
+        "schema.columns.review.encode\n"
+        "  'review' is text, which a model takes as a feature by an encode only; or role: ignore\n"
+        "  allowed: tfidf, hashing"
     )
 
 

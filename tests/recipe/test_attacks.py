@@ -392,7 +392,7 @@ def places() -> dict[str, Case]:
     paths = {
         "../../../../../../../../etc/passwd": outside, "/etc/passwd": outside, "~/../../etc/passwd": outside,
         "/proc/self/environ": outside, "/dev/zero": outside, "'${oc.env:HOME}/../../etc/passwd'": outside,
-        "file:///etc/passwd": "'file:' is refused", "http://127.0.0.1:9/x.csv": "'http:' is refused", "s3://bucket/x": "'s3:' is refused",
+        "file:///etc/passwd": "'file:' is refused", "http://127.0.0.1:9/x.csv": "'http:' is refused", "s3://bucket/x": "'s3://bucket/x' is on a server",
         '"a\\0b"': "NUL", "link.csv": "leads to '/etc/passwd', outside", "folder/passwd": "leads to '/etc/passwd', outside",
     }  # fmt: skip
 

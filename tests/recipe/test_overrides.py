@@ -84,7 +84,7 @@ def test_a_quoted_part_of_a_key_is_one_name(recipe: Path) -> None:
         (
             'schema.columns."a.b".mim=1',
             "command line: schema.columns.a.b.mim\n  'mim' is not a key of schema.columns.a.b\n  did you mean 'min'?\n"
-            "  allowed: description, max, max_length, min, nullable, pattern, pii, role, sensitive, type and 3 more\n"
+            "  allowed: description, encode, impute, max, max_length, min, nullable, pattern, pii, rare and 9 more\n"
             "  try: engine options schema.columns",
         ),
         (

@@ -123,7 +123,9 @@ def test_what_a_recipe_must_say() -> None:
     """Required is what no file of ours sets, and nothing else."""
     required = [dotted for dotted, key in KEYS.items() if key.is_required]
     assert required == [
-        "name", "goal.value.currency", "data", "data.path", "schema", "schema.target", "schema.columns",
+        "name", "goal.value.currency", "data", "data.path", "data.join.<place>", "data.join.<place>.path",
+        "data.join.<place>.on", "data.join.<place>.time.left", "data.join.<place>.time.right",
+        "schema", "schema.target", "schema.columns",
         "schema.columns.<name>", "schema.columns.<name>.type", "tune.models.<option>",
         "tune.models.<option>.family",
     ]  # fmt: skip

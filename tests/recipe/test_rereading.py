@@ -9,7 +9,10 @@ from engine.recipe.rereading import Rereading, reread
 from engine.recipe.spec import DataSpec
 
 TRAINED = DataSpec(path="", format="auto", delimiter=",", decimal=".", encoding="utf-8", null_values=("?",))
-ALLOWED = "data.format, data.delimiter, data.decimal, data.encoding, data.null_values, schema.extra"
+ALLOWED = (
+    "data.format, data.delimiter, data.decimal, data.encoding, data.null_values, data.table, data.version, "
+    "data.max_rows, data.max_columns, data.max_mib and 1 more"
+)
 
 
 def test_what_is_said_replaces_what_the_training_data_was_read_by() -> None:

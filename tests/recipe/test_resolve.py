@@ -128,7 +128,7 @@ def test_a_reference_is_kept_and_known(recipe: Path) -> None:
         ("goal: {statement: 'a ${b'}", "small.yaml:5: goal.statement\n  '${' opens what is no sound ${other.key}; as plain text it is written \\${"),
         ("seed: ${oc.env:GIVEN}", "small.yaml:5: seed\n  expected a whole number, got a text from the environment\n  try: engine options seed"),
         ("name: ${oc.env:GIVEN}", "small.yaml:5: name\n  expected letters, digits, '.', '_' and '-', beginning with a letter or digit, at most 100, got a text from the environment\n  try: engine options name"),
-        ("data: {format: '${oc.env:GIVEN}'}", "small.yaml:5: data.format\n  a text from the environment is not allowed\n  allowed: auto, csv, parquet\n  try: engine options data"),
+        ("data: {format: '${oc.env:GIVEN}'}", "small.yaml:5: data.format\n  a text from the environment is not allowed\n  allowed: auto, arrow, csv, delta, ndjson, parquet, sql\n  try: engine options data"),
     ],
 )  # fmt: skip
 def test_interpolations_that_are_refused(recipe: Path, lines: str, message: str) -> None:

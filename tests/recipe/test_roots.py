@@ -173,14 +173,14 @@ def test_a_typed_key_beside_does_not_make_the_path_typed(place: Path) -> None:
         load_checked(recipe, ["data.format=csv", "~data.base", "model=logistic"])
 
 
-ADDRESS = "is refused: data.path is the path of a file on this machine\n  try: engine options data"
+ADDRESS = "is refused: a table is a path on this machine, postgresql:// or s3://\n  try: engine options data"
 
 
 @pytest.mark.parametrize(
     ("path", "message"),
     [
         ("http://host/t.csv", f"'http:' {ADDRESS}"),
-        ("s3://bucket/t.csv?X-Amz-Signature=canary", f"'s3:' {ADDRESS}"),
+        ("s3:/bucket/t.csv?X-Amz-Signature=canary", f"'s3:' {ADDRESS}"),
         ("file:///etc/passwd", f"'file:' {ADDRESS}"),
         ("file:/etc/passwd", f"'file:' {ADDRESS}"),
         ('"a\\0b"', "a path holds no NUL character\n  try: engine options data"),

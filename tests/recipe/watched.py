@@ -17,6 +17,8 @@ from pathlib import Path
 
 import polars as pl
 
+from engine.recipe.spec import Spec
+
 # https://docs.python.org/3/library/audit_events.html
 HARMFUL = (
     "os.system", "os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn", "os.startfile", "pty.spawn",
@@ -85,5 +87,7 @@ if __name__ == "__main__":
     resource.setrlimit(resource.RLIMIT_FSIZE, (2**20, 2**20))
     # The engine's own table library, loaded by a recipe with a pattern: no attack of any recipe's.
     pl.select(pl.lit("").str.contains("a"))
+    # What says which values a key takes loads parts of pydantic, the first time that a recipe is wrong.
+    Spec.model_json_schema()
     sys.addaudithook(_listen)
     json.dump([do(case["folder"], case["arguments"]) for case in json.load(sys.stdin)], sys.stdout)

@@ -50,6 +50,15 @@ def test_a_leak_is_told_and_misses_its_gate(leaky: Path, capsys: pytest.CaptureF
     assert "may give the target away" in (path / "card.md").read_text()
 
 
+def test_a_plan_that_reads_the_rows_tells_it_too(leaky: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`engine plan --check-data` says what the run would say before it fits."""
+    assert main(["plan", str(leaky), "goal.gates={leakage: {max: 0}}", "--check-data", "--json"]) == 0
+    notes = json.loads(capsys.readouterr().out)["checked"]["notes"]
+    assert len(notes) == 2
+    assert notes[0].startswith("'count' may give the target away")
+    assert notes[1] == "the gate leakage is missed already: this run can't be packaged"
+
+
 def test_a_clean_table_has_nothing_serious(
     tmp_path: Path, mixed: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -82,3 +91,30 @@ def test_the_population_is_declared_in_the_recipe(leaky: Path) -> None:
     findings = run.read("data.json")["quality"]["findings"]  # type: ignore[index]
     (found,) = [one for one in findings if one["check"] == "shift_from_population"]
     assert (found["severity"], found["columns"], found["evidence"]["furthest"]) == ("serious", ["code"], "1")
+
+
+def test_columns_may_be_called_anything(
+    tmp_path: Path, mixed: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Names that the checks, or the library of frames, give to columns of their own, are names."""
+    monkeypatch.chdir(tmp_path)
+    names = {
+        "size": "n",
+        "count": "answers",
+        "member": "len",
+        "city": "count",
+        "code": "value",
+        "outcome": "learnt",
+    }
+    recipe = mixed.write(tmp_path, "binary")
+    mixed.frame("binary").rename(names).write_csv("mixed.csv", datetime_format="%Y-%m-%dT%H:%M:%S")
+    text = recipe.read_text().replace("target: outcome", "target: learnt")
+    for name, other in names.items():
+        text = text.replace(
+            f"    {name}: {{", f'    "{other}": {{sensitive: {str(name in {"member", "city"}).lower()}, '
+        )
+    recipe.write_text(text)
+    run = engine.run(engine.load(recipe))
+    measures = run.read("data.json")["quality"]["measures"]  # type: ignore[index]
+    assert measures["leakage"] == 0
+    assert measures["smallest_sensitive_group"] > 0

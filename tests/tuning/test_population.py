@@ -20,7 +20,7 @@ from engine.data.schema import declare
 from engine.data.source import read
 from engine.lifecycle import run
 from engine.names import TASKS
-from engine.plan import load_checked
+from engine.plan import load_checked, make_plan
 from engine.recipe.space import Choices, Span, read_space
 from engine.recipe.spec import ModelSpec, Spec
 from engine.runs.folder import STATES, TRIALS
@@ -30,6 +30,7 @@ from engine.tuning.candidates import Candidate, Candidates, candidates
 from engine.tuning.journal import Journal
 from engine.tuning.objective import Objective
 from engine.tuning.population import Population, _moved
+from engine.tuning.size import n_whole
 from engine.tuning.states import States
 from engine.tuning.strategy import Random
 from engine.tuning.trial import Outcome, Trial
@@ -191,6 +192,15 @@ def test_what_was_kept_saves_time_and_changes_nothing(whole: tuple[Spec, Path], 
         for file in (tmp_path / "states").glob("*") if change == "cut" else ():
             file.write_bytes(file.read_bytes()[:-300])
         assert measuring.evaluate(trial).score == expected
+
+
+def test_a_plan_counts_stages_as_shares_of_a_fit(whole: tuple[Spec, Path]) -> None:
+    """Twelve trials of a third of a fit and two whole refits, and a fit that no validation row ends."""
+    plan = make_plan(whole[0])
+    assert (plan.fits.trials, n_whole(whole[0], n_folds=0)) == (14, 6.0)
+    does = {step.name: step.does for step in plan.steps}
+    assert does["tune"].startswith("pbt: 12 trials, 3 generations of 2 epochs, over ")
+    assert does["fit mlp"] == "mlp, 6 epochs"
 
 
 def test_verify_holds_bit_for_bit(whole: tuple[Spec, Path]) -> None:

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
+import polars as pl
 import pytest
 
 from engine.again import resume
@@ -114,6 +115,24 @@ def test_a_gate_is_measured_on_each_trial(load_small: Load) -> None:
     assert set(found.measured) == {"roc_auc", "f1", "bundle_mib", "latency_p50_ms", "latency_p95_ms"}
     assert found.score is not None
     assert found.missed == {"roc_auc": pytest.approx((0.99 - found.score) / 0.99)}
+
+
+def test_a_bound_on_the_size_is_kept_to(load_small: Load) -> None:
+    """What scores better and is larger than the gate allows does not win; the run meets the gate."""
+    small = "{num_leaves: 'int(interval(2,40))', n_estimators: '5,20'}"
+    asked = ("model=lightgbm", "tune.trials=12", "tune.repeats=0", f"tune.space={small}")
+    free = run(load_small(*asked, "goal.gates={bundle_mib: {max: 9}}"))
+    sizes = pl.read_parquet(free.path / "trials.parquet").sort("score", descending=True)[
+        "measured.bundle_mib"
+    ]
+    bound = (sizes[0] + sizes.min()) / 2
+    done = run(load_small(*asked, f"goal.gates={{bundle_mib: {{max: {bound}}}}}"))
+    tried = pl.read_parquet(done.path / "trials.parquet")
+    winner = cast("dict[str, dict[str, int]]", done.facts["search"])["winner"]["trial"]
+    feasible = tried.filter(pl.col("measured.bundle_mib") <= bound)
+    assert 0 < feasible.height < tried.height
+    assert feasible.filter(pl.col("trial") == winner)["score"][0] == feasible["score"].max()
+    assert done.passed
 
 
 def test_what_a_library_refuses_is_the_failure_of_its_trial(load_small: Load) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
-Array = np.ndarray
+if TYPE_CHECKING:
+    Array = np.ndarray
 # A text that holds a number may hide it: `C-00231`.
 _DIGITS = r"(\d{1,15})"
 _MANY = 0.2
@@ -17,6 +19,11 @@ _MANY = 0.2
 def pick(frame: pl.DataFrame, names: Iterable[str]) -> pl.DataFrame:
     """Return some columns by their very names: `select` reads `*` and `^…$` as patterns."""
     return pl.DataFrame([frame[name] for name in names])
+
+
+def draw(n: int, most: int, *, seed: int) -> Array:
+    """Return places below n in random order, at most so many of them."""
+    return np.random.default_rng([seed, n]).permutation(n)[:most]
 
 
 @dataclass(frozen=True, slots=True)

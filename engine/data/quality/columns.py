@@ -1,4 +1,4 @@
-"""Columns that teach nothing, name the row, are mostly empty, say what another says, or lie in the future."""
+"""Columns that teach nothing, name the row, are mostly empty, or say what another says."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import numpy as np
 import polars as pl
 
 from engine.data.profile import ColumnProfile
-from engine.data.quality.finding import CONSTANTS, FUTURE, ID_LIKE, NULLS, TWINS, Finding, Found
-from engine.data.schema import Column, Schema
+from engine.data.quality.finding import CONSTANTS, ID_LIKE, NULLS, TWINS, Finding, Found
+from engine.data.schema import Column
 
 MANY_NULLS = 0.5
 # Nearly constant: all but one row in a thousand have one value.
@@ -22,7 +22,6 @@ _MIN_ROWS = 100
 SAME = 0.999
 _MAX_COMPARED = 200
 _COMPARED_ROWS = 20_000
-_FUTURE_SHARE = 0.01
 
 
 def check_columns(profiles: Sequence[ColumnProfile], *, n_rows: int) -> Found:
@@ -63,7 +62,9 @@ def _judge(column: ColumnProfile, n_rows: int) -> Iterator[Finding]:
         share = column.nulls / n_rows
         what = f"'{name}' is null in {share:.0%} of the rows"
         advice = "ask why: if what is missing is missing for a reason, keep it; else set its role to ignore"
-        yield Finding(NULLS, "warning", (name,), what, {"share": round(share, 6), "n": column.nulls}, advice)
+        yield Finding(
+            NULLS, "warning", (name,), what, {"share": round(share, 6), "n_rows": column.nulls}, advice
+        )
 
 
 def _names_rows(column: ColumnProfile, n_rows: int) -> bool:
@@ -141,26 +142,3 @@ def _filled(values: pl.Series) -> np.ndarray:
     mean = float(finite.to_numpy().mean()) if len(finite) else 0.0
     known = numbers.fill_null(mean).to_numpy()
     return np.where(np.isfinite(known), known, mean)
-
-
-def check_future(frame: pl.DataFrame, schema: Schema) -> Found:
-    """Find moments that lie after the time of their own row: what is known only later can't predict it."""
-    times = schema.of_role("time")
-    if not times or times[0].storage != "datetime":
-        return Found(measures={FUTURE: 0})
-    now = frame[times[0].name]
-    findings = []
-    for column in schema.features:
-        if column.storage != "datetime":
-            continue
-        later = (frame[column.name] > now).fill_null(value=False)
-        n = int(later.sum())
-        n_known = frame.height - frame[column.name].null_count()
-        if n_known and n >= max(_FUTURE_SHARE * n_known, 1):
-            what = f"'{column.name}' lies after '{times[0].name}' in {n} of {n_known} rows"
-            advice = (
-                "if it is written down only then, set its role to ignore; a date that is planned may stay"
-            )
-            evidence = {"n_rows": n, "n_known": n_known}
-            findings.append(Finding(FUTURE, "serious", (column.name,), what, evidence, advice))
-    return Found(findings, {FUTURE: len(findings)})

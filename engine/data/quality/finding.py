@@ -27,7 +27,7 @@ POPULATION = "shift_from_population"
 # What a gate can bound of the data, before anything is fitted.
 DATA_MEANINGS: Mapping[str, str] = {
     LEAKAGE: "number of columns, or sets of them, that give the target away",
-    FUTURE: "number of columns with moments after the time of their own row",
+    FUTURE: "number of columns from the future of their row: a later moment, the target of a later row",
     ACROSS: "share of validation and test rows that stand among the training rows too",
     DUPLICATES: "share of rows that repeat an earlier row",
     CONFLICTS: "share of rows with a twin that is equal in every feature and has another target",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
@@ -12,7 +13,8 @@ from engine.data.schema import Column, Schema
 from engine.data.split import Parts
 from engine.data.violation import counted, show
 
-Array = np.ndarray
+if TYPE_CHECKING:
+    Array = np.ndarray
 RARE_CLASS = 0.01
 _FEW_TO_LEARN = 50
 # Of fewer rows a rate says little: its 95 % interval is wider than 0.35 (Wilson 1927, at a rate of one half).

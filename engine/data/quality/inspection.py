@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from engine.data.profile import Profile
-from engine.data.quality import labels, leaks
-from engine.data.quality.codes import pick
-from engine.data.quality.columns import check_columns, check_future, check_twins
+from engine.data.quality import labels, leaks, rows, shift
+from engine.data.quality.codes import draw, pick
+from engine.data.quality.columns import check_columns, check_twins
 from engine.data.quality.finding import DATA_MEANINGS, LEAKAGE, SEVERITIES, Finding, Found, Quality
+from engine.data.quality.future import check_future
 from engine.data.quality.groups import check_classes, check_groups
 from engine.data.quality.rows import check_rows
 from engine.data.quality.shift import check_population, check_shift
 from engine.data.split import Parts
 from engine.data.table import Table
 
-Array = np.ndarray
+if TYPE_CHECKING:
+    Array = np.ndarray
 _POWER = "predictive_power"
 _ADVICE = (
     "ask whether it is known before the outcome is; if not, set its role to ignore",
@@ -54,14 +57,20 @@ def inspect(
     """
     frame, schema = table.frame, table.schema
     sampled: list[str] = []
+    if table.n_rows > rows.MAX_BLURRED:
+        sampled.append(
+            f"nearly equal rows are looked for in no more than {rows.MAX_BLURRED:,} rows: not here"
+        )
+    if len(parts.train) > shift.MAX_ROWS:
+        sampled.append(f"shifts are looked for in {shift.MAX_ROWS:,} rows of each part")
     founds = [
         _leaks(table, parts.train, y, n_classes=len(classes), seed=seed, sampled=sampled),
-        check_future(frame, schema),
+        check_future(frame, schema, y),
         check_population(frame, parts, population),
         check_rows(frame, schema, parts, n_repeated=profile.n_duplicate_rows),
         check_columns(profile.columns, n_rows=table.n_rows),
         check_twins(frame, schema.features),
-        check_shift(frame, schema, parts, in_time=in_time),
+        check_shift(frame, schema, parts, in_time=in_time, seed=seed),
         check_groups(frame, schema, parts),
     ]
     if classes:
@@ -103,11 +112,11 @@ def _suspected(suspects: Sequence[leaks.Suspect]) -> Iterator[Finding]:
 
 
 def _labels(table: Table, y: Array, classes: Sequence[str], *, seed: int, sampled: list[str]) -> Found:
-    rows = leaks.draw(table.n_rows, labels.MAX_ROWS, seed=seed)
-    if len(rows) < table.n_rows:
-        sampled.append(f"wrong classes are looked for in {len(rows):,} of {table.n_rows:,} rows")
+    drawn = draw(table.n_rows, labels.MAX_ROWS, seed=seed)
+    if len(drawn) < table.n_rows:
+        sampled.append(f"wrong classes are looked for in {len(drawn):,} of {table.n_rows:,} rows")
     features = table.schema.features
-    looked = pick(table.frame, (column.name for column in features))[rows]
+    looked = pick(table.frame, (column.name for column in features))[drawn]
     return labels.check_labels(
-        looked, features, y[rows], table.places(rows), names=classes, target=table.schema.target
+        looked, features, y[drawn], table.places(drawn), names=classes, target=table.schema.target
     )

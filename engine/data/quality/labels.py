@@ -6,20 +6,24 @@ Labels"). The model that doubts is small, is fitted for this alone and thrown aw
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
-from engine.data.quality.finding import LABEL_NOISE, Finding, Found, Severity
+from engine.data.quality.finding import LABEL_NOISE, Evidence, Finding, Found, Severity
 from engine.data.schema import Column
 
-Array = np.ndarray
+if TYPE_CHECKING:
+    Array = np.ndarray
 MAX_ROWS = 10_000
 _N_FOLDS = 3
 _MIN_CLASS_ROWS = 20
 _MAX_CLASSES = 50
 _MANY = 0.03
+# Where the model is unsure (below this) of more than this share, classes overlap, and doubt is no error.
+_SURE, _OVERLAP = 0.75, 0.1
 # Rows named: those of which the model is surest.
 _N_NAMED = 20
 # Enough for the order of rows by doubt; a better model costs more and doubts nearly the same ones.
@@ -63,29 +67,34 @@ def check_labels(
     probabilities = _out_of_fold(_matrix(frame, usable), y, len(names), usable)
     likely = confident_class(probabilities, y)
     joint = estimate_joint(likely, y, len(names))
-    share = float(1 - np.trace(joint))
+    share = max(float(1 - np.trace(joint)), 0.0)
     doubted = np.flatnonzero((likely >= 0) & (likely != y))
+    hidden = target.sensitive or target.pii
     findings = []
     if len(doubted):
         margin = probabilities[doubted, likely[doubted]] - probabilities[doubted, y[doubted]]
         first = doubted[np.lexsort((places[doubted], -margin))][:_N_NAMED]
-        what = (
-            f"of {len(doubted):,} in {len(y):,} rows a model trained on others is confident of "
-            f"another class; the estimated share of wrong classes is {share:.1%}"
-        )
-        evidence: dict[str, float | int | str] = {
+        evidence: dict[str, Evidence] = {
             "n_rows": len(doubted),
-            "of": len(y),
+            "n_looked_at": len(y),
             "estimated_share": round(share, 6),
-            "rows": ", ".join(str(place + 1) for place in places[first]),
+            "share_unsure": round(float((probabilities.max(axis=1) < _SURE).mean()), 6),
+            "first_rows": ", ".join(str(place + 1) for place in places[first]),
+            **({} if hidden else _most(joint, names)),
         }
-        if not (target.sensitive or target.pii):
-            evidence |= _most(joint, names)
-        advice = "look at the rows named first: where classes overlap the model may be wrong, not the row"
-        severity: Severity = "warning" if share >= _MANY else "note"
-        findings.append(Finding(LABEL_NOISE, severity, (target.name,), what, evidence, advice))
-    figures = {} if target.sensitive or target.pii else {LABEL_NOISE: _cells(joint, names)}
-    return Found(findings, {LABEL_NOISE: share}, figures)
+        findings.append(_finding(target.name, share, evidence))
+    return Found(findings, {LABEL_NOISE: share}, {} if hidden else {LABEL_NOISE: _cells(joint, names)})
+
+
+def _finding(target: str, share: float, evidence: Mapping[str, Evidence]) -> Finding:
+    what = (
+        f"for {evidence['n_rows']:,} of {evidence['n_looked_at']:,} rows a model trained on other rows is "
+        f"confident of another class; estimated share of wrong classes: {share:.1%}"
+    )
+    advice = "look at the rows named first: where classes overlap the model may be wrong, not the row"
+    overlaps = float(evidence["share_unsure"]) > _OVERLAP
+    severity: Severity = "warning" if share >= _MANY and not overlaps else "note"
+    return Finding(LABEL_NOISE, severity, (target,), what, evidence, advice)
 
 
 def confident_class(probabilities: Array, y: Array) -> Array:
@@ -122,7 +131,7 @@ def estimate_joint(likely: Array, y: Array, n_classes: int) -> Array:
     return joint
 
 
-def _most(joint: Array, names: Sequence[str]) -> dict[str, float | int | str]:
+def _most(joint: Array, names: Sequence[str]) -> dict[str, Evidence]:
     off = joint - np.diag(np.diag(joint))
     given, right = divmod(int(off.argmax()), len(names))
     if not off[given, right]:
@@ -147,7 +156,9 @@ def _matrix(frame: pl.DataFrame, columns: Sequence[Column]) -> Array:
     arrays = []
     for column in columns:
         values = frame[column.name]
-        if values.dtype == pl.String:
+        if values.dtype == pl.Boolean:
+            values = values.cast(pl.Int8)
+        elif values.dtype == pl.String or column.type == "category":
             values = values.rank("dense")
         elif values.dtype.is_temporal():
             values = values.to_physical()

@@ -9,15 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
-from engine.data.quality.codes import Coded, code, pick
+from engine.data.quality.codes import Coded, code, draw, pick
 from engine.data.quality.sums import find_sums
 from engine.data.schema import Column, Schema
 
-Array = np.ndarray
+if TYPE_CHECKING:
+    Array = np.ndarray
 MAX_ROWS = 20_000
 MIN_ROWS = 40
 # A bin of many rows shows a class's share; for a median a few do. Small bins leave little between classes.
@@ -85,11 +87,6 @@ def suspect_columns(
     looked = pick(frame, (column.name for column in schema.features))[drawn]
     suspects, powers = find_leaks(looked, schema.features, y[drawn], n_classes=n_classes)
     return Leaks(suspects, powers, len(drawn))
-
-
-def draw(n: int, most: int, *, seed: int) -> Array:
-    """Return places below n in random order, at most so many."""
-    return np.random.default_rng([seed, n]).permutation(n)[:most]
 
 
 def find_leaks(

@@ -16,6 +16,8 @@ _MANY_ACROSS, _SERIOUS_ACROSS = 0.01, 0.2
 _MANY_CONFLICTS = 0.05
 # Near: numbers that agree in three digits, texts but for case and blanks.
 _DIGITS = 3
+# Beyond so many rows only equal ones are looked for.
+MAX_BLURRED = 300_000
 _NEAR = "near_duplicates_across_parts"
 
 
@@ -30,7 +32,8 @@ def check_rows(frame: pl.DataFrame, schema: Schema, parts: Parts, *, n_repeated:
     features = [column.name for column in schema.features if column.name in frame.columns]
     if not features or not frame.height:
         return Found()
-    learnt = _hashes(pick(frame, [*features, schema.target.name]))
+    alike = _hashes(pick(frame, features))
+    learnt = _hashes(pl.DataFrame([pl.Series(alike), frame[schema.target.name].alias("y")]))
     findings = []
     if n_repeated:
         share = round(n_repeated / frame.height, 6)
@@ -39,8 +42,11 @@ def check_rows(frame: pl.DataFrame, schema: Schema, parts: Parts, *, n_repeated:
         findings.append(
             Finding(DUPLICATES, "warning", (), what, {"n_rows": n_repeated, "share": share}, advice)
         )
-    across, findings_across = _across(learnt, pick(frame, [*features, schema.target.name]), parts)
-    conflicting, findings_conflicting = _conflicts(_hashes(pick(frame, features)), learnt)
+    near = None
+    if frame.height <= MAX_BLURRED:
+        near = _hashes(_blurred(pick(frame, [*features, schema.target.name])))
+    across, findings_across = _across(learnt, near, parts)
+    conflicting, findings_conflicting = _conflicts(alike, learnt)
     return Found(
         [*findings, *findings_across, *findings_conflicting],
         {DUPLICATES: n_repeated / frame.height, ACROSS: across, CONFLICTS: conflicting},
@@ -53,15 +59,15 @@ def _hashes(frame: pl.DataFrame) -> np.ndarray:
     return frame.hash_rows(seed=_SEED).to_numpy()
 
 
-def _across(hashes: np.ndarray, rows: pl.DataFrame, parts: Parts) -> tuple[float, list[Finding]]:
+def _across(hashes: np.ndarray, near: np.ndarray | None, parts: Parts) -> tuple[float, list[Finding]]:
     held_out = np.concatenate([parts.validation, parts.test])
     if not len(held_out):
         return 0.0, []
-    exact = np.isin(hashes[held_out], hashes[parts.train])
+    exact = _among(hashes, held_out, parts.train)
     share = float(exact.mean())
     findings = []
     if share:
-        n_test = int(np.isin(hashes[parts.test], hashes[parts.train]).sum())
+        n_test = int(exact[len(parts.validation) :].sum())
         what = (
             f"{_of(int(exact.sum()), len(held_out))} of validation and test stand among the training rows "
             "too, target and features alike"
@@ -72,8 +78,7 @@ def _across(hashes: np.ndarray, rows: pl.DataFrame, parts: Parts) -> tuple[float
         findings.append(
             Finding(ACROSS, many if share >= _MANY_ACROSS else "note", (), what, evidence, advice)
         )
-    near = _hashes(_blurred(rows))
-    also = np.isin(near[held_out], near[parts.train]) & ~exact
+    also = np.zeros(len(held_out), bool) if near is None else _among(near, held_out, parts.train) & ~exact
     if also.mean() >= _MANY_ACROSS:
         what = (
             f"{_of(int(also.sum()), len(held_out))} to be judged are nearly equal to a training row, "
@@ -85,6 +90,11 @@ def _across(hashes: np.ndarray, rows: pl.DataFrame, parts: Parts) -> tuple[float
         )
         findings.append(Finding(_NEAR, "note", (), what, evidence, advice))
     return share, findings
+
+
+def _among(hashes: np.ndarray, rows: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Tell of each of some rows whether its hash is one of the others'."""
+    return pl.Series(hashes[rows]).is_in(pl.Series(hashes[others]).unique().implode()).to_numpy()
 
 
 def _blurred(frame: pl.DataFrame) -> pl.DataFrame:

@@ -7,16 +7,20 @@ PSI = Σ (p - q) ln(p / q) over the shares p and q of some bins; below 0.1 nothi
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
+from engine.data.quality.codes import draw
 from engine.data.quality.finding import POPULATION, SHIFT, Finding, Found, Severity
 from engine.data.schema import Column, Schema
 from engine.data.split import Parts
 
-Array = np.ndarray
+if TYPE_CHECKING:
+    Array = np.ndarray
 SOME, MUCH = 0.1, 0.25
+MAX_ROWS = 100_000
 _N_BINS = 10
 _MAX_LEVELS = 50
 # A bin of nobody counts as this share, or the logarithm has no end.
@@ -54,8 +58,10 @@ def by_chance(n_bins: int, n: int, m: int) -> float:
     return float(quantile * (1 / max(n, 1) + 1 / max(m, 1)))
 
 
-def check_shift(frame: pl.DataFrame, schema: Schema, parts: Parts, *, in_time: bool) -> Found:
+def check_shift(frame: pl.DataFrame, schema: Schema, parts: Parts, *, in_time: bool, seed: int) -> Found:
     """Hold each feature of the validation and test rows against the training rows.
+
+    Of each part at most `MAX_ROWS` rows are looked at, drawn by `seed`.
 
     Parameters
     ----------
@@ -65,9 +71,12 @@ def check_shift(frame: pl.DataFrame, schema: Schema, parts: Parts, *, in_time: b
     figures: dict[str, dict[str, float]] = {}
     findings = []
     features = [c for c in schema.features if not (in_time and c.storage == "datetime")]
+    learnt, validation, test = (
+        rows[draw(len(rows), MAX_ROWS, seed=seed)] for rows in (parts.train, parts.validation, parts.test)
+    )
     for column in features:
-        train = frame[column.name][parts.train]
-        for part, rows in (("validation", parts.validation), ("test", parts.test)):
+        train = frame[column.name][learnt]
+        for part, rows in (("validation", validation), ("test", test)):
             if not len(rows) or not len(train):
                 continue
             shares = _shares(train, frame[column.name][rows])

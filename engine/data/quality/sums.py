@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
 from engine.data.schema import Column
 
-Array = np.ndarray
+if TYPE_CHECKING:
+    Array = np.ndarray
 _MAX_COLUMNS = 60
 _MIN_ROWS = 40
 # Of the target's spread, what may be left of an exact sum: the rounding of a text's decimals.

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 from urllib.parse import unquote
 
-from engine.data.find import format_of, is_glob
+from engine.data.find import format_of, is_glob, is_named_as_table
 from engine.data.opened import Header, Opened, Opener, Part
 from engine.errors import DataError, Message, nearest
 from engine.names import SOURCES
@@ -29,7 +29,7 @@ _NULL = "__HIVE_DEFAULT_PARTITION__"
 
 
 @dataclass(frozen=True, slots=True)
-class _File:
+class Piece:
     """One file of a table, its path in the table, and what the folders that it lies in say of its rows."""
 
     opened: Opened
@@ -43,7 +43,7 @@ class Several:
 
     data: DataSpec
     shown: str
-    files: tuple[_File, ...]
+    files: tuple[Piece, ...]
     _read: list[Source] = field(default_factory=list, init=False)
 
     @property
@@ -153,19 +153,51 @@ def open_several(data: DataSpec, shown: str) -> Several:
     """
     root = _root(data.path)
     above = shown if root == Path(data.path) else os.path.dirname(shown.partition("*")[0].partition("[")[0])
-    found = glob.iglob(data.path, recursive=True) if is_glob(data.path) else map(str, root.rglob("*"))
-    insides = sorted(path.relative_to(root) for path in map(Path, found) if path.is_file())
-    insides = [inside for inside in insides if not any(part.startswith((".", "_")) for part in inside.parts)]
+    insides = _insides(data, root)
     if not insides:
-        raise DataError.of(f"'{shown}' leads to no table", key="data.path")
+        what = (
+            f"'{shown}' leads to no file" if is_glob(data.path) else f"'{shown}' is a folder without a table"
+        )
+        raise DataError.of(what, key="data.path")
     if len(insides) > _MAX_FILES:
         raise DataError.of(f"'{shown}' leads to more than {_MAX_FILES} files", key="data.path")
     files = tuple(_open(root, inside, data, shown=os.path.join(above, inside)) for inside in insides)
+    return Several(data, shown, same_format(files, shown=shown))
+
+
+def same_format(files: Sequence[Piece], *, shown: str) -> tuple[Piece, ...]:
+    """Return the files of one table.
+
+    Raises
+    ------
+    DataError
+        If they are of several formats.
+    """
     formats = {file.opened.format: file.opened.shown for file in files}
     if len(formats) > 1:
         kinds = ", ".join(f"{name} ('{path}')" for name, path in sorted(formats.items()))
         raise DataError.of(f"'{shown}' leads to files of several formats: {kinds}", key="data.path")
-    return Several(data, shown, files)
+    return tuple(files)
+
+
+def piece(opened: Opened, inside: str) -> Piece:
+    """Return a file as a part of a table; folders named `key=value` say something of its rows."""
+    pairs = (part.partition("=") for part in Path(inside).parts[:-1] if "=" in part)
+    return Piece(opened, inside, {key: None if text == _NULL else unquote(text) for key, _, text in pairs})
+
+
+def _insides(data: DataSpec, root: Path) -> list[Path]:
+    """Return the files below a folder, sorted: those of a pattern, else those that are named as tables are.
+
+    What begins with a dot or an underline is a note of another tool.
+    """
+    if is_glob(data.path):
+        found = [path for path in map(Path, glob.iglob(data.path, recursive=True)) if path.is_file()]
+    else:
+        is_any = data.format != "auto"
+        found = [path for path in root.rglob("*") if path.is_file() and (is_any or is_named_as_table(path))]
+    insides = sorted(path.relative_to(root) for path in found)
+    return [inside for inside in insides if not any(part.startswith((".", "_")) for part in inside.parts)]
 
 
 def _root(path: str) -> Path:
@@ -175,7 +207,7 @@ def _root(path: str) -> Path:
     return Path(*parts[:literal]) if is_glob(path) else Path(path)
 
 
-def _open(root: Path, inside: Path, data: DataSpec, *, shown: str) -> _File:
+def _open(root: Path, inside: Path, data: DataSpec, *, shown: str) -> Piece:
     path = root / inside
     if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(root)):
         raise DataError.of("the file is a link that leads out of its folder", file=shown)
@@ -184,10 +216,7 @@ def _open(root: Path, inside: Path, data: DataSpec, *, shown: str) -> _File:
         raise DataError.of("the file is empty (0 bytes)", file=shown)
     one = data.model_copy(update={"path": str(path)})
     opened = cast("Opener", SOURCES.load(format_of(path, one)))(one, shown)
-    pairs = (part.partition("=") for part in inside.parts[:-1] if "=" in part)
-    return _File(
-        opened, str(inside), {key: None if text == _NULL else unquote(text) for key, _, text in pairs}
-    )
+    return piece(opened, str(inside))
 
 
 def _differences(header: Header, first: Header) -> Iterator[Message]:

@@ -1,19 +1,17 @@
-"""Columns that teach nothing, name rows, repeat each other, or lie in the future."""
+"""Columns that teach nothing, name rows, or repeat each other."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
 
 import numpy as np
 import polars as pl
 
 from engine.data.profile import ColumnProfile, Count
-from engine.data.quality.columns import check_columns, check_future, check_twins
-from engine.data.schema import Column, Schema
+from engine.data.quality.columns import check_columns, check_twins
+from engine.data.schema import Column
 
 ColumnOf = Callable[..., Column]
-SchemaOf = Callable[..., Schema]
 
 
 def said(*columns: ColumnProfile, n_rows: int = 200) -> list[tuple[str, str]]:
@@ -85,24 +83,3 @@ def test_columns_that_say_the_same(column_of: ColumnOf) -> None:
         ("note", ("metres", "feet")),
     ]
     assert found.measures == {"redundant_columns": 2}
-
-
-def test_a_moment_after_the_rows_own_time(column_of: ColumnOf, schema_of: SchemaOf) -> None:
-    """A feature that lies after the time of its row was not known then, and is serious."""
-    start = datetime(2024, 1, 1)  # noqa: DTZ001 (tables have no time zone)
-    days = [start + timedelta(days=at) for at in range(100)]
-    frame = pl.DataFrame(
-        {"opened": days, "born": [start] * 100, "closed": [day + timedelta(days=3) for day in days]}
-    )
-    schema = schema_of(
-        column_of("opened", "datetime", "time"),
-        column_of("born", "datetime"),
-        column_of("closed", "datetime"),
-    )
-    found = check_future(frame, schema)
-    assert [(one.severity, one.what) for one in found.findings] == [
-        ("serious", "'closed' lies after 'opened' in 100 of 100 rows")
-    ]
-    assert found.measures == {"future_columns": 1}
-    untimed = schema_of(column_of("opened", "datetime"), column_of("closed", "datetime"))
-    assert check_future(frame, untimed).findings == ()

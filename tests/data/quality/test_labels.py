@@ -47,7 +47,7 @@ def test_flipped_classes_are_estimated_and_named(share: float, column_of: Column
     assert found.measures["label_noise"] == pytest.approx(share, abs=0.02)
     if share:
         (only,) = found.findings
-        named = [int(row) - 1 for row in str(only.evidence["rows"]).split(", ")]
+        named = [int(row) - 1 for row in str(only.evidence["first_rows"]).split(", ")]
         assert len(named) == 20
         assert flipped[named].mean() >= 0.9
         assert only.severity == "warning"

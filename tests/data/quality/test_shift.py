@@ -48,7 +48,7 @@ def test_a_shift_is_named_and_chance_is_not(column_of: ColumnOf, schema_of: Sche
     schema = schema_of(
         *(column_of(name, "category" if name == "kind" else "number") for name in frame.columns)
     )
-    found = check_shift(frame, schema, HALVES, in_time=False)
+    found = check_shift(frame, schema, HALVES, in_time=False, seed=0)
     assert [(one.severity, one.columns) for one in found.findings] == [
         ("warning", ("moved",)),
         ("warning", ("lost",)),
@@ -62,7 +62,7 @@ def test_small_parts_differ_by_chance(column_of: ColumnOf, schema_of: SchemaOf) 
     frame = pl.DataFrame({str(at): np.random.default_rng(at).normal(0, 1, 60) for at in range(40)})
     schema = schema_of(*(column_of(name, "number") for name in frame.columns))
     parts = Parts(np.arange(30), np.array([], np.int64), np.arange(30, 60))
-    found = check_shift(frame, schema, parts, in_time=False)
+    found = check_shift(frame, schema, parts, in_time=False, seed=0)
     assert found.findings == []
     assert found.measures["shift_between_parts"] > 0.25
 
