@@ -21,7 +21,7 @@ MODELS = sorted(path.stem for path in (shipped("conf") / "model").glob("*.yaml")
 def test_the_walks_find_everything() -> None:
     """The walks below look at every file, and every family has its YAML."""
     assert len(RECIPES) == 3
-    assert len(CONF) == 30
+    assert len(CONF) == 34
     assert list(FAMILIES.names()) == MODELS
 
 
@@ -58,10 +58,15 @@ def test_every_option_composes(group: str) -> None:
     """Each option of each group can be chosen on the command line."""
     options = sorted(path.stem for path in (shipped("conf") / group).glob("*.yaml"))
     recipes = {"regression": "diamonds", "ridge": "diamonds"}
+    dated = "schema.columns.age={type: datetime, role: time, min: null, max: null}"
+    grouped = "schema.columns.race={type: category, role: group}"
     needs = {
         "sklearn": ["model.estimator=GaussianNB"],
-        "time": ["schema.columns.age={type: datetime, role: time, min: null, max: null}"],
-        "group": ["schema.columns.race={type: category, role: group}"],
+        "time": [dated],
+        "purged": [dated],
+        "group": [grouped],
+        "stratified_group": [grouped],
+        "predefined": ["schema.columns.race={type: category, role: part}"],
         "grid": ["tune.space={num_leaves: '7,15'}"],
         "pbt": ["model=mlp"],
     }

@@ -126,7 +126,11 @@ def test_a_text_comes_through_however_it_is_cut(data: st.DataObject, encoding: s
             "t.csv\n  the file is a ZIP archive, as Excel writes too, and not text; save the sheet as CSV",
         ),
         ("cp1252", b"\x1f\x8b\x08\x00", "t.csv\n  the file is compressed by gzip; unpack it"),
-        ("utf-8", b'[{"a": 1}]', "t.csv\n  the file is one JSON list, and no table; data.format: ndjson reads one object a line"),
+        (
+            "utf-8",
+            b'[{"a": 1}]',
+            "t.csv\n  the file is one JSON list, and no table; data.format: ndjson reads one object a line",
+        ),
         ("utf-8", b"<!doctype html>\n<p>404", "t.csv\n  the file is a web page (HTML), and not a table"),
     ],
 )
