@@ -11,7 +11,8 @@ from engine.evaluation.gates import check_gates
 from engine.models.family import Family
 from engine.names import DEPLOYMENTS, FAMILIES, TASKS
 from engine.recipe.known import Node
-from engine.recipe.spec import ModelSpec, Spec
+from engine.recipe.spec import Spec
+from engine.recipe.spec_model import ModelSpec
 from engine.tasks.task import Task
 from engine.vocabulary import known_names
 

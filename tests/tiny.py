@@ -15,7 +15,8 @@ from engine.data.schema import Column, Schema
 from engine.graph import ML, Graph
 from engine.models.assemble import Artifact
 from engine.names import TASKS
-from engine.recipe.spec import DataSpec, DeploySpec
+from engine.recipe.spec import DeploySpec
+from engine.recipe.spec_table import DataSpec
 from engine.runs.bundle import reference, write_bundle
 from engine.tasks.task import Scores, Target
 

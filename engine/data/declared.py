@@ -9,7 +9,8 @@ import polars as pl
 
 from engine.data.datetimes import parse
 from engine.errors import Message, nearest
-from engine.recipe.spec import ColumnSpec, Role, Spec
+from engine.recipe.spec import Spec
+from engine.recipe.spec_table import ColumnSpec, Role
 
 _ORDERED = frozenset({"integer", "number", "datetime"})
 _TEXTUAL = frozenset({"text", "category"})

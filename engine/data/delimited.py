@@ -20,7 +20,7 @@ import numpy as np
 from engine.data.encoding import Readable, decoded, not_utf8, refuse_foreign
 from engine.data.violation import N_SHOWN, counted
 from engine.errors import DataError, Message
-from engine.recipe.spec import DataSpec
+from engine.recipe.spec_table import DataSpec
 
 BLOCK_BYTES = 8 * 2**20
 # A record that is not complete within this many bytes is taken for an unclosed quote.

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from engine.errors import DataError, nearest
-from engine.recipe.spec import DataSpec
+from engine.recipe.spec_table import DataSpec
 
 # What a path may end with, and what a file may begin with, by the format's name.
 _SUFFIXES: Mapping[str, str] = {

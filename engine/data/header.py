@@ -12,7 +12,7 @@ from engine.data.schema import Schema
 from engine.data.sources import open_table
 from engine.data.sources.limits import check_size
 from engine.errors import DataError
-from engine.recipe.spec import DataSpec
+from engine.recipe.spec_table import DataSpec
 
 __all__ = ["Header", "columns_of", "read_header"]
 

@@ -14,7 +14,8 @@ from engine.data.datetimes import parse
 from engine.data.reading import Seen
 from engine.data.rewrite import dates_line, ungrouped_line
 from engine.data.violation import counted, show
-from engine.recipe.spec import ColumnType, Role, Scalar
+from engine.recipe.spec_table import ColumnType, Role
+from engine.recipe.strict import Scalar
 
 # Fewer rows than this say little about which values there are.
 _ENOUGH_ROWS = 50

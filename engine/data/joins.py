@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from engine.data.kinds import seconds_of
 from engine.errors import Message
-from engine.recipe.spec import DataSpec
+from engine.recipe.spec_table import DataSpec
 
 
 def check_joins(data: DataSpec) -> Iterator[Message]:

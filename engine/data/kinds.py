@@ -13,7 +13,8 @@ from types import MappingProxyType
 from typing import Literal
 
 from engine.errors import Message
-from engine.recipe.spec import ColumnSpec, Role, Spec, SplitKind, SplitSpec
+from engine.recipe.spec import Spec
+from engine.recipe.spec_table import ColumnSpec, Role, SplitKind, SplitSpec
 
 PART_NAMES = ("train", "validation", "test")
 

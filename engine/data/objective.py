@@ -10,7 +10,7 @@ from engine.data.infer import Guess, as_categories, leads_to_a_person, span
 from engine.data.reading import Seen
 from engine.data.violation import counted, show
 from engine.errors import DataError, RecipeError, nearest
-from engine.recipe.spec import Scalar
+from engine.recipe.strict import Scalar
 
 TaskName = Literal["classification", "regression"]
 TASK_NAMES: tuple[TaskName, ...] = ("classification", "regression")

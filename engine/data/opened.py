@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from engine.data.schema import Column, Storage
     from engine.data.storage import Held
     from engine.data.table import Source
-    from engine.recipe.spec import DataSpec
+    from engine.recipe.spec_table import DataSpec
 
 
 @dataclass(frozen=True, slots=True)

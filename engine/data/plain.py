@@ -16,7 +16,7 @@ from engine.data.delimited import Delimited
 from engine.data.lazily import LAST
 from engine.data.schema import Column, Storage
 from engine.data.storage import dtypes
-from engine.recipe.spec import DataSpec
+from engine.recipe.spec_table import DataSpec
 
 # Stays in the processor's cache while it is looked through several times.
 _BUFFER_BYTES = 2**18

@@ -21,7 +21,7 @@ from engine.data.table import Table
 from engine.data.violation import show
 
 if TYPE_CHECKING:
-    from engine.recipe.spec import Scalar
+    from engine.recipe.strict import Scalar
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 N_TOP = 10

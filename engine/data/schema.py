@@ -15,7 +15,9 @@ import msgspec
 
 from engine.data.declared import check_schema
 from engine.errors import DataError, RecipeError
-from engine.recipe.spec import ColumnSpec, ColumnType, Encode, Impute, Role, Scalar, Scale, Spec, Unseen
+from engine.recipe.spec import Spec
+from engine.recipe.spec_table import ColumnSpec, ColumnType, Encode, Impute, Role, Scale, Unseen
+from engine.recipe.strict import Scalar
 
 # How a column is held in a frame: exactly one polars dtype each (datetime: Datetime("us"), no time zone).
 Storage = Literal["float64", "int64", "boolean", "string", "datetime"]

@@ -26,7 +26,7 @@ from engine.data.storage import Held, Refused, dtypes, hold, is_open, resolve
 from engine.data.table import Table
 from engine.data.tally import Tally
 from engine.errors import DataError
-from engine.recipe.spec import DataSpec
+from engine.recipe.spec_table import DataSpec
 
 # Enough rows at a time that polars' own work outweighs ours.
 _PART_ROWS = 500_000

@@ -22,7 +22,7 @@ from engine.data.table import Table
 from engine.data.times import embargoed, kept_off, length_in
 from engine.data.violation import N_SHOWN, Violation, counted, show, to_error
 from engine.errors import DataError
-from engine.recipe.spec import Role, SplitSpec
+from engine.recipe.spec_table import Role, SplitSpec
 
 Array: TypeAlias = "np.ndarray"
 # Deciles, as is usual for stratifying a continuous target; fewer where there are few rows.

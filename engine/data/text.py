@@ -9,7 +9,7 @@ import polars as pl
 from engine.data.delimited import Delimited
 from engine.data.schema import Column, Storage
 from engine.data.storage import Held, dtypes, hold
-from engine.recipe.spec import DataSpec
+from engine.recipe.spec_table import DataSpec
 
 # What polars' reader takes exactly; a datetime it would guess at, so that is read as text.
 _READ: tuple[Storage, ...] = ("float64", "int64", "boolean")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from engine.models.params import estimators
-from engine.recipe.spec import ModelSpec
+from engine.recipe.spec_model import ModelSpec
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ import polars as pl
 
 from engine.features.needs import Needs
 from engine.graph import Graph
-from engine.recipe.spec import Impute, Scale
+from engine.recipe.spec_table import Impute, Scale
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ from engine.durable import write_bytes
 from engine.models.family import Problem, Rows
 from engine.models.params import SIGNATURES, Accepted, DeployedAs, Index, Parameter, Signature, index
 from engine.models.sklearn import FAMILY
-from engine.recipe.spec import ModelSpec
+from engine.recipe.spec_model import ModelSpec
 from engine.tasks.task import TargetKind
 
 _DISTRIBUTIONS = ("scikit-learn", "lightgbm", "xgboost-cpu", "skl2onnx")

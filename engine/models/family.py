@@ -15,7 +15,7 @@ from engine.errors import Message
 from engine.features.needs import Needs
 from engine.graph import Graph
 from engine.models.params import Parameter
-from engine.recipe.spec import ModelSpec
+from engine.recipe.spec_model import ModelSpec
 from engine.tasks.task import TargetKind
 
 Array: TypeAlias = "np.ndarray"

@@ -11,7 +11,7 @@ from engine.features.needs import Needs
 from engine.models.family import Array, Problem, Progress
 from engine.models.tree_family import FittedTrees, TreeFamily, library_params, shares
 from engine.models.trees import write_sklearn_trees
-from engine.recipe.spec import ModelSpec
+from engine.recipe.spec_model import ModelSpec
 
 # A level takes a bin of the 255 that there are at most; one is kept for what is missing.
 _MAX_CATEGORIES = 254

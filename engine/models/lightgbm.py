@@ -14,7 +14,7 @@ from engine.graph import Graph
 from engine.models.family import Array, Problem, Progress
 from engine.models.params import estimators
 from engine.models.tree_family import FittedTrees, TreeFamily, library_params, shares
-from engine.recipe.spec import ModelSpec
+from engine.recipe.spec_model import ModelSpec
 
 _ESTIMATORS = {"classification": "LGBMClassifier", "regression": "LGBMRegressor"}
 # The third method, `advanced`, does not keep the constraints (4.7), and crashes where there are none.

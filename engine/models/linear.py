@@ -14,7 +14,7 @@ from engine.features.needs import Needs
 from engine.graph import Graph
 from engine.models.family import Array, ParamValue, Problem, Progress
 from engine.models.params import Parameter, check_params, settable
-from engine.recipe.spec import ModelSpec
+from engine.recipe.spec_model import ModelSpec
 from engine.tasks.task import TargetKind
 
 _NEEDS = Needs(categories="onehot", missing="impute", scale=True, max_categories=100)

@@ -19,7 +19,7 @@ from engine.graph import Graph
 from engine.models.family import Array, Course, Problem, Progress
 from engine.models.params import Accepted, AcceptedType, DeployedAs, Parameter
 from engine.models.tree_family import classes_of
-from engine.recipe.spec import ModelSpec
+from engine.recipe.spec_model import ModelSpec
 from engine.tasks.task import TargetKind
 
 if TYPE_CHECKING:

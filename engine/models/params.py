@@ -14,7 +14,8 @@ from typing import Literal
 import msgspec
 
 from engine.errors import MAX_MESSAGES, Message, nearest
-from engine.recipe.spec import ModelSpec, Scalar
+from engine.recipe.spec_model import ModelSpec
+from engine.recipe.strict import Scalar
 
 SIGNATURES = Path(__file__).with_name("signatures.json")
 DeployedAs = Literal["graph", "converter", "skops"]

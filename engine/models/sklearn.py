@@ -17,7 +17,7 @@ from engine.graph import Graph
 from engine.models.family import Array, ParamValue, Problem, Progress
 from engine.models.params import DeployedAs, Parameter, Signature, check_params, estimators, settable
 from engine.models.tree_family import LIBRARY_FAULTS, classes_of, not_fitted
-from engine.recipe.spec import ModelSpec
+from engine.recipe.spec_model import ModelSpec
 from engine.tasks.task import TargetKind
 
 _MANAGED = {"random_state": "seed", "n_jobs": "compute.threads"}

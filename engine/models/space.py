@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from engine.errors import Message, nearest
 from engine.models.params import Accepted, Given, Parameter, check_value
 from engine.recipe.space import Choices, NotASpaceError, Span, read_space
-from engine.recipe.spec import ModelSpec
+from engine.recipe.spec_model import ModelSpec
 from engine.recipe.text import Plain
 
 

@@ -19,7 +19,7 @@ from engine.graph import Graph
 from engine.models.family import Array, ParamValue, Problem, Progress, Rows
 from engine.models.params import Accepted, Parameter, check_params, estimators, settable
 from engine.models.probabilities import write_widened
-from engine.recipe.spec import ModelSpec
+from engine.recipe.spec_model import ModelSpec
 from engine.tasks.task import TargetKind
 
 # What libraries raise of parameters and data that they can't take.

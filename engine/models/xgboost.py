@@ -11,7 +11,7 @@ from engine.features.needs import Needs
 from engine.graph import Graph
 from engine.models.family import Array, Problem, Progress
 from engine.models.tree_family import FittedTrees, TreeFamily, library_params, shares
-from engine.recipe.spec import ModelSpec
+from engine.recipe.spec_model import ModelSpec
 
 _BOOSTERS = ("gbtree", "dart")
 _GREATER_IS_BETTER = ("auc", "pre", "map", "ndcg")

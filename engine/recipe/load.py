@@ -13,7 +13,8 @@ from engine.recipe.draft import Draft, draft
 from engine.recipe.find import shipped
 from engine.recipe.roots import check_data, check_runs, find_remote, find_roots, located
 from engine.recipe.searched import compose_searched
-from engine.recipe.spec import ModelSpec, Spec
+from engine.recipe.spec import Spec
+from engine.recipe.spec_model import ModelSpec
 from engine.recipe.text import read
 
 

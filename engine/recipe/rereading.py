@@ -16,7 +16,8 @@ from engine.errors import Message, RecipeError, nearest
 from engine.recipe.mistakes import explain_pydantic
 from engine.recipe.overrides import mistake, parse
 from engine.recipe.places import COMMAND_LINE, Layer, Places
-from engine.recipe.spec import DataSpec, SchemaSpec, Spec
+from engine.recipe.spec import Spec
+from engine.recipe.spec_table import DataSpec, SchemaSpec
 from engine.recipe.text import KeyPath, Plain
 
 _EXTRA: KeyPath = ("schema", "extra")

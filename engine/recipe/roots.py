@@ -21,7 +21,8 @@ from engine.recipe.find import shipped
 from engine.recipe.grants import granted, granted_urls
 from engine.recipe.links import is_below
 from engine.recipe.places import COMMAND_LINE
-from engine.recipe.spec import DataSpec, JoinSpec, Spec
+from engine.recipe.spec import Spec
+from engine.recipe.spec_table import DataSpec, JoinSpec
 from engine.recipe.text import MAX_BYTES, KeyPath, Plain
 from engine.recipe.urls import is_below as is_url_below
 from engine.recipe.urls import is_remote, password_in, without_password

@@ -27,7 +27,8 @@ from engine.errors import BundleError, DataError, GateError
 from engine.models.assemble import Artifact
 from engine.models.scorer import Scorer
 from engine.names import TASKS
-from engine.recipe.spec import DataSpec, DeploySpec
+from engine.recipe.spec import DeploySpec
+from engine.recipe.spec_table import DataSpec
 from engine.runs.contract import FORMAT, Contract, Limits, TargetFacts, TextFacts, read_contract
 from engine.runs.facts import engine_version
 from engine.runs.manifest import Manifest, read_verified, write_manifest

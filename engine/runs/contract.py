@@ -8,7 +8,7 @@ from typing import Literal
 import msgspec
 
 from engine.errors import BundleError
-from engine.recipe.spec import Scalar
+from engine.recipe.strict import Scalar
 from engine.tasks.task import TargetKind
 
 FORMAT = 1
@@ -31,7 +31,7 @@ class TargetFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class TextFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How the text of the training data was read, as `engine.recipe.spec.DataSpec` has it."""
+    """How the text of the training data was read, as `engine.recipe.spec_table.DataSpec` has it."""
 
     format: str
     delimiter: str

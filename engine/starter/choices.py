@@ -8,7 +8,7 @@ from typing import Literal
 
 from engine.data.infer import Guess
 from engine.data.objective import Objective
-from engine.recipe.spec import Role, SplitKind
+from engine.recipe.spec_table import Role, SplitKind
 
 # Below, boosted trees have too few rows to stop early on and overfit what they see.
 _FEW_ROWS = 500

@@ -26,7 +26,7 @@ from engine.recipe.find import shipped
 from engine.recipe.grants import grant
 from engine.recipe.links import is_below
 from engine.recipe.roots import find_roots
-from engine.recipe.spec import DataSpec
+from engine.recipe.spec_table import DataSpec
 from engine.recipe.urls import is_remote, password_in, without_password
 from engine.starter.choices import choose
 from engine.starter.compose import Draft, name_of

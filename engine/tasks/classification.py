@@ -16,7 +16,9 @@ from pydantic import BaseModel, Field
 from engine.data.schema import Column, Schema
 from engine.errors import DataError, Message, nearest
 from engine.graph import Graph
-from engine.recipe.spec import ColumnSpec, Scalar, Spec
+from engine.recipe.spec import Spec
+from engine.recipe.spec_table import ColumnSpec
+from engine.recipe.strict import Scalar
 from engine.tasks import confusion, probability, ranking, rules
 from engine.tasks.refusals import first_rows, refuse_rows
 from engine.tasks.task import Array, Metric, Scores, Target, TargetKind

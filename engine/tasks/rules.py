@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from engine.errors import Message, nearest
-from engine.recipe.spec import ColumnSpec, ColumnType, Scalar, Spec
+from engine.recipe.spec import Spec
+from engine.recipe.spec_table import ColumnSpec, ColumnType
+from engine.recipe.strict import Scalar
 
 _OWN_KEYS = ("kind", "metric")
 

@@ -17,7 +17,8 @@ from pydantic import BaseModel
 from engine.data.schema import Schema
 from engine.errors import Message
 from engine.graph import Graph
-from engine.recipe.spec import Scalar, Spec
+from engine.recipe.spec import Spec
+from engine.recipe.strict import Scalar
 
 TargetKind = Literal["binary", "multiclass", "continuous"]
 Array: TypeAlias = "np.ndarray"

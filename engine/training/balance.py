@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from engine.models.family import Array, Rows
-from engine.recipe.spec import Balance
+from engine.recipe.spec_model import Balance
 
 
 def balance(rows: Rows, how: Balance, *, seed: int) -> Rows:

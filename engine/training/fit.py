@@ -31,7 +31,8 @@ from engine.models.family import (
 )
 from engine.models.scorer import Parity, Scorer, parity
 from engine.names import FAMILIES
-from engine.recipe.spec import ModelSpec, Spec
+from engine.recipe.spec import Spec
+from engine.recipe.spec_model import ModelSpec
 from engine.tasks.task import Target, Task
 from engine.training.balance import balance
 

@@ -9,7 +9,8 @@ from typing import cast
 from engine.models.family import Family, ParamValue
 from engine.names import FAMILIES
 from engine.recipe.space import Choices, Span, read_space
-from engine.recipe.spec import ModelSpec, Spec
+from engine.recipe.spec import Spec
+from engine.recipe.spec_model import ModelSpec
 from engine.recipe.text import Plain
 from engine.tuning.trial import Trial
 

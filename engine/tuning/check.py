@@ -13,7 +13,8 @@ from engine.models.params import Parameter
 from engine.models.space import check_space
 from engine.names import FAMILIES
 from engine.recipe.space import NotASpaceError, Span, read_space
-from engine.recipe.spec import ComputeSpec, ModelSpec, Spec
+from engine.recipe.spec import ComputeSpec, Spec
+from engine.recipe.spec_model import ModelSpec
 from engine.tuning.candidates import searched_models, space_of
 from engine.tuning.size import n_trials
 

@@ -21,7 +21,8 @@ from engine.features.needs import Needs
 from engine.models.decide import decide_values
 from engine.models.family import Array, Course, Progress, StopFit
 from engine.names import FAMILIES, TASKS
-from engine.recipe.spec import Balance, Gate, ModelSpec, Spec
+from engine.recipe.spec import Gate, Spec
+from engine.recipe.spec_model import Balance, ModelSpec
 from engine.tasks.task import Scores, Target, Task
 from engine.training.fit import Candidate, Prepared, deploy_candidate, fit_prepared, n_bytes, prepare_rows
 from engine.tuning.candidates import Candidates

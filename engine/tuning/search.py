@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from engine.recipe.spec import TuneSpec
+from engine.recipe.spec_model import TuneSpec
 from engine.tuning.journal import Journal
 from engine.tuning.strategy import Strategy
 from engine.tuning.trial import Outcome, Trial

@@ -14,7 +14,8 @@ from engine.errors import EngineError
 from engine.evaluation.wanted import wanted
 from engine.machine import n_threads
 from engine.models.family import Course
-from engine.recipe.spec import ModelSpec, Spec
+from engine.recipe.spec import Spec
+from engine.recipe.spec_model import ModelSpec
 from engine.tasks.task import Task
 from engine.training.parts import Divided
 from engine.tuning.candidates import candidates

@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 import pytest
 
 from engine.data.schema import Column, Schema
-from engine.recipe.spec import DataSpec, Spec
+from engine.recipe.spec import Spec
+from engine.recipe.spec_table import DataSpec
 
 SpecOf = Callable[..., Spec]
 ColumnOf = Callable[..., Column]

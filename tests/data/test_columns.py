@@ -12,7 +12,7 @@ from engine.data.header import read_header
 from engine.data.schema import Column, Schema
 from engine.data.source import read
 from engine.errors import DataError
-from engine.recipe.spec import DataSpec
+from engine.recipe.spec_table import DataSpec
 
 ColumnOf = Callable[..., Column]
 SchemaOf = Callable[..., Schema]

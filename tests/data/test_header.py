@@ -11,7 +11,7 @@ import pytest
 from engine.data.header import columns_of, read_header
 from engine.data.schema import Column, Schema
 from engine.errors import DataError
-from engine.recipe.spec import DataSpec
+from engine.recipe.spec_table import DataSpec
 
 DataOf = Callable[..., DataSpec]
 

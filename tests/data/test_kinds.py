@@ -11,7 +11,8 @@ import pytest
 from engine.data.kinds import KINDS, check_split, seconds_of
 from engine.recipe import text
 from engine.recipe.find import shipped
-from engine.recipe.spec import Spec, SplitKind
+from engine.recipe.spec import Spec
+from engine.recipe.spec_table import SplitKind
 
 SpecOf = Callable[..., Spec]
 _PLAIN = {"x": {"type": "number"}, "y": {"type": "number"}}

@@ -14,7 +14,7 @@ from engine.data.schema import Schema
 from engine.data.source import read
 from engine.data.sources.csv import CsvFile
 from engine.errors import DataError
-from engine.recipe.spec import DataSpec
+from engine.recipe.spec_table import DataSpec
 from tests.data.conftest import ColumnOf, DataOf, SchemaOf
 
 _CELLS = st.sampled_from(

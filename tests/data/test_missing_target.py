@@ -14,7 +14,7 @@ from engine.data.schema import Column, Schema, from_json, to_json
 from engine.data.source import batches, read
 from engine.data.split import Parts
 from engine.errors import DataError
-from engine.recipe.spec import DataSpec
+from engine.recipe.spec_table import DataSpec
 
 ColumnOf = Callable[..., Column]
 SchemaOf = Callable[..., Schema]

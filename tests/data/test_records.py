@@ -18,7 +18,7 @@ from engine.data.schema import Column, Schema
 from engine.data.source import batches
 from engine.data.text import null_texts
 from engine.errors import DataError
-from engine.recipe.spec import DataSpec
+from engine.recipe.spec_table import DataSpec
 
 ColumnOf = Callable[..., Column]
 SchemaOf = Callable[..., Schema]

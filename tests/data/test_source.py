@@ -16,7 +16,7 @@ from engine.data.source import conform, read
 from engine.data.sources import csv
 from engine.data.storage import dtypes
 from engine.errors import DataError
-from engine.recipe.spec import DataSpec
+from engine.recipe.spec_table import DataSpec
 
 ColumnOf = Callable[..., Column]
 SchemaOf = Callable[..., Schema]

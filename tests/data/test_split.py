@@ -16,7 +16,8 @@ from engine.data.schema import Column, Schema
 from engine.data.split import Parts, split
 from engine.data.table import Source, Table
 from engine.errors import DataError
-from engine.recipe.spec import Spec, SplitSpec
+from engine.recipe.spec import Spec
+from engine.recipe.spec_table import SplitSpec
 
 ColumnOf = Callable[..., Column]
 SchemaOf = Callable[..., Schema]

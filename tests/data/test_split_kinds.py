@@ -17,7 +17,7 @@ from engine.data.schema import Column, Schema
 from engine.data.split import Parts, split
 from engine.data.table import Source, Table
 from engine.errors import DataError
-from engine.recipe.spec import SplitSpec
+from engine.recipe.spec_table import SplitSpec
 
 ROLES = {"group": ("g", "integer"), "time": ("t", "integer"), "part": ("p", "category")}
 SEEDS = st.integers(0, 2**32 - 1)

@@ -17,7 +17,7 @@ from engine.data.delimited import Delimited, open_text
 from engine.data.schema import Column, Schema
 from engine.data.storage import Refused, hold
 from engine.data.text import typed_blocks
-from engine.recipe.spec import DataSpec
+from engine.recipe.spec_table import DataSpec
 
 ColumnOf = Callable[..., Column]
 SchemaOf = Callable[..., Schema]

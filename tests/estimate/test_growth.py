@@ -9,7 +9,7 @@ from engine.estimate.growth import MEASURED, Fit, Growth, Typical, growth, learn
 from engine.names import FAMILIES
 from engine.recipe import text
 from engine.recipe.find import shipped
-from engine.recipe.spec import ModelSpec
+from engine.recipe.spec_model import ModelSpec
 
 # Of classes, 100 rows keep 10 rounds at a rate of 1, and four times as many rows twice as many.
 TYPICAL = dict.fromkeys(MEASURED, Typical(1.0, 3.0, 0.5))

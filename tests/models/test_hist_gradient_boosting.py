@@ -9,7 +9,7 @@ import pytest
 from engine.features.needs import Needs
 from engine.models.family import Rows
 from engine.models.hist_gradient_boosting import FAMILY
-from engine.recipe.spec import ModelSpec
+from engine.recipe.spec_model import ModelSpec
 
 KINDS = ["binary", "multiclass", "continuous"]
 PARAMS = {"max_iter": 40, "max_leaf_nodes": 15}

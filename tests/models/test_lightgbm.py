@@ -13,7 +13,7 @@ from engine.graph import Graph
 from engine.models.family import ParamValue, Rows
 from engine.models.lightgbm import FAMILY
 from engine.models.trees_lightgbm import write_lightgbm
-from engine.recipe.spec import ModelSpec
+from engine.recipe.spec_model import ModelSpec
 
 KINDS = ["binary", "multiclass", "continuous"]
 PARAMS = {"n_estimators": 40, "min_child_samples": 5, "min_data_per_group": 5, "cat_smooth": 1.0}

@@ -16,7 +16,7 @@ from engine.models.assemble import assemble
 from engine.models.family import Array, Problem, Rows
 from engine.models.linear import LOGISTIC, RIDGE, FittedLinear
 from engine.models.scorer import Scorer, parity
-from engine.recipe.spec import ModelSpec
+from engine.recipe.spec_model import ModelSpec
 from engine.tasks.classification import TASK as CLASSIFICATION
 from engine.tasks.regression import TASK as REGRESSION
 from engine.tasks.task import Target, TargetKind

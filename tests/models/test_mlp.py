@@ -15,7 +15,7 @@ import pytest
 from engine.errors import DataError, Message, RecipeError
 from engine.models.family import Array, ParamValue, Problem, Rows
 from engine.models.mlp import FAMILY, Columns, columns_of
-from engine.recipe.spec import ModelSpec
+from engine.recipe.spec_model import ModelSpec
 from engine.tasks.task import TargetKind
 
 PARAMS: dict[str, ParamValue] = {

@@ -12,7 +12,7 @@ from hydra.core.override_parser.types import IntervalSweep
 from engine.errors import Message
 from engine.models.params import Accepted, Given, check_params, check_value, estimators, known_params
 from engine.names import FAMILIES
-from engine.recipe.spec import ModelSpec
+from engine.recipe.spec_model import ModelSpec
 
 MODELS = Path(__file__).parents[2] / "conf" / "model"
 TRY = "engine options model/random_forest"

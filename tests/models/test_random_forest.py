@@ -7,7 +7,7 @@ import pytest
 
 from engine.features.needs import Needs
 from engine.models.random_forest import FAMILY
-from engine.recipe.spec import ModelSpec
+from engine.recipe.spec_model import ModelSpec
 
 KINDS = ["binary", "multiclass", "continuous"]
 PARAMS = {"n_estimators": 15, "min_samples_leaf": 2}

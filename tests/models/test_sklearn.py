@@ -13,7 +13,7 @@ from engine.models.params import estimators
 from engine.models.scorer import _is_trusted
 from engine.models.sklearn import FAMILY, FittedSklearn
 from engine.models.sklearn_graph import _agrees, answer, choose_writer
-from engine.recipe.spec import ModelSpec
+from engine.recipe.spec_model import ModelSpec
 from engine.tasks.task import TargetKind
 
 ALL = estimators("sklearn")

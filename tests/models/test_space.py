@@ -8,7 +8,7 @@ from engine.models.family import Family
 from engine.models.space import check_space
 from engine.names import FAMILIES
 from engine.recipe.load import load_model
-from engine.recipe.spec import ModelSpec
+from engine.recipe.spec_model import ModelSpec
 
 
 def messages(space: dict[str, str], *, name: str = "lightgbm", task: str = "classification") -> list[str]:

@@ -13,7 +13,7 @@ from engine.graph import Graph
 from engine.models.family import ParamValue, Rows
 from engine.models.trees_xgboost import write_xgboost
 from engine.models.xgboost import FAMILY
-from engine.recipe.spec import ModelSpec
+from engine.recipe.spec_model import ModelSpec
 
 KINDS = ["binary", "multiclass", "continuous"]
 PARAMS = {"n_estimators": 40, "max_depth": 5, "max_cat_to_onehot": 4}

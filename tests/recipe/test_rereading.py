@@ -6,7 +6,7 @@ import pytest
 
 from engine.errors import RecipeError
 from engine.recipe.rereading import Rereading, reread
-from engine.recipe.spec import DataSpec
+from engine.recipe.spec_table import DataSpec
 
 TRAINED = DataSpec(path="", format="auto", delimiter=",", decimal=".", encoding="utf-8", null_values=("?",))
 ALLOWED = (

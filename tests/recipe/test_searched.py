@@ -7,7 +7,7 @@ import pytest
 from engine.errors import RecipeError
 from engine.recipe.load import load_spec
 from engine.recipe.searched import compose_searched, expand_searched, read_swept
-from engine.recipe.spec import ModelSpec
+from engine.recipe.spec_model import ModelSpec
 
 HERE = Path(__file__).parent / "wrong"
 BODY = """\

@@ -9,7 +9,8 @@ import pytest
 from engine.data.schema import Column, Schema
 from engine.errors import DataError
 from engine.graph import Graph
-from engine.recipe.spec import Scalar, Spec
+from engine.recipe.spec import Spec
+from engine.recipe.strict import Scalar
 from engine.tasks.classification import TASK
 from engine.tasks.task import Scores, Target
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.models.family import Rows
-from engine.recipe.spec import Balance
+from engine.recipe.spec_model import Balance
 from engine.training.balance import balance
 
 CLASSES = st.lists(st.integers(0, 4), min_size=1, max_size=60)

@@ -9,7 +9,7 @@ import pytest
 from engine.data.parts import PartData
 from engine.data.schema import Column, Schema
 from engine.names import FAMILIES
-from engine.recipe.spec import ModelSpec
+from engine.recipe.spec_model import ModelSpec
 from engine.tasks.task import Target
 from engine.training.fit import prepare_rows
 

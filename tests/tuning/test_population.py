@@ -22,7 +22,8 @@ from engine.lifecycle import run
 from engine.names import TASKS
 from engine.plan import load_checked, make_plan
 from engine.recipe.space import Choices, Span, read_space
-from engine.recipe.spec import ModelSpec, Spec
+from engine.recipe.spec import Spec
+from engine.recipe.spec_model import ModelSpec
 from engine.runs.folder import STATES, TRIALS
 from engine.tasks.task import Task
 from engine.training.parts import divide

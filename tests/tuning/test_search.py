@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.errors import EngineError
-from engine.recipe.spec import TuneSpec
+from engine.recipe.spec_model import TuneSpec
 from engine.recipe.text import Plain
 from engine.tuning.journal import Journal
 from engine.tuning.search import Search

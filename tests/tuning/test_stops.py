@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.recipe.spec import TuneSpec
+from engine.recipe.spec_model import TuneSpec
 from engine.recipe.text import Plain
 from engine.tuning.journal import Journal
 from engine.tuning.search import Search

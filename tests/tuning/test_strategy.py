@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from engine.models.family import StopFit
 from engine.recipe.space import Choices, Span, read_space
-from engine.recipe.spec import ModelSpec
+from engine.recipe.spec_model import ModelSpec
 from engine.recipe.text import Plain
 from engine.tuning.bayes import N_STARTUP, Bayes
 from engine.tuning.candidates import Axis, Candidate, Candidates

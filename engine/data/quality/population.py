@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from engine.errors import Message, nearest
-from engine.recipe.spec import ColumnSpec, Scalar, Spec
+from engine.recipe.spec import Spec
+from engine.recipe.spec_table import ColumnSpec
+from engine.recipe.strict import Scalar
 
 GROUPING = ("category", "boolean", "integer")
 # Shares that are written with a few decimals may be a little more than 1 together.

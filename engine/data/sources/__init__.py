@@ -8,7 +8,7 @@ from engine.data.find import find, format_of, is_glob, shown_of
 from engine.data.opened import Opened, Opener
 from engine.errors import DataError
 from engine.names import SOURCES
-from engine.recipe.spec import DataSpec
+from engine.recipe.spec_table import DataSpec
 from engine.recipe.urls import scheme_of
 
 _SEVERAL = "several"

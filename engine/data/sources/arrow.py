@@ -8,7 +8,7 @@ from typing import ClassVar
 import polars as pl
 
 from engine.data.sources.files import File
-from engine.recipe.spec import DataSpec
+from engine.recipe.spec_table import DataSpec
 
 
 @dataclass

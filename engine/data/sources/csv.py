@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from engine.data.delimited import Hashed, open_text
 from engine.data.opened import Header, Part
 from engine.errors import DataError
-from engine.recipe.spec import DataSpec
+from engine.recipe.spec_table import DataSpec
 
 if TYPE_CHECKING:
     from engine.data.lazily import Lazily

@@ -23,7 +23,7 @@ from engine.data.opened import Header
 from engine.data.sources.typed import Rows, Typed, refusing, scanned
 from engine.data.table import Source
 from engine.errors import DataError
-from engine.recipe.spec import DataSpec
+from engine.recipe.spec_table import DataSpec
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable

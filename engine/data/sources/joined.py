@@ -21,7 +21,7 @@ from engine.data.table import JoinedSource, Source
 from engine.data.tally import Tally
 from engine.data.violation import counted
 from engine.errors import DataError, Message, nearest
-from engine.recipe.spec import DataSpec, JoinSpec
+from engine.recipe.spec_table import DataSpec, JoinSpec
 
 _ROWS = 500_000
 # Names that no column has: polars' own work is done under them.

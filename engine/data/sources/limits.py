@@ -8,7 +8,7 @@ from engine.data.opened import Header, Part
 from engine.data.schema import Column
 from engine.errors import DataError
 from engine.machine import memory_mib
-from engine.recipe.spec import DataSpec
+from engine.recipe.spec_table import DataSpec
 
 # In bytes a value; a text is a view of 16 bytes beside its characters.
 _LEAST_BYTES: Mapping[str, int] = {"float64": 8, "int64": 8, "datetime": 8, "string": 16}

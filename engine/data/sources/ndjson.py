@@ -16,7 +16,7 @@ from engine.data.opened import Header
 from engine.data.sources.typed import Rows, Typed
 from engine.data.table import Source
 from engine.errors import DataError
-from engine.recipe.spec import DataSpec
+from engine.recipe.spec_table import DataSpec
 
 _BLOCK_BYTES = 8 * 2**20
 _MAX_LINE_BYTES = 64 * 2**20

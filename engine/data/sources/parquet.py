@@ -10,7 +10,7 @@ import polars as pl
 from engine.data.footer import read_footer
 from engine.data.opened import Header
 from engine.data.sources.files import File
-from engine.recipe.spec import DataSpec
+from engine.recipe.spec_table import DataSpec
 
 if TYPE_CHECKING:
     from engine.data.schema import Schema

@@ -28,7 +28,7 @@ from engine.data.sources.typed import Rows, Typed, refusing, scanned
 from engine.data.table import Source
 from engine.errors import DataError
 from engine.names import SOURCES
-from engine.recipe.spec import DataSpec
+from engine.recipe.spec_table import DataSpec
 
 if TYPE_CHECKING:
     from pyarrow.fs import FileInfo, S3FileSystem

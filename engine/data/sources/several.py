@@ -16,7 +16,7 @@ from engine.data.find import format_of, is_glob, is_named_as_table
 from engine.data.opened import Header, Opened, Opener, Part
 from engine.errors import DataError, Message, nearest
 from engine.names import SOURCES
-from engine.recipe.spec import DataSpec
+from engine.recipe.spec_table import DataSpec
 
 if TYPE_CHECKING:
     from engine.data.lazily import Lazily

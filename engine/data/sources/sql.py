@@ -17,7 +17,7 @@ from engine.data.sources.hashed import Values
 from engine.data.sources.typed import Rows, Typed
 from engine.data.table import Source
 from engine.errors import DataError, nearest
-from engine.recipe.spec import DataSpec
+from engine.recipe.spec_table import DataSpec
 from engine.recipe.urls import scheme_of
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import polars as pl
 
 from engine.data.opened import Header, Part
 from engine.errors import DataError
-from engine.recipe.spec import DataSpec
+from engine.recipe.spec_table import DataSpec
 
 if TYPE_CHECKING:
     from engine.data.lazily import Lazily

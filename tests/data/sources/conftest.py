@@ -16,7 +16,7 @@ import polars as pl
 import pytest
 
 from engine.data.schema import Column, Schema
-from engine.recipe.spec import DataSpec
+from engine.recipe.spec_table import DataSpec
 
 _PENGUINS = Path(__file__).parents[3] / "recipes" / "data" / "penguins.csv"
 _DEBIAN = Path("/usr/lib/postgresql")

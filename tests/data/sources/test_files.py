@@ -11,7 +11,7 @@ import pytest
 from engine.data.schema import Schema
 from engine.data.source import read
 from engine.errors import DataError
-from engine.recipe.spec import DataSpec
+from engine.recipe.spec_table import DataSpec
 
 DataOf = Callable[..., DataSpec]
 SchemaOf = Callable[..., Schema]

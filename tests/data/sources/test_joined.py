@@ -14,7 +14,7 @@ from engine.data.source import read
 from engine.errors import DataError
 from engine.lifecycle import run
 from engine.plan import load_checked
-from engine.recipe.spec import DataSpec
+from engine.recipe.spec_table import DataSpec
 
 DataOf = Callable[..., DataSpec]
 SchemaOf = Callable[..., Schema]

@@ -14,7 +14,7 @@ from engine.data.schema import Schema
 from engine.data.source import batches, read, validate
 from engine.data.sources import limits
 from engine.errors import DataError
-from engine.recipe.spec import DataSpec
+from engine.recipe.spec_table import DataSpec
 
 DataOf = Callable[..., DataSpec]
 SchemaOf = Callable[..., Schema]

@@ -16,7 +16,7 @@ from engine.data.schema import Schema
 from engine.data.source import batches, read
 from engine.data.sources import open_table
 from engine.errors import DataError
-from engine.recipe.spec import DataSpec
+from engine.recipe.spec_table import DataSpec
 
 DataOf = Callable[..., DataSpec]
 SchemaOf = Callable[..., Schema]

@@ -1,0 +1,111 @@
+"""The part of the spec that says which model is fitted, and how its parameters are searched."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from engine.recipe.strict import Scalar, Strict
+
+Balance = Literal["weights", "under", "over"]
+
+
+class ModelSpec(Strict):
+    """A family and its parameters, named as the library names them."""
+
+    family: str = Field(
+        description="the kind of model; `model: NAME` in defaults sets it and its params",
+        examples=["lightgbm"],
+    )
+    estimator: str | None = Field(
+        None,
+        description="for the family sklearn alone: the class of scikit-learn, by its name",
+        examples=["ExtraTreesClassifier"],
+    )
+    # An option file of the user's own may say neither: the library's defaults are a whole model.
+    params: dict[str, Scalar | tuple[Scalar, ...] | dict[str, Scalar] | None] = Field(
+        {},
+        description="the family's own parameters, by the names of its library",
+        examples=[{"num_leaves": 63}],
+    )
+    balance: Balance | None = Field(
+        None,
+        description="what evens out classes of different size, in training rows alone: weights, under (fewer "
+        "rows of the others), over (rows of the rare ones repeated); null: nothing",
+        examples=["weights"],
+    )
+    space: dict[str, str] = Field(
+        {},
+        description="what tuning may try for each parameter, as sweeps of Hydra's grammar",
+        examples=[{"learning_rate": "tag(log, interval(0.01, 0.3))"}],
+    )
+
+
+class TuneSpec(Strict):
+    """How parameters are searched."""
+
+    kind: Literal["none", "grid", "random", "bayes", "asha", "pbt"] = Field(
+        description="none: the params are taken as they are; grid: every combination of listed values; "
+        "random: drawn from the space; bayes: drawn where trials before were good (TPE); asha: drawn at "
+        "random, and stopped early where a trial is behind; pbt: a population trained side by side, in which "
+        "the worst go on from the best with params a little changed",
+        examples=["bayes"],
+    )
+    trials: Annotated[int, Field(ge=1)] | None = Field(
+        description="the number of trials, the params as they stand being the first; null: all of a grid",
+        examples=[60],
+    )
+    max_seconds: Annotated[float, Field(gt=0)] | None = Field(
+        description="begin no trial after so many seconds; what is found then depends on the machine",
+        examples=[600],
+    )
+    max_concurrent_trials: int = Field(
+        ge=1,
+        description="trials under way at once at most; what is proposed waits for all trials before these, "
+        "however many cores there are, so that the result depends on none",
+        examples=[1],
+    )
+    objective: Literal["validation", "folds"] = Field(
+        description="the rows that score a trial: the validation part, or the folds of split kind kfold",
+        examples=["folds"],
+    )
+    finalists: int = Field(ge=1, description="the best trials, of which repeats choose one", examples=[5])
+    repeats: int = Field(
+        ge=0,
+        description="fits of each finalist with other seeds; the best mean wins; 0: the best trial",
+        examples=[4],
+    )
+    reduction_factor: Annotated[int, Field(ge=2)] | None = Field(
+        description="asha: of so many trials at a rung one goes on", examples=[4]
+    )
+    rungs: Annotated[int, Field(ge=1, le=10)] | None = Field(
+        description="asha: how often a trial may be stopped; first after 1 / reduction_factor ** rungs of "
+        "its rounds or epochs",
+        examples=[2],
+    )
+    population: Annotated[int, Field(ge=2)] | None = Field(
+        description="pbt: members; each trains one trial a generation, until there are `trials` of them",
+        examples=[16],
+    )
+    interval: Annotated[int, Field(ge=1)] | None = Field(
+        description="pbt: epochs of one generation; the model's own max_epochs and patience end nothing",
+        examples=[2],
+    )
+    quantile: Annotated[float, Field(gt=0, le=0.5)] | None = Field(
+        description="pbt: the share of members that take over weights and params, and of those they take "
+        "them from",
+        examples=[0.2],
+    )
+    perturbation: tuple[Annotated[float, Field(gt=0)], ...] | None = Field(
+        description="pbt: factors, by one of which a number that was taken over is multiplied",
+        examples=[[0.5, 2.0]],
+    )
+    models: dict[str, ModelSpec] | tuple[str, ...] = Field(
+        description="the options of model to search among; none: only the one that is chosen",
+        examples=[["lightgbm", "xgboost"]],
+    )
+    space: dict[str, str] | None = Field(
+        description="what is searched, in the place of the models' own space: sweeps in Hydra's grammar",
+        examples=[{"learning_rate": "tag(log, interval(0.001, 0.3))"}],
+    )

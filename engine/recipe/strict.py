@@ -1,0 +1,23 @@
+"""What every part of the spec is: frozen, strict, every key known."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Scalar = bool | int | float | str
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+
+
+class Strict(BaseModel):
+    """A section of a recipe: frozen, no type is turned into another, and no key is unknown."""
+
+    model_config = ConfigDict(
+        frozen=True, strict=True, extra="forbid", allow_inf_nan=False, protected_namespaces=()
+    )
+
+
+def as_tuple(value: object) -> object:
+    """Take one name or a list of them."""
+    return tuple(value) if isinstance(value, list) else (value,) if isinstance(value, str) else value
