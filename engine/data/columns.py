@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from engine.data.delimited import fitting_delimiter, other_delimiter
 from engine.data.schema import Schema
@@ -70,18 +70,18 @@ def check_columns(
         raise DataError(messages)
 
 
-def _refuse_twins(present: Iterable[str], declared: Iterable[str], *, file: str) -> None:
+def _refuse_twins(present: Mapping[str, object], declared: Mapping[str, object], *, file: str) -> None:
     """Refuse names that look alike and are not: one text in several code points (Unicode, UAX 15)."""
     seen: dict[str, str] = {}
     messages = []
     for name in present:
         twin = seen.setdefault(unicodedata.normalize("NFC", name), name)
-        if twin != name:
+        if twin != name and not {twin, name} <= declared.keys():
             what = f"two columns are called '{name}', in other code points ({_points(twin)}; {_points(name)})"
             messages.append(Message(what, name, file))
     for name in declared:
         twin = seen.get(unicodedata.normalize("NFC", name), name)
-        if twin != name and not messages:
+        if twin != name and name not in present and not messages:
             points = f"({_points(twin)}) than the recipe ({_points(name)})"
             what = f"the file writes '{name}' in other code points {points}"
             messages.append(Message(what, f"schema.columns.{name}", file))

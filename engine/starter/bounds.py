@@ -24,6 +24,8 @@ from engine.training.parts import Divided
 _MAX_TRAIN_ROWS = 20_000
 _MIN_TEST_ROWS = 20
 _HALF = 0.5
+# Below it a tenth is no longer told from nothing.
+_LEAST_UNIT = 1e-300
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +149,7 @@ def _lenient(value: float, *, towards: float, step: float) -> float:
     >>> _lenient(0.70734, towards=0.5, step=0.20734), _lenient(2213.7, towards=3989.4, step=1775.7)
     (0.7, 2300.0)
     """
-    unit = 10.0 ** math.floor(math.log10(step / 4))
+    unit = 10.0 ** math.floor(math.log10(max(step / 4, _LEAST_UNIT)))
     rounded = math.floor(value / unit) if value > towards else math.ceil(value / unit)
     digits = max(0, -round(math.log10(unit)))
     return round(rounded * unit, digits)

@@ -6,7 +6,7 @@ import math
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from engine.evaluation.score import Interval
@@ -70,6 +70,7 @@ def test_what_was_left_out_is_said() -> None:
     linear=st.floats(-1e6, 1e6),
     greater=st.booleans(),
 )
+@example(constant=0.0, gain=1.0, linear=5e-324, greater=True)
 def test_the_model_passes_with_room(constant: float, gain: float, linear: float, *, greater: bool) -> None:
     """A gate is better than the constant's score or as good, and the model clears it by about half its gain."""
     sign = 1 if greater else -1
