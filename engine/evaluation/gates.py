@@ -6,8 +6,14 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from engine.data.quality.finding import DATA_MEANINGS, OF_CLASSES, POPULATION, SENSITIVE, SHARES
-from engine.data.quality.groups import GROUPING as SENSITIVE_TYPES
+from engine.data.quality.finding import (
+    DATA_MEANINGS,
+    OF_CLASSES,
+    POPULATION,
+    SENSITIVE,
+    SENSITIVE_TYPES,
+    SHARES,
+)
 from engine.errors import Message, nearest
 from engine.evaluation.fairness import MEASURES
 from engine.evaluation.score import finite

@@ -9,6 +9,8 @@ from typing import Literal
 Severity = Literal["serious", "warning", "note"]
 SEVERITIES: tuple[Severity, ...] = ("serious", "warning", "note")
 Evidence = float | int | str
+# The types of column whose values are groups, each of which is to be judged.
+SENSITIVE_TYPES = ("category", "boolean")
 
 LEAKAGE = "leakage"
 FUTURE = "future_columns"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from engine.data.quality.finding import RAREST, SENSITIVE, Finding, Found, Severity
+from engine.data.quality.finding import RAREST, SENSITIVE, SENSITIVE_TYPES, Finding, Found, Severity
 from engine.data.schema import Column, Schema
 from engine.data.split import Parts
 from engine.data.violation import counted, show
@@ -19,7 +19,6 @@ RARE_CLASS = 0.01
 _FEW_TO_LEARN = 50
 # Of fewer rows a rate says little: its 95 % interval is wider than 0.35 (Wilson 1927, at a rate of one half).
 FEW_TO_JUDGE = 30
-GROUPING = ("category", "boolean")
 _MAX_GROUPS = 200
 _FEW_ROWS = 10
 _MAX_NAMED = 5
@@ -69,7 +68,7 @@ def check_groups(frame: pl.DataFrame, schema: Schema, parts: Parts) -> Found:
     findings: list[Finding] = []
     smallest = float("nan")
     for column in schema.columns:
-        if column.name not in frame.columns or column.type not in GROUPING:
+        if column.name not in frame.columns or column.type not in SENSITIVE_TYPES:
             continue
         if column.sensitive and column.role != "target":
             found, fewest = _coverage(frame[column.name], column, parts)
@@ -140,7 +139,7 @@ def _crossed(frame: pl.DataFrame, schema: Schema, parts: Parts) -> Iterator[Find
         column.name
         for column in schema.columns
         if column.sensitive
-        and column.type in GROUPING
+        and column.type in SENSITIVE_TYPES
         and column.role != "target"
         and column.name in frame.columns
     ]
