@@ -6,7 +6,7 @@ ones (a property test holds them together), at the cost of one polars aggregate.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Literal
 
 import polars as pl
@@ -61,7 +61,7 @@ def check(
         if scope == "all" or rule.whole == (scope == "table")
     ]
     counts = plain.lazy().select(
-        _screen(rule, test, at).alias(f"n{place}") for place, (at, rule, test) in enumerate(tests)
+        _screen(rule, test, str(at)).alias(f"n{place}") for place, (at, rule, test) in enumerate(tests)
     )
     found = counts.collect().row(0) if tests else ()
     violations = []
@@ -73,21 +73,18 @@ def check(
     return tuple(violations)
 
 
-def tests_of(columns: Sequence[Column]) -> list[pl.Expr]:
-    """Return an aggregate for each rule of each column, zero where no row breaks it.
-
-    The columns are named by their places, "0", "1", ….
-    """
+def tests_of(columns: Mapping[str, Column]) -> list[pl.Expr]:
+    """Return an aggregate for each rule of each column, by the column's name; zero where no row breaks it."""
     return [
-        _screen(rule, rule.fails(pl.col(str(at))), at)
-        for at, column in enumerate(columns)
+        _screen(rule, rule.fails(pl.col(name)), name)
+        for name, column in columns.items()
         for rule in rules_of(column)
     ]
 
 
-def _screen(rule: Rule, test: pl.Expr, at: int) -> pl.Expr:
+def _screen(rule: Rule, test: pl.Expr, name: str) -> pl.Expr:
     """Return what is zero where no row fails; for `unique` that is cheaper than to mark the duplicates."""
-    return pl.len() - pl.col(str(at)).n_unique() if rule.name == "unique" else test.sum()
+    return pl.len() - pl.col(name).n_unique() if rule.name == "unique" else test.sum()
 
 
 def _test(rule: Rule, at: int, plain: pl.DataFrame) -> pl.Expr:

@@ -82,6 +82,7 @@ class File(Typed):
             self.scan().select(raw),
             styles={},
             is_certain=lambda *_: self._is_as_before(before, sha256),
+            is_columnar=True,
         )
 
     def rows(self, names: Sequence[str], *, n_rows: int) -> Iterator[Rows]:
