@@ -123,6 +123,7 @@ def _first_moments(data: DataSpec, text: Delimited, columns: tuple[Column, ...])
             place = text.columns.index(column.name)
             values = (record[place] for record in records if len(record) == len(text.columns))
             first = next((value for value in values if value and value not in data.null_values), "")
-            if parse(first) is not None:
+            # A month without a day is told by the slow way alone.
+            if parse(first) is not None and first.count("-") > 1:
                 found[column.name] = first
     return found

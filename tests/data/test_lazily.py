@@ -6,7 +6,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from engine.data.lazily import Lazily
@@ -51,6 +51,7 @@ def _outcome(data: DataSpec, schema: Schema) -> tuple[str, object]:
 
 
 @settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@example(rows=[",,,2020-01,"], end="\n", nulls=())
 @given(
     rows=_ROWS, end=st.sampled_from(["\n", "", "\n\n", "\n\n\n"]), nulls=st.sampled_from([(), ("?",), ("1",)])
 )
