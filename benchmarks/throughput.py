@@ -30,8 +30,9 @@ from scipy.optimize import nnls
 import engine
 from engine.data.schema import declare
 from engine.estimate.costs import ALONE, COSTS, shipped
+from engine.estimate.drivers import Drivers, drivers, memory
 from engine.estimate.growth import MEASURED, Typical, learning_rate
-from engine.estimate.workload import Assumed, Drivers, Size, Workload, drivers, memory, workload
+from engine.estimate.workload import Assumed, Size, Workload, workload
 from engine.runs.facts import engine_version, hardware
 
 ROOT = Path(__file__).resolve().parent.parent

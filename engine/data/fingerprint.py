@@ -37,23 +37,25 @@ def content_sha256(frame: pl.DataFrame, schema: Schema) -> str:
         for word in (name, storages[name]):
             digest.update(_sized(word.encode()))
         for start in range(0, frame.height, _BLOCK_ROWS):
-            for content in _contents(frame[name].slice(start, _BLOCK_ROWS)):
+            nulls, *contents = encoded(frame[name].slice(start, _BLOCK_ROWS))
+            for content in (np.packbits(nulls).tobytes(), *contents):
                 digest.update(content)
     return digest.hexdigest()
 
 
-def _contents(values: pl.Series) -> tuple[bytes, ...]:
-    nulls = np.packbits(values.is_null().to_numpy()).tobytes()
+def encoded(values: pl.Series) -> tuple[np.ndarray, bytes, bytes]:
+    """Return which values are null, how many bytes each text has (nothing of others), and the values."""
+    nulls = values.is_null().to_numpy()
     if values.dtype == pl.String:
         filled = values.fill_null("")
         lengths = filled.str.len_bytes().to_numpy().astype("<u8").tobytes()
         return nulls, lengths, "".join(filled.to_list()).encode()
     if values.dtype == pl.Boolean:
-        return nulls, values.fill_null(value=False).to_numpy().astype("u1").tobytes()
+        return nulls, b"", values.fill_null(value=False).to_numpy().astype("u1").tobytes()
     if values.dtype.is_float():
         # Adding 0 makes 0 of -0, which is equal to it and has other bytes.
-        return nulls, (values.fill_null(0.0).to_numpy() + 0.0).astype("<f8").tobytes()
-    return nulls, values.to_physical().fill_null(0).to_numpy().astype("<i8").tobytes()
+        return nulls, b"", (values.fill_null(0.0).to_numpy() + 0.0).astype("<f8").tobytes()
+    return nulls, b"", values.to_physical().fill_null(0).to_numpy().astype("<i8").tobytes()
 
 
 def _sized(content: bytes) -> bytes:

@@ -195,9 +195,7 @@ def _held_whole(opened: Opened, tally: Tally, data: DataSpec, sample: Sample | N
     if frame is not None and not check(frame, schema=tally.schema):
         return Held(frame)
     parts = []
-    found = opened.parts(columns, n_rows=_PART_ROWS)
-    for part in bounded(found, data, shown=opened.shown, is_kept=sample is None):
-        tally.judge(part)
+    for part in _judged(opened, tally, data, is_kept=sample is None):
         if sample is None:
             parts.append(part.held)
         else:
@@ -213,14 +211,20 @@ def _count_in_parts(opened: Opened, tally: Tally, data: DataSpec) -> int:
     kept = tuple(column for column in columns if any(rule.whole for rule in rules_of(column)))
     n_rows = 0
     parts = []
-    found = opened.parts(columns, n_rows=_PART_ROWS)
-    for part in bounded(found, data, shown=opened.shown, is_kept=False):
-        tally.judge(part)
+    for part in _judged(opened, tally, data, is_kept=False):
         n_rows += part.held.frame.height
         parts.append(part.held.only([column.name for column in kept]))
     if kept:
         tally.judge_whole(_join(parts, kept), file=opened.shown)
     return n_rows
+
+
+def _judged(opened: Opened, tally: Tally, data: DataSpec, *, is_kept: bool) -> Iterator[Part]:
+    """Yield the parts of a table, as many as there may be, once the rules on rows were counted in each."""
+    found = opened.parts(tally.schema.columns, n_rows=_PART_ROWS)
+    for part in bounded(found, data, shown=opened.shown, is_kept=is_kept):
+        tally.judge(part)
+        yield part
 
 
 def _as_found(column: Column, opened: Opened, waiting: tuple[str, ...]) -> Column:

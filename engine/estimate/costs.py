@@ -13,8 +13,9 @@ from pathlib import Path
 
 import msgspec
 
+from engine.estimate.drivers import Drivers
 from engine.estimate.growth import Typical
-from engine.estimate.workload import Assumed, Drivers
+from engine.estimate.workload import Assumed
 
 COSTS = Path(__file__).with_name("costs.json")
 

@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 
 from engine.estimate.costs import Costs, shipped
-from engine.estimate.workload import Workload, drivers, memory
+from engine.estimate.drivers import drivers, memory
+from engine.estimate.workload import Workload
 
 START = "start"
 

@@ -10,7 +10,7 @@ import pytest
 import engine
 from engine.estimate.before import find_took
 from engine.estimate.costs import shipped
-from engine.estimate.workload import drivers
+from engine.estimate.drivers import drivers
 
 
 @pytest.fixture(scope="module")

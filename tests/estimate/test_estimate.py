@@ -6,9 +6,10 @@ import pytest
 
 from engine.data.schema import declare
 from engine.estimate.costs import Costs, MeasuredOn, shipped
+from engine.estimate.drivers import drivers, memory
 from engine.estimate.estimate import Took, estimate
 from engine.estimate.growth import MEASURED, Typical
-from engine.estimate.workload import Size, Workload, drivers, memory, workload
+from engine.estimate.workload import Size, Workload, workload
 from engine.recipe.spec import Spec
 
 MakeSpec = Callable[[Mapping[str, object]], Spec]

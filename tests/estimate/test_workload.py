@@ -5,8 +5,9 @@ from collections.abc import Callable, Mapping
 import pytest
 
 from engine.data.schema import declare
+from engine.estimate.drivers import drivers, memory
 from engine.estimate.growth import MEASURED, Typical
-from engine.estimate.workload import Assumed, Size, Workload, drivers, memory, workload
+from engine.estimate.workload import Assumed, Size, Workload, workload
 from engine.recipe.spec import Spec
 
 MakeSpec = Callable[[Mapping[str, object]], Spec]

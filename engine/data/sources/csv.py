@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,6 +37,10 @@ class CsvFile:
 
     def header(self) -> Header:
         """Return the names, and the number of rows that the first of them foretell."""
+        return self._header
+
+    @cached_property
+    def _header(self) -> Header:
         path = Path(self.data.path)
         n_bytes = path.stat().st_size
         with path.open("rb") as file:
@@ -87,11 +92,17 @@ class CsvFile:
         if len(text.columns) == 1:
             return None
         query, styles = plain_query(self.data, text, columns)
+        before = Path(self.data.path).stat()
         return lazily(
-            columns, query, styles=styles, is_certain=partial(self._is_plain, len(text.columns), hashed)
+            columns,
+            query,
+            styles=styles,
+            is_certain=partial(self._is_plain, len(text.columns), before, hashed),
         )
 
-    def _is_plain(self, n_columns: int, hashed: bool, n_rows: int, n_short: int) -> bool:
+    def _is_plain(
+        self, n_columns: int, before: os.stat_result, hashed: bool, n_rows: int, n_short: int
+    ) -> bool:
         from engine.data.plain import look_through
 
         found = look_through(Path(self.data.path), delimiter=self.data.delimiter, hashed=hashed)
@@ -100,7 +111,8 @@ class CsvFile:
         if n_short and not self._has_whole_records():
             return False
         self._read.append(found)
-        return True
+        after = Path(self.data.path).stat()
+        return (before.st_mtime_ns, before.st_size) == (after.st_mtime_ns, after.st_size)
 
     def _has_whole_records(self) -> bool:
         """Tell whether each record has all its fields, where its last may be empty."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 
-import numpy as np
 import polars as pl
+
+from engine.data.fingerprint import encoded
 
 _PLAIN = frozenset(
     {pl.Int8, pl.Int16, pl.Int32, pl.Int64, pl.UInt8, pl.UInt16, pl.UInt32, pl.UInt64}
@@ -43,19 +44,15 @@ class _Column:
     _values: hashlib._Hash = field(default_factory=hashlib.sha256)
 
     def update(self, series: pl.Series) -> None:
-        self._nulls.update(series.is_null().to_numpy().astype(np.uint8).tobytes())
         if series.dtype == pl.Null:
+            self._nulls.update(b"\1" * len(series))
             return
         is_plain = series.dtype in _PLAIN or series.dtype.is_temporal()
-        values = series.to_physical() if is_plain else series.cast(pl.String)
-        if values.dtype == pl.String:
-            whole = values.fill_null("")
-            self._lengths.update(whole.str.len_bytes().to_numpy().astype("<u4").tobytes())
-            self._values.update("".join(whole.to_list()).encode())
-        elif values.dtype == pl.Boolean:
-            self._values.update(values.fill_null(value=False).to_numpy().astype(np.uint8).tobytes())
-        else:
-            self._values.update(values.fill_null(0).to_numpy().tobytes())
+        nulls, lengths, values = encoded(series if is_plain else series.cast(pl.String))
+        # Each apart, so that it does not matter where frames are cut.
+        self._nulls.update(nulls.astype("u1").tobytes())
+        self._lengths.update(lengths)
+        self._values.update(values)
 
     def hexdigest(self) -> str:
         return "".join(part.hexdigest() for part in (self._nulls, self._lengths, self._values))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar
 
 import polars as pl
 
-from engine.data.footer import read_footer
+from engine.data.footer import Footer, read_footer
 from engine.data.opened import Header
 from engine.data.sources.files import File
 from engine.recipe.spec_table import DataSpec
@@ -27,9 +28,13 @@ class ParquetFile(File):
         """Return the rows, unread."""
         return pl.scan_parquet(self.path, glob=False, hive_partitioning=False)
 
+    @cached_property
+    def _footer(self) -> Footer | None:
+        return read_footer(self.path)
+
     def header(self) -> Header:
         """Return what the footer says, read without polars where it is of the usual types."""
-        footer = read_footer(self.path)
+        footer = self._footer
         if footer is None:
             return super().header()
         return Header(
@@ -52,7 +57,7 @@ class ParquetFile(File):
         """
         from engine.data.promised import check_promised
 
-        footer = read_footer(self.path)
+        footer = self._footer
         if footer is not None:
             check_promised(footer.columns, n_rows=footer.n_rows, schema=schema, file=self.shown)
 

@@ -152,7 +152,6 @@ def open_several(data: DataSpec, shown: str) -> Several:
         If there is none, too many, one that a link leads elsewhere, or files of several formats.
     """
     root = _root(data.path)
-    above = shown if root == Path(data.path) else os.path.dirname(shown.partition("*")[0].partition("[")[0])
     insides = _insides(data, root)
     if not insides:
         what = (
@@ -161,7 +160,7 @@ def open_several(data: DataSpec, shown: str) -> Several:
         raise DataError.of(what, key="data.path")
     if len(insides) > _MAX_FILES:
         raise DataError.of(f"'{shown}' leads to more than {_MAX_FILES} files", key="data.path")
-    files = tuple(_open(root, inside, data, shown=os.path.join(above, inside)) for inside in insides)
+    files = tuple(_open(root, inside, data, shown=os.path.join(_root(shown), inside)) for inside in insides)
     return Several(data, shown, same_format(files, shown=shown))
 
 
