@@ -15,6 +15,7 @@ import numpy as np
 from engine.graph import ML, OPSET, Graph
 from engine.models.params import DeployedAs
 from engine.models.probabilities import write_two_classes, write_widened
+from engine.models.tree_family import LIBRARY_FAULTS, not_fitted
 
 Array = np.ndarray
 Writer = Callable[[Graph, str], str | None]
@@ -28,9 +29,21 @@ def answer(estimator: object, x: Array, *, n_classes: int) -> Array:
 
     A class that training did not hold gets the probability 0. 0 rows, which scikit-learn refuses, are
     answered with 0 rows.
+
+    Raises
+    ------
+    RecipeError
+        If the estimator, fitted without complaint, can't answer: more neighbours than there are rows, say.
     """
     if not len(x):
         return np.empty((0, n_classes) if n_classes > 1 else 0)
+    try:
+        return _answer(estimator, x, n_classes=n_classes)
+    except LIBRARY_FAULTS as exc:
+        raise not_fitted(type(estimator).__name__, exc, did="answer") from exc
+
+
+def _answer(estimator: object, x: Array, *, n_classes: int) -> Array:
     if n_classes == 1:
         values = estimator.predict(x)  # type: ignore[attr-defined]
         return np.asarray(values, np.float64).reshape(len(x))

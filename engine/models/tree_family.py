@@ -181,15 +181,15 @@ class TreeFamily:
         return messages
 
 
-def not_fitted(name: str, exc: Exception) -> RecipeError:
-    """Return what is told of a library that failed to fit: its first words, without its own places.
+def not_fitted(name: str, exc: Exception, *, did: str = "be fitted") -> RecipeError:
+    """Return what is told of a library that could not do something: its first words, without its own places.
 
     XGBoost puts the hour and the line of its source before them, and a stack trace behind.
     """
     lines = [_SOURCE_PLACE.sub("", line).strip() for line in str(exc).splitlines()]
     words = next(filter(None, lines), "no reason is given")
     kind = "" if isinstance(exc, ValueError) else f"{type(exc).__name__}: "
-    return RecipeError.of(f"{name} could not be fitted: {kind}{words}", key="model.params")
+    return RecipeError.of(f"{name} could not {did}: {kind}{words}", key="model.params")
 
 
 def classes_of(problem: Problem) -> Array:

@@ -370,6 +370,16 @@ def test_what_the_library_refuses_is_a_mistake_of_the_recipe() -> None:
     )
 
 
+def test_what_the_library_refuses_to_answer_is_one_too() -> None:
+    """An estimator may fit what it can't answer with: a trial of it fails, and no search with it."""
+    with pytest.raises(RecipeError) as caught:
+        FAMILY.fit(_problem("KNeighborsClassifier", "binary", n_neighbors=500))
+    assert str(caught.value) == (
+        "model.params\n  KNeighborsClassifier could not answer: "
+        "Expected n_neighbors <= n_samples_fit, but n_neighbors = 500, n_samples_fit = 300, n_samples = 511"
+    )
+
+
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")  # 2026-11: numpy's, of the overflow that is wanted here
 def test_an_answer_that_is_not_finite_is_an_error() -> None:
     """A model that diverged is not published."""
