@@ -53,7 +53,7 @@ def find_mistakes(draft: Draft) -> Iterator[Message]:
         yield from _task_mistakes(spec, task)
         yield from check_gates(spec, task.metric_names(spec))
     if draft.knows("model"):
-        yield from _model_mistakes(spec, task)
+        yield from _model_mistakes(draft, task)
     if draft.knows("model", "tune", "task", "split"):
         yield from check_search(spec)
     if draft.knows("compute"):
@@ -116,12 +116,18 @@ def _task_mistakes(spec: Spec, task: Task) -> Iterator[Message]:
         yield Message(what, "task.kind", try_=f"task={task.name}, which has its own")
 
 
-def _model_mistakes(spec: Spec, task: Task | None) -> Iterator[Message]:
+def _model_mistakes(draft: Draft, task: Task | None) -> Iterator[Message]:
+    spec = draft.spec
     named, wrong = _named(FAMILIES, spec.model.family, "model")
     yield from wrong
     if spec.model.balance is not None and task is not None and "continuous" in task.kinds:
         what = f"balance evens out classes, and {task.name} has none"
         yield Message(what, "model.balance", try_="model.balance: null")
+    if draft.knows("tune") and spec.tune.kind == "none":
+        # What nobody wrote and no search reads is not read here either: its grammar takes its time.
+        space = spec.model.space.items()
+        own = {name: text for name, text in space if not spec.places.is_ours(("model", "space", name))}
+        spec = spec.model_copy(update={"model": spec.model.model_copy(update={"space": own})})
     yield from _of_family(spec, named, task, is_named=not wrong)
 
 

@@ -35,6 +35,8 @@ class _StandIn(ModuleType):
 @contextmanager
 def lightly() -> Iterator[None]:
     """Start quickly: inside, heavy libraries are loaded when used, and garbage is rarely looked for."""
+    before = gc.get_threshold()
+    gc.set_threshold(_RARELY, *before[1:])
     # Pydantic would look through every installed package for plugins; none has a part in reading a recipe.
     from pydantic.plugin import _loader
 
@@ -45,8 +47,6 @@ def lightly() -> Iterator[None]:
             stand_in.__spec__ = found
             sys.modules[name] = stand_in
     _loader._plugins = {}  # noqa: SLF001 (its one switch beside is a variable of the environment)
-    before = gc.get_threshold()
-    gc.set_threshold(_RARELY, *before[1:])
     try:
         yield
     finally:

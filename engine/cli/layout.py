@@ -1,12 +1,14 @@
 """Fitting a table's cells into a width: folded where a reader expects it, shortened only where nothing folds.
 
-Rich alone would break words in their middle as soon as a column is narrower than its longest word.
+Rich would break words in their middle as soon as a column is narrower than its longest word, and to load its
+tables takes longer than to compose a recipe.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import zip_longest
 
 from rich.cells import cell_len, set_cell_size
 
@@ -53,6 +55,58 @@ def lay_out(rows: Sequence[Sequence[str]], *, room: int, kept: int | None = None
     for least in (words, parts, [min(part, _LEAST) for part in parts]):
         _narrow(widths, [0 if index == kept else least[index] for index in range(len(least))], room, kept)
     return [[_folded(cell, width) for cell, width in zip(row, widths, strict=True)] for row in rows]
+
+
+def draw(rows: Sequence[Sequence[str]], *, right: Sequence[bool], styles: Sequence[Sequence[str]]) -> str:
+    r"""Draw a table of cells that were laid out, its header first, within lines.
+
+    Parameters
+    ----------
+    rows
+        Shape (n_rows, n_columns), from `lay_out`.
+    right
+        Shape (n_columns,): whose cells stand on the right.
+    styles
+        Shape (n_rows, n_columns): what `styled` says of each cell.
+
+    Examples
+    --------
+    >>> print(draw([["name", "n"], ["a", "12"]], right=[False, True], styles=[["", ""]] * 2), end="")
+    ┏━━━━━━┳━━━━┓
+    ┃ name ┃  n ┃
+    ┡━━━━━━╇━━━━┩
+    │ a    │ 12 │
+    └──────┴────┘
+    """
+    widths = [
+        max(cell_len(line) for cell in column for line in cell.split("\n"))
+        for column in zip(*rows, strict=True)
+    ]
+    lines = [_rule("┏━┳┓", widths)]
+    for index, (row, style) in enumerate(zip(rows, styles, strict=True)):
+        bar = "│" if index else "┃"
+        for pieces in zip_longest(*(cell.split("\n") for cell in row), fillvalue=""):
+            told = [_set(*cell) for cell in zip(pieces, widths, right, strict=True)]
+            shown = (f"{bar} {styled(words, sgr)} " for words, sgr in zip(told, style, strict=True))
+            lines.append("".join(shown) + bar)
+        if not index:
+            lines.append(_rule("┡━╇┩", widths))
+    return "\n".join([*lines, _rule("└─┴┘", widths)]) + "\n"
+
+
+def styled(words: str, sgr: str) -> str:
+    """Return words as a terminal shows them in a style, a parameter of SGR (ECMA-48); "" is as they are."""
+    return f"\x1b[{sgr}m{words}\x1b[0m" if sgr else words
+
+
+def _rule(marks: str, widths: Sequence[int]) -> str:
+    first, line, between, last = tuple(marks)
+    return first + between.join(line * (width + 2) for width in widths) + last
+
+
+def _set(words: str, width: int, is_right: bool) -> str:
+    blanks = " " * (width - cell_len(words))
+    return blanks + words if is_right else words + blanks
 
 
 def spared(

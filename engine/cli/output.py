@@ -7,7 +7,6 @@ command ends as it would have. A stream that can't take what is written for anot
 from __future__ import annotations
 
 import contextlib
-import io
 import json as json_library
 import os
 import shutil
@@ -15,7 +14,7 @@ import sys
 import textwrap
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from engine.errors import EngineError, report, visible
 from engine.redaction import redact
@@ -32,6 +31,8 @@ _TELL_EVERY_S = 10.0
 # What separates the columns of a table, and its two edges.
 _BETWEEN, _EDGES = 3, 1
 _FACT = 9
+# What a terminal is told of the words that follow (ECMA-48, SGR).
+_BOLD, _GREEN, _BOLD_RED = "1", "32", "1;31"
 
 
 class OutputError(EngineError):
@@ -104,32 +105,27 @@ def print_table(
     Cells are folded between words. The column `whole` is never folded: what stands in it is copied into the
     next command. Where not every word has room, columns that are `spare` are left out, the first one first.
     """
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    from engine.cli.layout import lay_out, spared
+    from engine.cli.layout import draw, lay_out, spared, styled
 
     width = line_width()
     rows = [[_seen(cell) for cell in row] for row in rows]
     (names, *left) = spared([columns, *rows], spare=spare, room=width - _EDGES, between=_BETWEEN)
     kept = names.index(whole) if whole else None
-    header, *body = lay_out([names, *left], room=width - _EDGES - _BETWEEN * len(names), kept=kept)
-    table = Table(header_style="bold")
-    for index, column in enumerate(header):
-        numbers = [row[index] for row in left if row[index]]
-        right = bool(numbers) and all(cell[0].isdigit() or cell[0] in "-+" for cell in numbers)
-        justify: Literal["left", "right"] = "right" if right else "left"
-        table.add_column(Text(column), justify=justify, overflow="fold", no_wrap=index == kept)
-    for cells, row in zip(body, left, strict=True):
-        table.add_row(*(Text(cell, style=_style(given)) for cell, given in zip(cells, row, strict=True)))
-    # Drawn aside: Rich itself would end the process where nobody reads any more.
-    drawn = io.StringIO()
-    console = Console(file=drawn, force_terminal=is_terminal(sys.stdout), width=width, highlight=False)
-    if title:
-        console.print(Text(title, style="bold"))
-    console.print(table)
-    _write(sys.stdout, drawn.getvalue())
+    laid = lay_out([names, *left], room=width - _EDGES - _BETWEEN * len(names), kept=kept)
+    is_colored = is_terminal(sys.stdout) and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
+    styles = [[_style(cell) if is_colored else "" for cell in row] for row in left]
+    header = _BOLD if is_colored else ""
+    drawn = draw(
+        laid,
+        right=[_are_numbers([row[index] for row in left]) for index in range(len(names))],
+        styles=[[header] * len(names), *styles],
+    )
+    _write(sys.stdout, f"{styled(title, header)}\n{drawn}" if title else drawn)
+
+
+def _are_numbers(cells: Sequence[str]) -> bool:
+    given = [cell for cell in cells if cell]
+    return bool(given) and all(cell[0].isdigit() or cell[0] in "-+" for cell in given)
 
 
 def _seen(words: str) -> str:
@@ -188,7 +184,7 @@ def _close(stream: TextIO) -> None:
 
 
 def _style(cell: str) -> str:
-    return {"passed": "green", "missed": "bold red", "failed": "bold red"}.get(cell, "")
+    return {"passed": _GREEN, "missed": _BOLD_RED, "failed": _BOLD_RED}.get(cell, "")
 
 
 class Watcher:

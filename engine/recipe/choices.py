@@ -11,7 +11,7 @@ from engine.errors import Message, nearest
 from engine.recipe import text
 from engine.recipe.find import groups as options_in
 from engine.recipe.find import shipped
-from engine.recipe.mistakes import model_keys
+from engine.recipe.keys import model_keys
 from engine.recipe.overrides import Choice
 from engine.recipe.places import COMMAND_LINE, Place
 from engine.recipe.spec import Spec

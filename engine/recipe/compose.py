@@ -17,8 +17,8 @@ from engine.recipe import text
 from engine.recipe.choices import check_choices, known_groups, leave_out_old, places_of_choices
 from engine.recipe.defaults import chosen_by_base, defaults_list, explain_cycle, read_choices
 from engine.recipe.find import conf_folders, find_base, find_recipe, shipped
+from engine.recipe.keys import model_keys, options_of, without
 from engine.recipe.links import refuse_linked_folders
-from engine.recipe.mistakes import model_keys, options_of, without
 from engine.recipe.older import complete
 from engine.recipe.overrides import Overrides, Setting, is_open, read_overrides
 from engine.recipe.places import Layer, Places

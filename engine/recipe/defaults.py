@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 from engine.errors import Message, RecipeError, nearest
 from engine.recipe import text
 from engine.recipe.find import find_base
-from engine.recipe.plainly import in_yaml
 from engine.recipe.text import Plain
 
 _EXAMPLE = "defaults: [base, model: lightgbm, _self_]"
@@ -47,6 +47,8 @@ def read_choices(
 
 
 def _not_a_list(defaults: Plain, document: text.Document) -> tuple[dict[str, str], bool, list[Message]]:
+    from engine.recipe.plainly import in_yaml
+
     choices, meant = {}, ""
     if isinstance(defaults, dict):
         choices = {group: option for group, option in defaults.items() if isinstance(option, str)}
@@ -60,12 +62,12 @@ def _read_entry(
     entry: Plain, seen: Collection[str], groups: Mapping[str, Collection[str]]
 ) -> tuple[Message | None, str, str | None]:
     """Return what is wrong with an entry, and its name and option, as meant where that is near."""
-    if isinstance(entry, dict) and len(entry) == 1 and isinstance(next(iter(entry.values())), list | dict):
-        group, options = next(iter(entry.items()))
-        what = f"'{in_yaml(entry)}': a group takes one option"
-        several = ",".join(map(str, options if isinstance(options, list) else ()))
-        return Message(f"{what}; engine run RECIPE -m {group}={several} makes a run of each"), group, None
-    if not isinstance(entry, str) and not (isinstance(entry, dict) and len(entry) == 1):
+    is_one = isinstance(entry, dict) and len(entry) == 1
+    if is_one and isinstance(next(iter(cast("dict[str, Plain]", entry).values())), list | dict):
+        return _several_options(cast("dict[str, Plain]", entry))
+    if not isinstance(entry, str) and not is_one:
+        from engine.recipe.plainly import in_yaml
+
         return Message(f"'{in_yaml(entry)}' is not 'base', '_self_' or 'group: option'"), "", None
     name, option = _entry(entry)
     if name in seen:
@@ -79,6 +81,16 @@ def _read_entry(
     group, option = _meant(name, groups)
     meant = f"{group}: {option}" if option else nearest(name, ["base", "_self_"])
     return Message(f"'{name}' is not 'base', '_self_' or 'group: option'", suggestion=meant), group, option
+
+
+def _several_options(entry: dict[str, Plain]) -> tuple[Message, str, None]:
+    """Say that an entry gives a group more than one option."""
+    from engine.recipe.plainly import in_yaml
+
+    ((group, options),) = entry.items()
+    what = f"'{in_yaml(entry)}': a group takes one option"
+    several = ",".join(map(str, options if isinstance(options, list) else ()))
+    return Message(f"{what}; engine run RECIPE -m {group}={several} makes a run of each"), group, None
 
 
 def _meant(name: str, groups: Mapping[str, Collection[str]]) -> tuple[str, str | None]:

@@ -11,15 +11,18 @@ import copy
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ValidationError
 
 from engine.errors import MAX_MESSAGES, Message
 from engine.recipe.compose import Composition
-from engine.recipe.mistakes import Mistake, explain_pydantic
 from engine.recipe.places import Places
 from engine.recipe.spec import Spec
 from engine.recipe.text import KeyPath, Plain
+
+if TYPE_CHECKING:
+    from engine.recipe.mistakes import Mistake
 
 # A key that was renamed may hold a value that is wrong as well, and that one a key.
 _MAX_ROUNDS = 4
@@ -114,6 +117,8 @@ class _Reading:
 
     def _explained(self, error: ValidationError) -> list[Mistake]:
         """Return what was not said before, and note it."""
+        from engine.recipe.mistakes import explain_pydantic
+
         found = explain_pydantic(
             error.errors(include_url=False)[:_MAX_EXPLAINED],
             model=Spec,

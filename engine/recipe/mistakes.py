@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from engine.errors import Message
 from engine.recipe.expected import allows_null, expected_at, keys_elsewhere, meant_at, nearest_word
+from engine.recipe.keys import model_keys, options_of, unknown_words
 from engine.recipe.places import COMMAND_LINE, Places
 from engine.recipe.plainly import in_yaml
 from engine.recipe.text import KeyPath, Plain
@@ -25,10 +26,6 @@ _MAX_SHOWN = 60
 # Sections of which no option can be chosen.
 _NO_GROUPS = ("goal", "schema", "name", "runs", "seed", "recipe_version")
 _OPTION = re.compile(r"[a-z][a-z0-9_]*")
-# Mappings whose keys are a library's.
-_LIBRARIES = (("model", "params"), ("model", "space"))
-# A name that a shell and a dotted key take as it is.
-_PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
 # Where one word is a key of more sections than these, none of them was more likely meant.
 _MAX_SECTIONS = 2
 
@@ -98,30 +95,6 @@ def meant_key(path: KeyPath, *, model: type[BaseModel], known: Collection[str]) 
     if near := nearest_word(name, (*known, *top)):
         return tuple(near.split(".")) if near in top else (*above, near)
     return ("model", "params", name) if above == ["model"] else ()
-
-
-def unknown_words(path: KeyPath) -> str:
-    """Say that a key is none of those that may stand where it stands."""
-    parent = ".".join(path[:-1])
-    return f"'{path[-1]}' is not a key of {parent or 'a recipe'}"
-
-
-def options_of(path: KeyPath, model: type[BaseModel]) -> str:
-    """Return the command that says what a key takes; of a key with an odd name, what its section does."""
-    if not path or path[0] not in model_keys(model):
-        return "engine options"
-    path = path[:2] if path[:2] in _LIBRARIES else path
-    # The place of a value in a list is no key.
-    path = path[: next((at for at, part in enumerate(path) if at and part.isdecimal()), len(path))]
-    odd = next((index for index, part in enumerate(path) if not _PLAIN_NAME.fullmatch(part)), len(path))
-    return f"engine options {'.'.join(path[: max(odd, 1)])}"
-
-
-def model_keys(model: type[BaseModel] | None) -> tuple[str, ...]:
-    """Return the keys a model takes, as recipes write them."""
-    if model is None:
-        return ()
-    return tuple(sorted(info.alias or name for name, info in model.model_fields.items()))
 
 
 def _told_once(mistakes: list[Mistake]) -> Iterator[Mistake]:
@@ -230,15 +203,6 @@ def shown_value(value: object) -> str:
         return {None: "null", True: "true", False: "false"}[value]
     words = f"'{value}'" if isinstance(value, str) else str(value)
     return words if len(words) <= _MAX_SHOWN else f"{words[: _MAX_SHOWN - 3]}…"
-
-
-def without(tree: dict[str, Plain], path: KeyPath) -> dict[str, Plain]:
-    """Return a mapping without one of its keys; the one that is given stays as it is."""
-    name, *below = path
-    inner = tree.get(name)
-    if below and isinstance(inner, dict):
-        return {**tree, name: without(inner, tuple(below))}
-    return {key: value for key, value in tree.items() if key != name}
 
 
 def _at(plain: Mapping[str, Plain], path: KeyPath) -> Plain:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from engine.errors import Message, RecipeError
-from engine.recipe.mistakes import meant_key, model_keys, options_of, unknown_words
+from engine.recipe.keys import model_keys, options_of, unknown_words
 from engine.recipe.override_text import refuse_text, shown
 from engine.recipe.places import COMMAND_LINE
 from engine.recipe.safe import cure_of, forbidden_in_override
@@ -133,6 +133,8 @@ def _unknown_section(line: Line, loader: ConfigLoader) -> Unreadable | None:
     is_safe = not forbidden_in_override(line.key.lstrip("+~"), None, path=line.quoted)
     if path[0] in known or not is_safe or is_group(path[0].partition("/")[0], loader):
         return None
+    from engine.recipe.mistakes import meant_key
+
     meant = meant_key(path[:1], model=Spec, known=known)
     suggestion = ".".join((*meant, *path[1:])) if meant else ""
     what = unknown_words(path[:1])

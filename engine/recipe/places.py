@@ -122,6 +122,11 @@ class Places:
         """Tell whether a file of an option, and neither the recipe nor the command line, sets a key."""
         return not self.is_given(path) and any(layer.line(path) is not None for layer in self.layers[2:])
 
+    def is_ours(self, path: KeyPath) -> bool:
+        """Tell whether a key has its value from a file that ships with the engine."""
+        winner = next((layer for layer in self.layers if layer.line(path) is not None), None)
+        return winner is not None and winner.is_ours
+
     def written_beside(self, path: KeyPath) -> frozenset[str]:
         """Return the keys that were written in the mapping of a key, by whoever wrote that one."""
         layer = next((layer for layer in self.layers if layer.line(path) is not None), None)

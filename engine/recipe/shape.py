@@ -12,7 +12,6 @@ from typing import Annotated, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
-from engine.recipe.expected import expected_at
 from engine.recipe.text import KeyPath, Plain
 
 
@@ -32,6 +31,8 @@ def _clashes(
         isinstance(value, dict) and takes_list and not takes_mapping
     )
     if is_clash:
+        from engine.recipe.expected import expected_at
+
         given = "a list" if isinstance(value, list) else "a mapping"
         yield path, f"expected {expected_at(model, path, value)}, got {given}"
     elif isinstance(value, dict):

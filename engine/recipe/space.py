@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, cast
 
 from engine.errors import nearest
 from engine.recipe.text import Plain
-from engine.recipe.unreadable import unclosed
 
 if TYPE_CHECKING:
     from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -64,6 +63,8 @@ def read_space(text: str) -> Span | Choices:
     try:
         sweep = _parser().parse_override(f"space={text}").value()
     except HydraException as error:
+        from engine.recipe.unreadable import unclosed
+
         why = unclosed(text) or str(error).splitlines()[0][:200]
         raise NotASpaceError(f"'{text}' can't be read: {why}") from None
     unknown = set(getattr(sweep, "tags", ())) - {_LOG}

@@ -17,7 +17,6 @@ from pathlib import Path
 import yaml
 
 from engine.errors import Message, RecipeError
-from engine.recipe.syntax import explain_bytes, explain_syntax
 
 Plain = None | bool | int | float | str | list["Plain"] | dict[str, "Plain"]
 KeyPath = tuple[str, ...]
@@ -79,6 +78,8 @@ def read(path: Path, *, shown: str | None = None) -> Document:
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
+        from engine.recipe.syntax import explain_bytes
+
         raise RecipeError([explain_bytes(content, file=file)]) from None
     return parse(text, file=file)
 
@@ -96,6 +97,8 @@ def parse(text: str, *, file: str) -> Document:
         events = iter(yaml.parse(text, Loader=yaml.CSafeLoader))
         value = builder.document(events)
     except yaml.YAMLError as error:
+        from engine.recipe.syntax import explain_syntax
+
         raise RecipeError([explain_syntax(error, text, file=file)]) from None
     if builder.mistakes:
         raise RecipeError(builder.mistakes)

@@ -8,7 +8,8 @@ from dataclasses import replace
 
 from engine.errors import Message, RecipeError
 from engine.recipe.defaults import explain_missing
-from engine.recipe.mistakes import meant_key, options_of, unknown_words
+from engine.recipe.keys import options_of, unknown_words
+from engine.recipe.mistakes import meant_key
 from engine.recipe.overrides import Overrides
 from engine.recipe.places import COMMAND_LINE
 from engine.recipe.plainly import in_yaml
