@@ -261,7 +261,7 @@ def test_multirun_goes_on_after_a_fault_of_a_library(
     """A combination that makes a library fail is reported, and the next one runs."""
     outcomes = told(
         capsys, "run", str(recipe), "-m", "model=sklearn", "model.estimator=KNeighborsClassifier",
-        "model.params.n_neighbors=5000,3", code=1,
+        "model.params.n_neighbors=5000,3", code=2,
     )  # fmt: skip
     assert isinstance(outcomes, list)
     assert "error" in outcomes[0]
