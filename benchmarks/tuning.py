@@ -123,7 +123,9 @@ def engine_tuning(n: int, told: Told, executor: str, kind: str, *, shown: bool =
         parts = divide(read(spec.data, declare(spec)), task=TASKS.load(spec.task.kind), spec=spec)  # type: ignore[arg-type]
         found = candidates(spec)
         chosen = strategy(spec, found, maximize=True)
-        search = Search(chosen, Journal(folder / "journal"), tune=spec.tune, seed=0, maximize=True)
+        search = Search(
+            chosen, Journal(folder / "journal"), candidates=found, tune=spec.tune, seed=0, maximize=True
+        )
         timed = Timed(spec, declare(spec), parts.target, lessons(parts, spec), found, threads=1)
 
         table = drawn_nowhere() if shown else None

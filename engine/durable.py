@@ -68,12 +68,17 @@ def writing_path(path: Path) -> Iterator[Path]:
     aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
     try:
         yield aside
-        with aside.open("rb") as file:
-            os.fsync(file.fileno())
-        os.replace(aside, path)
-        fsync_folder(path.parent)
+        publish_file(aside, path)
     finally:
         aside.unlink(missing_ok=True)
+
+
+def publish_file(staged: Path, final: Path) -> None:
+    """Fsync the file `staged` and rename it to `final`, over a file that is there."""
+    with staged.open("rb") as file:
+        os.fsync(file.fileno())
+    os.replace(staged, final)
+    fsync_folder(final.parent)
 
 
 def publish_folder(staged: Path, final: Path) -> None:

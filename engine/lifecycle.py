@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import cast
 
 from engine.data.schema import declare
-from engine.data.source import read
 from engine.evaluation.judge import judge_model, time_one_row
 from engine.names import TASKS
 from engine.recipe.spec import Spec
@@ -15,17 +14,25 @@ from engine.runs import record
 from engine.runs.facts import identity
 from engine.runs.folder import STATES, TRIALS, draft, failing
 from engine.runs.run import Run
-from engine.runs.steps import SEARCH, TIMED, Listener, Silence, Steps
+from engine.runs.steps import READING, SEARCH, TIMED, Listener, Silence, Steps
 from engine.tasks.task import Task
 from engine.training.baselines import score_baselines
-from engine.training.fit import deploy_candidate, fit_candidate, n_bytes
+from engine.training.fit import deploy_candidate, n_bytes
 from engine.training.folds import score_folds
+from engine.training.larger import read_table
 from engine.training.parts import divide
 from engine.training.quality import alarms
-from engine.tuning.tune import NoneScoredError, tune
+from engine.training.stream import fit_divided
+from engine.tuning.tune import Before, NoneScoredError, tune
 
 
-def run(spec: Spec, *, listener: Listener | None = None, resume_id: str | None = None) -> Run:
+def run(
+    spec: Spec,
+    *,
+    listener: Listener | None = None,
+    resume_id: str | None = None,
+    before: Before | None = None,
+) -> Run:
     """Run a checked recipe: read, split, fit, write the graph, judge, bundle, report.
 
     Parameters
@@ -36,6 +43,8 @@ def run(spec: Spec, *, listener: Listener | None = None, resume_id: str | None =
         Hears each step and its progress.
     resume_id
         The interrupted run to finish under its own id.
+    before
+        The search of another run that was stopped: what this one takes over of it, or does again.
 
     Returns
     -------
@@ -51,8 +60,8 @@ def run(spec: Spec, *, listener: Listener | None = None, resume_id: str | None =
     """
     steps = Steps(listener or Silence())
     task = cast("Task", TASKS.load(spec.task.kind))
-    with steps("read and check"), spec.places.placing():
-        table = read(spec.data, declare(spec))
+    with steps(READING), spec.places.placing():
+        table = read_table(spec, declare(spec), tell=steps.read)
     steps.take(note for note in (table.sampled, table.left_out) if note)
     with steps("split"):
         divided = divide(table, task=task, spec=spec)
@@ -77,18 +86,17 @@ def run(spec: Spec, *, listener: Listener | None = None, resume_id: str | None =
                     states=made.folder / STATES,
                     progress=steps.listener.progressed,
                     tried=steps.listener.tried,
+                    before=before,
                 )
                 record.write_trials(made.folder, tuned)
             spec = spec.with_model(tuned.model)
             steps.take(tuned.notes)
         course = None if tuned is None else tuned.course
         with steps(f"fit {spec.model.family}"):
-            candidate = fit_candidate(
-                spec.model,
-                train=train,
-                validation=validation,
+            candidate = fit_divided(
+                divided,
                 schema=schema,
-                target=target,
+                task=task,
                 spec=spec,
                 progress=steps.listener.progressed,
                 course=course,
@@ -109,6 +117,7 @@ def run(spec: Spec, *, listener: Listener | None = None, resume_id: str | None =
             judgement = judge_model(
                 {"train": train, "validation": validation, "test": test},
                 scorer=model.scorer,
+                features=[column.name for column in schema.features],
                 timed=timed,
                 n_bytes=n_bytes(model.artifact),
                 data=quality.measures,
@@ -129,7 +138,9 @@ def run(spec: Spec, *, listener: Listener | None = None, resume_id: str | None =
                 )
         if spec.evaluation.baselines:
             with steps("baselines"):
-                baselines = score_baselines(divided, schema=schema, task=task, spec=spec)
+                baselines = score_baselines(
+                    divided, model=judgement.test, schema=schema, task=task, spec=spec
+                )
         with steps("bundle"):
             record.write_judgement(made.folder, judgement, validation=folds, baselines=baselines)
             record.write_predictions(

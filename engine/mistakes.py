@@ -17,6 +17,7 @@ from engine.data.schema import declare
 from engine.errors import EngineError, Message
 from engine.evaluation.bounded import not_a_goal
 from engine.evaluation.gates import check_gates
+from engine.evaluation.slices import check_slices
 from engine.features.check import unprepared
 from engine.machine import has_cuda
 from engine.models.family import Family
@@ -52,6 +53,8 @@ def find_mistakes(draft: Draft) -> Iterator[Message]:
     if task is not None and draft.knows("schema", "goal"):
         yield from _task_mistakes(spec, task)
         yield from check_gates(spec, task.metric_names(spec))
+    if draft.knows("schema", "evaluation"):
+        yield from check_slices(spec)
     if draft.knows("model"):
         yield from _model_mistakes(draft, task)
     if draft.knows("model", "tune", "task", "split"):

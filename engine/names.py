@@ -71,6 +71,7 @@ FAMILIES = Registry(
             "mlp": "engine.models.mlp:FAMILY",
             "random_forest": "engine.models.random_forest:FAMILY",
             "ridge": "engine.models.linear:RIDGE",
+            "sgd": "engine.models.sgd:FAMILY",
             "sklearn": "engine.models.sklearn:FAMILY",
             "xgboost": "engine.models.xgboost:FAMILY",
         }

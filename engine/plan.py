@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import cast
 
@@ -14,17 +14,19 @@ from engine.errors import MAX_MESSAGES, RecipeError
 from engine.estimate.before import find_took
 from engine.estimate.costs import shipped
 from engine.estimate.estimate import Estimate, estimate
+from engine.estimate.streamed import Passes, n_held, passes, streamed
 from engine.estimate.workload import Size, Workload, workload
 from engine.evaluation.gates import gate_name, labelled
 from engine.machine import usable_cores
 from engine.mistakes import find_mistakes
-from engine.models.family import Family
+from engine.models.family import Family, Streaming
 from engine.names import FAMILIES
 from engine.recipe.load import to_draft
 from engine.recipe.searched import compose_searched
 from engine.recipe.spec import Spec
 from engine.runs.earlier import Earlier, find_earlier
-from engine.runs.steps import TIMED, Listener
+from engine.runs.steps import READING, TIMED, Listener, Silence, Steps
+from engine.training.larger import check_streamed, is_streamed
 from engine.training.rehearsal import Rehearsal, rehearse
 from engine.tuning.size import describe
 
@@ -70,6 +72,8 @@ class Plan:
         Runs of exactly this recipe: the unfinished ones, and of the finished ones the latest.
     rehearsal
         What the rows were found to be, where they were read.
+    streamed
+        How a table is gone through that is larger than `compute.memory_mib`; else None.
     """
 
     name: str
@@ -81,6 +85,7 @@ class Plan:
     estimate: Estimate
     earlier: tuple[Earlier, ...]
     rehearsal: Rehearsal | None
+    streamed: Passes | None = None
 
     @property
     def n_fits(self) -> int:
@@ -98,8 +103,9 @@ class Plan:
             each; `deployed_as` (graph, converter, skops); `data` (`path format n_bytes columns dtypes n_rows
             is_exact`); `estimate` (`seconds known_s start_s peak_mib run basis guesses unmeasured`);
             `earlier`, runs of this recipe (`run state same_code same_data wrote`); `checked`, null without
-            --check-data (`n_rows sha256 sizes n_classes notes`). With --origins also `origins`, of every
-            value `key value from through holds`.
+            --check-data (`n_rows sha256 sizes n_classes notes n_sampled`, of a large table the last fewer
+            than the first); `streamed`, null where all rows are in memory (`passes n_held peak_mib disk_mib
+            cap_mib`). With --origins also `origins`, of every value `key value from through holds`.
         """
         costs = self.estimate.steps
         steps = [
@@ -121,6 +127,7 @@ class Plan:
             "estimate": self.estimate.to_json(),
             "earlier": [run.to_json() for run in self.earlier],
             "checked": None if self.rehearsal is None else self.rehearsal.to_json(),
+            "streamed": None if self.streamed is None else self.streamed.to_json(),
         }
 
 
@@ -150,13 +157,15 @@ def load_checked(
     return draft.spec
 
 
-def make_plan(spec: Spec, *, check_data: bool = False) -> Plan:
+def make_plan(spec: Spec, *, check_data: bool = False, listener: Listener | None = None) -> Plan:
     """Say what a run would do, from the recipe and the data's header.
 
     Parameters
     ----------
     check_data
         Whether to read the rows and check them as a run does before it fits anything.
+    listener
+        Hears how far that is.
 
     Raises
     ------
@@ -167,11 +176,21 @@ def make_plan(spec: Spec, *, check_data: bool = False) -> Plan:
     schema = declare(spec)
     with spec.places.placing():
         header = read_header(spec.data, schema)
-        rehearsal = rehearse(spec, schema) if check_data else None
+        rehearsal = None
+        if check_data:
+            steps = Steps(listener or Silence())
+            with steps(READING):
+                rehearsal = rehearse(spec, schema, tell=steps.read)
     family = cast("Family", FAMILIES.load(spec.model.family))
     deployed_as = family.deployed_as(spec.model)
     costs = shipped()
-    work = workload(spec, schema, _size(header, rehearsal), assumed=costs.assumed(), cores=usable_cores())
+    size = _size(header, rehearsal)
+    work = workload(spec, schema, size, assumed=costs.assumed(), cores=usable_cores())
+    found = estimate(work, device=spec.compute.device, earlier=find_took(spec, costs=costs), costs=costs)
+    through = None
+    if is_streamed(spec, schema, header):
+        check_streamed(spec, schema)
+        through, found = _through(spec, schema, size, work, found)
     fits = Fits(1, work.rows.n_folds, 2 if spec.evaluation.baselines else 0, work.n_searched)
     does = dict(_steps(spec, schema, header, work, graph=_DEPLOYED_AS[deployed_as]))
     return Plan(
@@ -181,12 +200,31 @@ def make_plan(spec: Spec, *, check_data: bool = False) -> Plan:
         gates=tuple(_gates(spec)),
         deployed_as=deployed_as,
         header=header,
-        estimate=estimate(
-            work, device=spec.compute.device, earlier=find_took(spec, costs=costs), costs=costs
-        ),
+        estimate=found,
         earlier=find_earlier(spec, header),
         rehearsal=rehearsal,
+        streamed=through,
     )
+
+
+def _through(
+    spec: Spec, schema: Schema, size: Size, work: Workload, whole: Estimate
+) -> tuple[Passes, Estimate]:
+    """Say how a table is gone through that is larger than memory, and what that takes."""
+    cut = spec.split
+    held = n_held(size.n_rows, work.n_columns, (1 - cut.test - cut.validation, cut.validation, cut.test))
+    again = cast("Streaming", FAMILIES.load(work.family)).goes_again
+    through = passes(
+        work,
+        held=held,
+        in_time=cut.kind == "time",
+        goes_again=again,
+        cap_mib=spec.compute.memory_mib or 0,
+    )
+    costs = shipped()
+    part = workload(spec, schema, replace(size, n_rows=held), assumed=costs.assumed(), cores=usable_cores())
+    of_held = estimate(part, device=spec.compute.device, costs=costs)
+    return through, streamed(whole, of_held, through, work)
 
 
 def _size(header: Header, rehearsal: Rehearsal | None) -> Size:

@@ -18,6 +18,7 @@ from engine.runs.run import Run, find_run, list_runs
 KINDS = {
     "logistic": ("binary", "multiclass"),
     "ridge": ("continuous",),
+    "sgd": ("binary", "multiclass", "continuous"),
     "random_forest": ("binary", "multiclass", "continuous"),
     "hist_gradient_boosting": ("binary", "multiclass", "continuous"),
     "lightgbm": ("binary", "multiclass", "continuous"),

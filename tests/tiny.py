@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import polars as pl
@@ -130,6 +131,10 @@ def write_tiny(
     max_records: int = 1000,
     max_body_mib: float = 1.0,
     timeout_s: float = 2.0,
+    max_concurrent: int = 64,
+    abstain_below: float | None = None,
+    pipeline: Literal["front", "inside"] = "front",
+    model_version: str = "20261122-181213-0A1B2C3D",
     golden: pl.DataFrame | None = None,
     artifact: Artifact | None = None,
 ) -> Path:
@@ -147,7 +152,7 @@ def write_tiny(
         task_name=task,
         threshold=0.5 if target.classes else None,
         name="Tiny Income",
-        model_version="20261122-181213-0A1B2C3D",
+        model_version=model_version,
         recipe_sha256="c" * 64,
         passed=not missed,
         missed=missed,
@@ -162,6 +167,9 @@ def write_tiny(
             max_records=max_records,
             max_body_mib=max_body_mib,
             timeout_s=timeout_s,
+            max_concurrent=max_concurrent,
+            abstain_below=abstain_below,
+            pipeline=pipeline,
         ),
     )
     return folder

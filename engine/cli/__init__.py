@@ -34,6 +34,8 @@ VERBS = {
     "diff": ("engine.cli.diff", "what differs between two runs"),
     "verify": ("engine.cli.verify", "run again from the folder and compare bit for bit"),
     "predict": ("engine.cli.predict", "score a CSV or Parquet file"),
+    "explain": ("engine.cli.explain", "why a run answers rows as it does, and what would change its mind"),
+    "promote": ("engine.cli.promote", "make a run the champion of its name, or go back to the one before"),
     "package": ("engine.cli.package", "write a Bento and its archive"),
     "serve": ("engine.cli.serve", "serve the bundle through BentoML, on loopback"),
     "options": ("engine.cli.options", "what can be written in a recipe, and the options of each group"),
@@ -128,7 +130,7 @@ def _help() -> str:
     lines = ["usage: engine VERB …", ""]
     lines += [f"  {verb:<9} {summary}" for verb, (_, summary) in VERBS.items()]
     lines += ["", "engine VERB --help says more. RECIPE is a YAML path or a name in ./recipes;"]
-    lines += ["RUN is a run folder, a run id, or NAME@latest: the latest finished run of that name, and for"]
+    lines += ["RUN is a run folder, a run id, NAME@champion or NAME@latest: the latest finished run, and for"]
     lines += ["--resume the latest interrupted one. Overrides are Hydra's: model=logistic seed=1"]
     return "\n".join(lines)
 

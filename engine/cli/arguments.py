@@ -38,9 +38,15 @@ class Options(argparse.Namespace):
     host: str
     port: int
     what: str | None
+    rows: int
     schema_of: str
     origins: bool
     check_data: bool
+    hashes: bool
+    quarantine: str | None
+    why: str | None
+    back: bool
+    watch: bool
     runs: str | None
     limit: int | None
     root: list[str]
@@ -94,7 +100,7 @@ def add_roots(parser: Parser) -> None:
 
 def add_run(parser: Parser) -> None:
     """Add RUN and where runs lie."""
-    what = "a run folder, a run id, or NAME@latest: the latest finished run of that name"
+    what = "a run folder, a run id, NAME@latest (the latest finished run of that name), or NAME@champion"
     parser.add_argument("run", type=run_name, metavar="RUN", help=what)
     add_runs_folder(parser)
 
@@ -108,10 +114,13 @@ def run_name(given: str) -> str:
         If it can be no run, whatever runs there are.
     """
     parts = given.split("/")
-    is_name = given not in ("", "@latest") and max(len(os.fsencode(part)) for part in parts) <= _MAX_NAME
+    is_name = (
+        given not in ("", "@latest", "@champion")
+        and max(len(os.fsencode(part)) for part in parts) <= _MAX_NAME
+    )
     if not is_name or (_PATTERN.search(given) and not Path(given).is_dir()):
         shown = given if len(given) <= _SHOWN else f"{given[:_SHOWN]}…"
-        what = f"'{shown}' is not a run folder, a run id or NAME@latest"
+        what = f"'{shown}' is not a run folder, a run id, NAME@latest or NAME@champion"
         raise RecipeError.of(what, file="command line", try_="engine runs")
     return given
 

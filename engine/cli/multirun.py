@@ -15,7 +15,8 @@ from engine.cli.board import Board, Line
 from engine.cli.comparison import Combination, Outcome, exit_code, grouped, labels, print_comparison
 from engine.cli.output import Watcher, print_json, print_text, print_trace, say
 from engine.cli.seeds import over_seeds, print_over_seeds
-from engine.cli.stop import resumable
+from engine.cli.stop import STOPPED, resumable, which_run
+from engine.cli.summary import plural
 from engine.cli.workers import Ended, Job, run_one, tell, work
 from engine.errors import EngineError, Message
 from engine.runs.run import Run
@@ -52,13 +53,21 @@ def run_many(options: Options, watcher: Watcher) -> int:
             run = None if ended.folder is None else Run(ended.folder)
             outcomes[index] = Outcome(checked[index], run, ended.error, ended.seconds)
             told.failure(outcomes[index], ended)
-    ordered = [outcomes[index] for index in range(len(checked))]
+            if run is not None and run.is_stopped:
+                break
+    ordered = [outcomes[index] for index in range(len(checked)) if index in outcomes]
     if options.json:
         together = over_seeds(ordered)
         print_json([{**one.to_json(), **seeds} for one, seeds in zip(ordered, together, strict=True)])
     elif len(wrong) < len(checked):
         _print(ordered)
-    return exit_code(ordered)
+    stopped = next((one.run for one in ordered if one.run is not None and one.run.is_stopped), None)
+    if stopped is None:
+        return exit_code(ordered)
+    which = which_run(stopped.id, stopped.path.parent.parent, options.root)
+    say(f"stopped by the user: {plural(len(checked) - len(ordered), 'combination')} not begun")
+    say(f"  try: engine run --resume {which}, then the same command with --skip-finished")
+    return STOPPED
 
 
 def _check(given: Sequence[tuple[str, ...]], options: Options, watcher: Watcher) -> list[Combination]:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from engine.errors import EngineError, report, visible
 from engine.redaction import redact
-from engine.runs.steps import SEARCH
+from engine.runs.steps import READING, SEARCH
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -188,7 +188,7 @@ def _style(cell: str) -> str:
 
 
 class Watcher:
-    """Tells a run's progress on stderr: a bar on a terminal, one line a step elsewhere, of a search a few.
+    """Tells a run's progress on stderr: a bar on a terminal, one line a step elsewhere, of a long one a few.
 
     Of a search a terminal shows the trials too.
     """
@@ -200,6 +200,7 @@ class Watcher:
         self._task: TaskID | None = None
         self._step, self._told_s = "", 0.0
         self._first: tuple[float, int] | None = None
+        self._done = 0
 
     def started(self, step: str) -> None:
         """Show the step that begins."""
@@ -229,12 +230,14 @@ class Watcher:
     def progressed(self, done: int, total: int, score: float | None) -> None:
         """Move the bar; of a search tell the best and the time left, without a bar now and then."""
         name = "best" if self._step == SEARCH else "validation"
-        words = f"{done}/{total}" + ("" if score is None else f"  {name} {score:.5g}")
-        if self._step == SEARCH:
+        words = f"{done:,} of {total:,} rows" if self._step == READING else f"{done}/{total}"
+        words += "" if score is None else f"  {name} {score:.5g}"
+        is_long = self._step in {SEARCH, READING}
+        if is_long:
             words += self._left(done, total)
         if self._bar is not None and self._task is not None:
             self._bar.update(self._task, completed=done, total=total, score=words)
-        elif self._step == SEARCH and not self._quiet and time.monotonic() - self._told_s >= _TELL_EVERY_S:
+        elif not self._quiet and time.monotonic() - self._told_s >= _TELL_EVERY_S:
             self._told_s = time.monotonic()
             say(f"{self._step}: {words}")
 
@@ -246,8 +249,10 @@ class Watcher:
     def _left(self, done: int, total: int) -> str:
         """Say how long the rest may take at the pace so far; what stood there before a resume has none."""
         now = time.monotonic()
-        if self._first is None:
+        # What is read again, the slower way, begins anew.
+        if self._first is None or done < self._done:
             self._first = now, done
+        self._done = done
         since_s, before = self._first
         if done <= before or done >= total:
             return ""

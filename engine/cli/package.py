@@ -19,6 +19,11 @@ def add_arguments(parser: Parser) -> None:
     """Declare what `engine package` takes."""
     add_run(parser)
     parser.add_argument("-o", "--output", metavar="DIR", help="where to write (default: ./bentos)")
+    parser.add_argument(
+        "--hashes",
+        action="store_true",
+        help="pin each requirement to the hash of its archive, which asks the package index",
+    )
     add_common(parser)
 
 
@@ -30,7 +35,7 @@ def call(options: Options) -> int:
             f"{output} is a file, and a Bento is a folder", file="command line", key="-o", try_="-o DIR"
         )
     run = find_run(options.run, root=runs_folder(options))
-    packaged = deployment_of(run).package(run.path / "bundle", output)
+    packaged = deployment_of(run).package(run.path / "bundle", output, hashes=options.hashes)
     if options.json:
         told = {"folder": str(packaged.folder), "archive": str(packaged.archive), "tag": packaged.tag}
         print_json({"run": run.id, **told})

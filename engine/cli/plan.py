@@ -8,6 +8,7 @@ from engine.cli.arguments import Options, Parser, add_common, add_recipe, add_ro
 from engine.cli.origins import origins_of
 from engine.cli.output import Watcher, print_fact, print_json, print_table, print_text
 from engine.errors import RecipeError
+from engine.estimate.streamed import Passes
 from engine.machine import memory_mib
 from engine.plan import Plan, load_checked, make_plan
 from engine.runs.earlier import Earlier
@@ -44,7 +45,10 @@ def call(options: Options) -> int:
     spec = load_checked(
         options.recipe, options.overrides, listener=watcher, roots=options.root, runs=options.runs
     )
-    plan = make_plan(spec, check_data=options.check_data)
+    try:
+        plan = make_plan(spec, check_data=options.check_data, listener=watcher)
+    finally:
+        watcher.close()
     origins = origins_of(spec) if options.origins else []
     if options.json:
         told = [origin.to_json() for origin in origins]
@@ -66,6 +70,8 @@ def _print(plan: Plan, options: Options) -> None:
     print_fact("data", f"{about}{header.n_rows} rows, {size}, {header.path}")
     if plan.rehearsal is not None:
         _print_rehearsal(plan.rehearsal)
+    if plan.streamed is not None:
+        _print_streamed(plan.streamed)
     print_fact("fits", _fits(plan))
     print_fact("gates", "; ".join(plan.gates) or "none")
     _print_estimate(plan)
@@ -79,6 +85,17 @@ def _print(plan: Plan, options: Options) -> None:
         for step in plan.steps
     ]
     print_table("the steps; --json says what each reads and writes", ["step", "does", "time", "memory"], rows)
+
+
+def _print_streamed(found: Passes) -> None:
+    held = f"{found.n_held} rows, drawn by the seed, are held to be described and judged"
+    room = f"about {memory_of(found.disk_mib)} of the disk while it fits"
+    print_fact("streamed", f"{len(found.passes)} passes; {held}; {room}")
+    for at, what in enumerate(found.passes, start=1):
+        print_fact(f"pass {at}", what)
+    if found.is_beyond:
+        cap = f"compute.memory_mib is {found.cap_mib}"
+        print_fact("note", f"{cap}, and the least that this takes is about {memory_of(found.peak_mib)}")
 
 
 def _fits(plan: Plan) -> str:
@@ -117,7 +134,8 @@ def _print_estimate(plan: Plan) -> None:
 
 def _print_rehearsal(rows: Rehearsal) -> None:
     sizes = ", ".join(f"{n} {name}" for name, n in rows.sizes.items())
-    print_fact("checked", f"{rows.n_rows} rows hold what the schema says: {sizes}")
+    which = "" if rows.n_sampled == rows.n_rows else f"; of {rows.n_sampled} of them, a sample"
+    print_fact("checked", f"{rows.n_rows} rows hold what the schema says{which}: {sizes}")
     for note in rows.notes:
         print_fact("note", note)
 
@@ -140,6 +158,11 @@ def _of_earlier(run: Earlier) -> str:
             return f"run {run.run} was interrupted, and can't be resumed: {what} have changed since"
         resumed = f"engine run --resume {run.run} does its steps again under the same id"
         return f"run {run.run} was interrupted, and {wrote}; {resumed}"
+    if run.is_stopped and run.same_code is not False and run.same_data is not False:
+        return (
+            f"run {run.run} of this recipe was finished with the best that its search had found when it was "
+            f"stopped; engine run --resume {run.run} goes on with it"
+        )
     if run.same_code and run.same_data:
         words = "is finished, with this data, code and versions: a new run would give the same numbers"
     elif run.same_data:

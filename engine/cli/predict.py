@@ -30,7 +30,12 @@ def add_arguments(parser: Parser) -> None:
         "data.decimal, data.encoding, data.null_values, data.format, data.table; schema.extra=ignore leaves "
         "columns out that the schema does not name",
     )
-    parser.add_argument("-o", "--output", metavar="FILE", help="where to write: .csv or .parquet")
+    parser.add_argument("-o", "--output", metavar="FILE", help="where to write: .csv, .parquet or .delta")
+    parser.add_argument(
+        "--quarantine",
+        metavar="FILE",
+        help="set rows that break the contract aside, with reasons, .csv or .parquet, and score all others",
+    )
     add_common(parser)
 
 
@@ -53,9 +58,10 @@ def call(options: Options) -> int:
     if not run.passed:
         say(f"note: run {run.id} missed its gates; engine show {run.id} tells which")
     n_left_out = 0
+    aside = None if options.quarantine is None else Path(options.quarantine)
     watcher.started("predict")
     try:
-        n_rows = predict(bundle, data=options.data, output=output, reading=reading)
+        counts = predict(bundle, data=options.data, output=output, reading=reading, quarantine=aside)
         if reading.leaves_out:
             declared = {column.name for column in bundle.schema.columns}
             n_left_out = len(set(columns_of(options.data, reading.data)) - declared)
@@ -65,10 +71,15 @@ def call(options: Options) -> int:
         watcher.close()
     if n_left_out:
         say(f"left out: {counted(n_left_out, 'column')} that the schema does not name (schema.extra=ignore)")
+    if counts.n_found:
+        say(f"gone on: {counted(counts.n_found, 'row')} had been scored by a call that was ended")
     if options.json:
-        print_json({"run": run.id, "rows": n_rows, "path": options.output, "columns_left_out": n_left_out})
-    else:
-        print_text(f"{n_rows} rows scored by {run.id} → {options.output}")
+        told = {"rows": counts.n_rows, "rows_set_aside": counts.n_set_aside, "path": options.output}
+        print_json({"run": run.id, **told, "columns_left_out": n_left_out})
+        return 0
+    print_text(f"{counts.n_rows} rows scored by {run.id} → {options.output}")
+    if aside is not None:
+        print_text(f"{counts.n_set_aside} rows set aside → {aside}")
     return 0
 
 

@@ -15,8 +15,8 @@ from engine.cli.arguments import (
     runs_folder,
 )
 from engine.cli.multirun import run_many
-from engine.cli.output import Watcher, print_json
-from engine.cli.stop import STOPPED, resumable
+from engine.cli.output import Watcher, print_fact, print_json
+from engine.cli.stop import STOPPED, resumable, which_run
 from engine.cli.summary import print_run, run_to_json
 from engine.errors import GateError, RecipeError
 
@@ -39,8 +39,8 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument(
         "--resume",
         metavar="RUN",
-        help="finish an interrupted run under its own id and by its own recipe; NAME@latest: the latest "
-        "interrupted one of that name",
+        help="finish an interrupted run under its own id and by its own recipe, or go on, in a new run, with "
+        "one whose search was stopped; NAME@latest: the latest such run of that name",
     )
     add_runs_folder(parser)
     add_roots(parser)
@@ -75,7 +75,8 @@ def call(options: Options) -> int:
 
 
 def _resume(options: Options, watcher: Watcher) -> int:
-    from engine.again import resume
+    from engine.again import go_on, resume
+    from engine.runs.finished import find_stopped
     from engine.runs.run import find_interrupted
 
     run = str(options.resume)
@@ -84,6 +85,11 @@ def _resume(options: Options, watcher: Watcher) -> int:
         words = " ".join(shlex.quote(word) for word in given if word)
         what = f"--resume finishes one run, and takes its recipe from that run: leave out {words}"
         raise RecipeError.of(what, file="command line", try_=f"engine run --resume {shlex.quote(run)}")
+    stopped = find_stopped(run, root=runs_folder(options))
+    if stopped is not None:
+        with resumable([(stopped.path.parent.parent, stopped.name)], roots=options.root):
+            done = go_on(stopped, listener=watcher, roots=options.root)
+        return _tell(options, done)
     folder = find_interrupted(run, root=runs_folder(options))
     place = (folder.parent.parent, folder.parent.name)
     with resumable([place], again=folder, roots=options.root):
@@ -99,6 +105,9 @@ def _tell(options: Options, done: object) -> int:
         print_json(run_to_json(done))
     else:
         print_run(done)
+        if done.stopped_by is not None:
+            place = done.path.parent.parent
+            print_fact("go on", f"engine run --resume {which_run(done.id, place, options.root)}")
     if done.is_stopped:
         return STOPPED
     return 0 if done.passed else GateError.exit_code

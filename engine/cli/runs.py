@@ -76,7 +76,7 @@ def _print(told: list[dict[str, object]], *, limit: int) -> None:
         [
             *([str(run["name"])] if len(names) > 1 else []),
             str(run["run"]),
-            str(run["state"]),
+            _state(run),
             str(run["estimator"] or run["model"] or ""),
             _score(run, is_named=len(metrics) > 1),
             _differs(run, short),
@@ -91,12 +91,23 @@ def _print(told: list[dict[str, object]], *, limit: int) -> None:
         print_text(f"{rest} more: --limit {len(told)} shows all")
     if any(run["state"] == "interrupted" for run in shown):
         print_text("engine run --resume NAME@latest finishes the latest interrupted run of a name")
+    if any(run["stopped"] for run in shown):
+        print_text("engine run --resume RUN goes on, in a new run, with one whose search was stopped")
+
+
+def _state(run: dict[str, object]) -> str:
+    """Return a run's state, with who or what ended its search early."""
+    by = {"user": ", stopped by the user", "time": ", stopped by time"}
+    return str(run["state"]) + by.get(str(run["stopped"]), "")
 
 
 def _tell(folder: Path) -> dict[str, object]:
     run = folder.name.removesuffix(PARTIAL)
     told: dict[str, object] = {"name": folder.parent.name, "run": run, "path": str(folder)}
-    told |= dict.fromkeys(("model", "estimator", "metric", "test")) | {"state": "damaged", "differs": {}}
+    told |= dict.fromkeys(("model", "estimator", "metric", "test", "stopped")) | {
+        "state": "damaged",
+        "differs": {},
+    }
     if folder.name.endswith(PARTIAL):
         return told | {"state": state_of(folder)}
     try:
@@ -155,4 +166,5 @@ def _finished(done: Run) -> dict[str, object]:
         "estimator": model.get("estimator"),
         "metric": metric,
         "test": interval(test.get(metric)),
+        "stopped": done.stopped_by,
     }

@@ -85,13 +85,18 @@ def _stopped(begun: Sequence[Path], roots: Sequence[str], *, is_multirun: bool) 
     parent, rest = begun[-1].parent, ""
     if len(runs) == 1:
         what = f"stopped by the user; run {runs[0]} is kept as far as it came"
-        which = shlex.quote(f"{parent.name}@latest")
+        which = which_run(f"{parent.name}@latest", parent.parent, roots)
     else:
         what = f"stopped by the user; {len(runs)} runs are kept as far as they came: {', '.join(runs)}"
-        which = "RUN"
-    if parent.parent.resolve() != Path("runs").resolve():
-        which += f" --runs {shlex.quote(str(parent.parent))}"
-    which += "".join(f" --root {shlex.quote(root)}" for root in roots)
+        which = which_run("RUN", parent.parent, roots)
     if is_multirun:
         rest = ", then the same command with --skip-finished"
     return StoppedError.of(what, try_=f"engine run --resume {which}{rest}")
+
+
+def which_run(run: str, place: Path, roots: Sequence[str]) -> str:
+    """Return a run as the command line names it, with the folder of runs and the roots that it needs."""
+    given = shlex.quote(run)
+    if place.resolve() != Path("runs").resolve():
+        given += f" --runs {shlex.quote(str(place))}"
+    return given + "".join(f" --root {shlex.quote(root)}" for root in roots)

@@ -50,6 +50,7 @@ def print_run(run: Run) -> None:
     ]
     columns = ["metric", "test", "validation", *(f"{name} (test)" for name in baselines)]
     print_table(f"{run.name} {run.id}", columns, rows)
+    _print_standing(recorded)
     if behind := scores.worse(recorded):
         print_fact("note", behind)
     for why in undefined(recorded):
@@ -66,9 +67,24 @@ def print_run(run: Run) -> None:
     print_fact("report", f"{folder}/report.html")
 
 
+def _print_standing(recorded: Record) -> None:
+    """Print in what the goal is about how the model stands to each baseline, where that was tested."""
+    from engine.report import scores
+
+    goal = scores.headline(recorded)
+    if goal is None or not goal.differences:
+        return
+    told = []
+    for kind, found in goal.differences.items():
+        one = found.score
+        around = f" [{number(one.low)}, {number(one.high)}]" if one.low is not None else ""
+        told.append(f"{kind}: {found.verdict} ({number(one.value)}{around})")
+    print_fact("against", f"{', '.join(told)}; the difference in {goal.name} on the same rows")
+
+
 def _print_search(recorded: Record) -> None:
     """Print what a search tried and found, where there was one."""
-    from engine.report import search
+    from engine.report import scores, search
 
     found = search.read(recorded)
     if found is None:
@@ -77,6 +93,8 @@ def _print_search(recorded: Record) -> None:
     print_fact("winner", found.verdict)
     params = " ".join(f"{name}={search.value_words(value)}" for name, value in found.changed.items())
     print_fact("params", params or "as they stand in the recipe")
+    if found.behind and not scores.worse(recorded):
+        print_fact("note", found.behind)
 
 
 def print_gates(run: Run, worth: Value | None) -> None:

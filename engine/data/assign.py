@@ -144,11 +144,16 @@ def by_time(codes: Array, *, shares: Sequence[float]) -> Array:
     codes
         Shape (n,), as `codes_of` gives them; at least as many moments as shares above zero.
     """
-    counts = np.bincount(codes)
+    part_of: Array = cut_moments(np.bincount(codes), shares=shares)[codes]
+    return part_of
+
+
+def cut_moments(counts: Array, *, shares: Sequence[float]) -> Array:
+    """Return the part of each moment, in order, given how many rows it has, as `by_time` cuts them."""
     until = np.cumsum(counts)
     parts = [part for part, share in enumerate(shares) if share > 0]
     part_of_moment = np.full(len(counts), parts[0], np.int64)
-    ends = np.cumsum([shares[part] for part in parts])[:-1] * len(codes)
+    ends = np.cumsum([shares[part] for part in parts])[:-1] * until[-1]
     first = 0
     for place, (part, end) in enumerate(zip(parts[1:], ends, strict=True), start=1):
         # The cut after the moment whose last row is nearest; each part keeps at least one moment.
@@ -156,8 +161,7 @@ def by_time(codes: Array, *, shares: Sequence[float]) -> Array:
         cuts = np.arange(first + 1, last_allowed + 1)
         first = int(cuts[np.argmin(np.abs(until[cuts - 1] - end))])
         part_of_moment[first:] = part
-    part_of: Array = part_of_moment[codes]
-    return part_of
+    return part_of_moment
 
 
 def codes_of(column: pl.Series) -> Array:

@@ -115,6 +115,9 @@ def _check_column(spec: Spec, name: str) -> Iterator[Message]:
         else:
             yield from _CHECKS[rule](column, f"{place}.{rule}")
     yield from _check_order(column, place)
+    if column.changes in ("up", "down") and column.type not in _ORDERED:
+        what = f"values of the type {column.type} have no order, so that none is '{column.changes}'"
+        yield Message(what, f"{place}.changes", allowed=("free", "never"))
 
 
 def _check_name(spec: Spec, name: str, place: str) -> Iterator[Message]:

@@ -18,7 +18,7 @@ _MAX_BYTES = 256 * 2**10
 _MAX_DEPTH = 16
 _ROW_GROUPS = 4
 
-# Thrift's types of booleans, which hold their value in a struct; the others are in `_Reader._value`.
+# Thrift's types of booleans, which hold their value in a struct; the others are in `Thrift._value`.
 _TRUE, _FALSE = 1, 2
 # Fields of Parquet's SchemaElement.
 _REPETITION, _NAME, _CHILDREN, _CONVERTED_TYPE, _LOGICAL_TYPE = 3, 4, 5, 6, 10
@@ -62,7 +62,7 @@ def read_footer(path: Path) -> Footer | None:
         content = _content(path)
         if content is None:
             return None
-        fields = _Reader(content).fields(until=None if len(content) <= _MAX_BYTES else _ROW_GROUPS)
+        fields = Thrift(content).fields(until=None if len(content) <= _MAX_BYTES else _ROW_GROUPS)
         return _footer(fields)
     except (OSError, IndexError, KeyError, ValueError, TypeError, struct.error, RecursionError):
         return None
@@ -83,7 +83,7 @@ def _content(path: Path) -> bytes | None:
 
 
 @dataclass
-class _Reader:
+class Thrift:
     """Reads values of Thrift's compact protocol one after another."""
 
     content: bytes

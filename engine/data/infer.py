@@ -14,7 +14,7 @@ from engine.data.datetimes import parse
 from engine.data.reading import Seen
 from engine.data.rewrite import dates_line, ungrouped_line
 from engine.data.violation import counted, show
-from engine.recipe.spec_table import ColumnType, Role
+from engine.recipe.spec_table import ColumnType, Encode, Role
 from engine.recipe.strict import Scalar
 
 # Fewer rows than this say little about which values there are.
@@ -56,6 +56,8 @@ class Guess:
         Whether the rows themselves bear that out, so that the split may follow it unasked.
     told
         Whether the reason belongs beside the column in the recipe: it says more than the type does.
+    encode
+        How it is prepared, where no default says so.
     """
 
     name: str
@@ -73,6 +75,7 @@ class Guess:
     candidate: Role | None = None
     strong: bool = False
     told: bool = False
+    encode: Encode | None = None
 
     @property
     def is_feature(self) -> bool:
@@ -238,8 +241,8 @@ def _text(column: Seen) -> Guess:
     facts = column.facts
     is_long = facts.mean_length >= _LONG_TEXT or facts.mean_words >= _MANY_WORDS
     if is_long and column.n_distinct > _FEW_LEVELS:
-        what = "free text, and no model takes text as a feature yet"
-        return _ignored(column, what)
+        why = "free text: tfidf weighs its most frequent words"
+        return Guess(column.name, "text", why, "", told=True, encode="tfidf")
     return _levels(column, f"text of {counted(column.n_distinct, 'value')}")
 
 
@@ -346,7 +349,7 @@ def _seen(column: Seen, guess: Guess) -> Iterator[str]:
     elif column.sense == "datetime" and column.facts.moments:
         yield " to ".join(str(moment).removesuffix(" 00:00:00") for moment in column.facts.moments)
     else:
-        is_private = guess.pii or guess.sensitive or leads_to_a_person(column)
+        is_private = guess.pii or guess.sensitive or leads_to_a_person(column) or guess.encode is not None
         shown = "" if is_private else _most_frequent(column)
         # Why a text is left out tells how many values it has.
         told = guess.role == "ignore" and guess.type != "datetime"

@@ -13,6 +13,7 @@ import polars as pl
 
 from engine.data.check import tests_of
 from engine.data.datetimes import ISO, moments_of
+from engine.data.progress import Progress
 from engine.data.schema import Column, Storage
 from engine.data.storage import dtypes
 
@@ -52,7 +53,7 @@ class Lazily:
     def _asks_last(self) -> bool:
         return LAST in self.raw.collect_schema()
 
-    def n_sound(self) -> int | None:
+    def n_sound(self, progress: Progress | None = None) -> int | None:
         """Return the number of rows if all keep all rules, from one pass that keeps no column; else None.
 
         Where columns lie apart, as in Parquet, a few are read at a time: each still once, in less memory.
@@ -60,28 +61,44 @@ class Lazily:
         places = range(len(self.columns))
         step = max(-(-len(places) // _TURNS) if self.is_columnar else len(places), 1)
         n_rows = n_short = 0
+        if progress is not None:
+            progress.begin(max(-(-len(places) // step), 1))
         for first in range(0, max(len(places), 1), step):
             try:
-                n_rows, n_short, *counts = self._counted(places[first : first + step])
+                n_rows, n_short, *counts = self._counted(places[first : first + step], progress)
             except pl.exceptions.PolarsError:
                 return None
             if any(counts):
                 return None
         return n_rows if self.is_certain is None or self.is_certain(n_rows, n_short) else None
 
-    def _counted(self, places: range) -> tuple[int, ...]:
+    def _counted(self, places: range, progress: Progress | None) -> tuple[int, ...]:
         """Return the number of rows, that of nulls in `LAST`, and what some columns have of broken rules."""
         tests = tests_of({str(at): self.columns[at] for at in places})
         doubts = [doubt.sum() for name, doubt in self.doubts.items() if int(name[1:]) in places]
         last = pl.col(LAST).null_count() if self._asks_last else pl.lit(0)
         counts = (count.alias(f"c{at}") for at, count in enumerate([*doubts, *tests]))
-        query = self.raw.with_columns(self.held).select(pl.len().alias("n"), last.alias("l"), *counts)
-        return tuple(map(int, query.collect(engine="streaming").row(0)))
+        held = (self.held[at] for at in places)
+        query = self._watched(places, progress).with_columns(held)
+        found = query.select(pl.len().alias("n"), last.alias("l"), *counts).collect(engine="streaming")
+        return tuple(map(int, found.row(0)))
 
-    def frame(self) -> pl.DataFrame | None:
+    def _watched(self, places: range, progress: Progress | None) -> pl.LazyFrame:
+        """Return the raw columns at some places, the rows counted as they come."""
+        if progress is None or not places:
+            return self.raw
+        last = [LAST] if self._asks_last else []
+        return self.raw.select(*(f"r{at}" for at in places), *last).map_batches(
+            progress.passed, streamable=True, validate_output_schema=False
+        )
+
+    def frame(self, progress: Progress | None = None) -> pl.DataFrame | None:
         """Return the rows held, the columns by name; None where there is a doubt."""
         further = [*self.doubts, *([LAST] if self._asks_last else [])]
-        query = self.raw.select(*self.held, *(pl.col(name) for name in further))
+        if progress is not None:
+            progress.begin()
+        watched = self._watched(range(len(self.columns)), progress)
+        query = watched.select(*self.held, *(pl.col(name) for name in further))
         try:
             found = query.collect(engine="streaming")
         except pl.exceptions.PolarsError:

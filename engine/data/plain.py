@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from engine.data.blanks import has_blank_field
 from engine.data.datetimes import parse
 from engine.data.delimited import Delimited
 from engine.data.lazily import LAST
@@ -38,7 +39,7 @@ class Looked:
 
 
 def look_through(path: Path, *, delimiter: str, hashed: bool) -> Looked | None:
-    """Look through the bytes of a file; None where it is no plain text: quotes, CR NUL, not UTF-8."""
+    """Look through the bytes of a file; None where it has quotes, CR, NUL, blank fields, no UTF-8."""
     buffer = bytearray(_BUFFER_BYTES)
     octets = np.frombuffer(buffer, np.uint8)
     is_mark = np.empty(_BUFFER_BYTES, dtype=bool)
@@ -49,6 +50,8 @@ def look_through(path: Path, *, delimiter: str, hashed: bool) -> Looked | None:
         while n_read := file.readinto(buffer):
             part = buffer if n_read == _BUFFER_BYTES else buffer[:n_read]
             if any(part.find(mark) >= 0 for mark in (b'"', b"\r", b"\0")) or not text.takes(part):
+                return None
+            if has_blank_field(part, delimiter=delimiter):
                 return None
             np.equal(octets, ord(delimiter), out=is_mark)
             n_delimiters += int(np.count_nonzero(is_mark[:n_read]))

@@ -115,11 +115,13 @@ def profile(table: Table, *, parts: Parts) -> Profile:
 _KEYS = ("nulls", "distinct", "min", "max", "mean", "std", *(f"q{q}" for q in QUANTILES))
 
 
-def _is_number(column: Column) -> bool:
+def is_number(column: Column) -> bool:
+    """Tell whether a column is counted or measured."""
     return column.type in {"integer", "number"}
 
 
-def _is_shown(column: Column) -> bool:
+def is_shown(column: Column) -> bool:
+    """Tell whether a profile may say what a column holds."""
     return not column.pii and not (column.sensitive and column.type == "text")
 
 
@@ -127,10 +129,10 @@ def _aggregates(column: Column, name: str) -> Iterator[pl.Expr]:
     cell = pl.col(name)
     yield cell.null_count().alias(f"{name} nulls")
     yield cell.drop_nulls().n_unique().alias(f"{name} distinct")
-    if _is_shown(column) and (_is_number(column) or column.type == "datetime"):
+    if is_shown(column) and (is_number(column) or column.type == "datetime"):
         yield cell.min().alias(f"{name} min")
         yield cell.max().alias(f"{name} max")
-    if _is_shown(column) and _is_number(column):
+    if is_shown(column) and is_number(column):
         yield cell.mean().alias(f"{name} mean")
         yield cell.std().alias(f"{name} std")
         for quantile in QUANTILES:
@@ -139,20 +141,20 @@ def _aggregates(column: Column, name: str) -> Iterator[pl.Expr]:
 
 def _describe(column: Column, series: pl.Series, found: Mapping[str, object]) -> ColumnProfile:
     quantiles = [_float(found[f"q{quantile}"]) for quantile in QUANTILES]
-    counted = not _is_number(column) and column.type != "datetime" and column.role != "id"
+    counted = not is_number(column) and column.type != "datetime" and column.role != "id"
     return ColumnProfile(
         name=column.name,
         type=column.type,
         role=column.role,
         nulls=int(found["nulls"]),  # type: ignore[call-overload]
         distinct=int(found["distinct"]),  # type: ignore[call-overload]
-        min=_end(found["min"]),
-        max=_end(found["max"]),
+        min=end_of(found["min"]),
+        max=end_of(found["max"]),
         mean=_float(found["mean"]),
         std=_float(found["std"]),
         quantiles=tuple(q for q in quantiles if q is not None),
-        top=_top(series) if counted and _is_shown(column) else (),
-        histogram=_histogram(series) if _is_number(column) and _is_shown(column) else None,
+        top=_top(series) if counted and is_shown(column) else (),
+        histogram=_histogram(series) if is_number(column) and is_shown(column) else None,
     )
 
 
@@ -160,7 +162,8 @@ def _float(value: object) -> float | None:
     return float(value) if isinstance(value, float | int) and math.isfinite(value) else None
 
 
-def _end(value: object) -> Shown:
+def end_of(value: object) -> Shown:
+    """Return a least or largest value as it is written."""
     if isinstance(value, datetime):
         return value.isoformat()
     return value if isinstance(value, int) else _float(value)
@@ -191,21 +194,22 @@ def _histogram(series: pl.Series) -> Histogram | None:
 
 def _target_by_part(table: Table, parts: Parts) -> dict[str, dict[str, float]]:
     target = table.schema.target
-    if target.name not in table.frame.columns or not _is_shown(target):
+    if target.name not in table.frame.columns or not is_shown(target):
         return {}
     series = table.frame[target.name]
     found: dict[str, dict[str, float]] = {}
-    classes = series.drop_nulls().unique().sort().to_list() if not _is_number(target) else []
+    classes = series.drop_nulls().unique().sort().to_list() if not is_number(target) else []
     for part, rows in (("train", parts.train), ("validation", parts.validation), ("test", parts.test)):
         values = series[rows]
-        if _is_number(target):
+        if is_number(target):
             mean = values.mean()
             found[part] = {"mean": float(mean)} if isinstance(mean, float) else {}
         else:
             counts = dict(values.value_counts().iter_rows())
-            found[part] = {_text(value): counts.get(value, 0) for value in classes}
+            found[part] = {text_of(value): counts.get(value, 0) for value in classes}
     return found
 
 
-def _text(value: Scalar) -> str:
+def text_of(value: Scalar) -> str:
+    """Return a class as it is written."""
     return str(value).lower() if isinstance(value, bool) else show(value)

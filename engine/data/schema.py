@@ -16,7 +16,7 @@ import msgspec
 from engine.data.declared import check_schema
 from engine.errors import DataError, RecipeError
 from engine.recipe.spec import Spec
-from engine.recipe.spec_table import ColumnSpec, ColumnType, Encode, Impute, Role, Scale, Unseen
+from engine.recipe.spec_table import Changes, ColumnSpec, ColumnType, Encode, Impute, Role, Scale, Unseen
 from engine.recipe.strict import Scalar
 
 # How a column is held in a frame: exactly one polars dtype each (datetime: Datetime("us"), no time zone).
@@ -48,6 +48,7 @@ class Column:
     rare: float | None = None
     unseen: Unseen | None = None
     terms: int | None = None
+    changes: Changes | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,9 @@ from engine.data.check import check
 from engine.data.columns import NO_ROWS, check_columns, required_columns
 from engine.data.key import by_key
 from engine.data.missing_target import targets_may_miss, with_cure, with_targets
-from engine.data.opened import Opened, Part
+from engine.data.opened import Header, Opened, Part
+from engine.data.progress import Progress, Tell
+from engine.data.quarantine import Set, sound_rows
 from engine.data.rules import rules_of
 from engine.data.schema import Column, Schema
 from engine.data.sources import open_table
@@ -29,14 +31,23 @@ from engine.errors import DataError
 from engine.recipe.spec_table import DataSpec
 
 # Enough rows at a time that polars' own work outweighs ours.
-_PART_ROWS = 500_000
+PART_ROWS = 500_000
 _MIN_BATCH_ROWS = 40_000
+# Fewer rows are read before anyone could look how far it is.
+_MIN_TOLD_ROWS = 200_000
 # How columns that the schema does not name are left out, once a run has made the schema final.
 _IN_SCORING = "a finished run can't be changed; schema.extra=ignore leaves such columns out of this scoring"
 _IN_FRAME = "a finished run can't be changed; leave it out of the frame"
 
 
-def read(data: DataSpec, schema: Schema, *, need_target: bool = True, resolved: bool = False) -> Table:
+def read(
+    data: DataSpec,
+    schema: Schema,
+    *,
+    need_target: bool = True,
+    resolved: bool = False,
+    tell: Tell | None = None,
+) -> Table:
     """Read a whole table and check it against its contract.
 
     Parameters
@@ -49,6 +60,8 @@ def read(data: DataSpec, schema: Schema, *, need_target: bool = True, resolved: 
         Whether the target column must be there.
     resolved
         Whether `schema` is that of a table read before, so that no category is resolved anew.
+    tell
+        Is given how many rows of a large table have come, and how many there are, now and then.
 
     Raises
     ------
@@ -59,11 +72,11 @@ def read(data: DataSpec, schema: Schema, *, need_target: bool = True, resolved: 
     opened = open_table(data)
     shown = opened.shown
     waiting = () if resolved else tuple(column.name for column in schema.columns if is_open(column, schema))
-    tally = Tally(_contract(opened, schema, need_target=need_target, waiting=waiting))
+    tally = Tally(contract_of(opened, schema, need_target=need_target, waiting=waiting))
     check_size(opened.header(), data)
     check_room(opened.header(), data, tally.schema.columns)
     sample = None if data.sample is None else Sample(data.sample, seed=data.seed, key=schema.key)
-    held = _held_whole(opened, tally, data, sample)
+    held = _held_whole(opened, tally, data, sample, _progress(opened.header(), tell))
     if held.frame.height == 0:
         raise DataError.of(NO_ROWS if sample is None or not sample.n_rows else EMPTY_SAMPLE, file=shown)
     tally.refuse(lambda violation: with_cure(violation, schema=schema))
@@ -78,8 +91,13 @@ def read(data: DataSpec, schema: Schema, *, need_target: bool = True, resolved: 
     return by_key(table, shown=shown)
 
 
-def validate(data: DataSpec, schema: Schema) -> int:
+def validate(data: DataSpec, schema: Schema, *, tell: Tell | None = None) -> int:
     """Check every row of a table against its contract, in one pass and in bounded memory.
+
+    Parameters
+    ----------
+    tell
+        As in `read`.
 
     Returns
     -------
@@ -97,12 +115,13 @@ def validate(data: DataSpec, schema: Schema) -> int:
     """
     opened = open_table(data)
     waiting = tuple(column.name for column in schema.columns if is_open(column, schema))
-    tally = Tally(_contract(opened, schema, need_target=True, waiting=waiting))
+    tally = Tally(contract_of(opened, schema, need_target=True, waiting=waiting))
     check_size(opened.header(), data)
+    progress = _progress(opened.header(), tell)
     query = opened.lazily(tally.schema.columns, hashed=False) if not is_limited(data) else None
-    n_rows = query.n_sound() if query is not None else None
+    n_rows = query.n_sound(progress) if query is not None else None
     if n_rows is None:
-        n_rows = _count_in_parts(opened, tally, data)
+        n_rows = _count_in_parts(opened, tally, data, progress)
         tally.refuse(lambda violation: with_cure(violation, schema=schema))
     if not n_rows:
         raise DataError.of(NO_ROWS, file=opened.shown)
@@ -110,7 +129,12 @@ def validate(data: DataSpec, schema: Schema) -> int:
 
 
 def batches(
-    path: str | Path, *, schema: Schema, data: DataSpec | None, n_rows: int
+    path: str | Path,
+    *,
+    schema: Schema,
+    data: DataSpec | None,
+    n_rows: int,
+    set_aside: Set | None = None,
 ) -> Iterator[pl.DataFrame]:
     """Stream the feature and id columns of a file in bounded memory, `n_rows` at a time.
 
@@ -124,6 +148,9 @@ def batches(
         The contract of a table that was read: storages are taken as they are.
     data
         How the text is read; its `path` is not used. None: a comma delimits, only an empty field is null.
+    set_aside
+        Takes the rows that break a rule, as `engine.data.quarantine` gives them; the others are yielded.
+        None: such a row is an error.
 
     Raises
     ------
@@ -142,6 +169,9 @@ def batches(
     present = _present(schema.only(["feature", "id"]).columns, names)
     found = opened.parts(present, n_rows=max(n_rows, _MIN_BATCH_ROWS))
     parts = bounded(found, data, shown=opened.shown, is_kept=False)
+    if set_aside is not None:
+        yield from _regroup(_sound(parts, present, schema, set_aside), n_rows)
+        return
     yield from _regroup(_checked(parts, present, schema), n_rows)
 
 
@@ -162,7 +192,7 @@ def conform(frame: pl.DataFrame, *, schema: Schema, file: str = "") -> pl.DataFr
     return checked
 
 
-def _contract(opened: Opened, schema: Schema, *, need_target: bool, waiting: tuple[str, ...]) -> Schema:
+def contract_of(opened: Opened, schema: Schema, *, need_target: bool, waiting: tuple[str, ...]) -> Schema:
     """Return the contract of the columns that are read, as the table's own types have it.
 
     Parameters
@@ -184,18 +214,25 @@ def _contract(opened: Opened, schema: Schema, *, need_target: bool, waiting: tup
     return targets_may_miss(contract) if need_target and schema.missing_target == "drop" else contract
 
 
-def _held_whole(opened: Opened, tally: Tally, data: DataSpec, sample: Sample | None) -> Held:
+def _progress(header: Header, tell: Tell | None) -> Progress | None:
+    """Return what counts the rows of a large table as they come."""
+    return None if tell is None or header.n_rows < _MIN_TOLD_ROWS else Progress(tell, header.n_rows)
+
+
+def _held_whole(
+    opened: Opened, tally: Tally, data: DataSpec, sample: Sample | None, progress: Progress | None
+) -> Held:
     """Read all rows at once where nothing is wrong with them, else part by part, and count what is.
 
     Of a sample, which is filled, all rows are judged, and those that are drawn are kept.
     """
     columns = tally.schema.columns
     query = opened.lazily(columns) if sample is None and not is_limited(data) else None
-    frame = query.frame() if query is not None else None
+    frame = query.frame(progress) if query is not None else None
     if frame is not None and not check(frame, schema=tally.schema):
         return Held(frame)
     parts = []
-    for part in _judged(opened, tally, data, is_kept=sample is None):
+    for part in _judged(opened, tally, data, progress, is_kept=sample is None):
         if sample is None:
             parts.append(part.held)
         else:
@@ -205,13 +242,13 @@ def _held_whole(opened: Opened, tally: Tally, data: DataSpec, sample: Sample | N
     return held
 
 
-def _count_in_parts(opened: Opened, tally: Tally, data: DataSpec) -> int:
+def _count_in_parts(opened: Opened, tally: Tally, data: DataSpec, progress: Progress | None) -> int:
     """Return the number of rows, all of them judged part by part; the frame is never whole."""
     columns = tally.schema.columns
     kept = tuple(column for column in columns if any(rule.whole for rule in rules_of(column)))
     n_rows = 0
     parts = []
-    for part in _judged(opened, tally, data, is_kept=False):
+    for part in _judged(opened, tally, data, progress, is_kept=False):
         n_rows += part.held.frame.height
         parts.append(part.held.only([column.name for column in kept]))
     if kept:
@@ -219,11 +256,17 @@ def _count_in_parts(opened: Opened, tally: Tally, data: DataSpec) -> int:
     return n_rows
 
 
-def _judged(opened: Opened, tally: Tally, data: DataSpec, *, is_kept: bool) -> Iterator[Part]:
+def _judged(
+    opened: Opened, tally: Tally, data: DataSpec, progress: Progress | None, *, is_kept: bool
+) -> Iterator[Part]:
     """Yield the parts of a table, as many as there may be, once the rules on rows were counted in each."""
-    found = opened.parts(tally.schema.columns, n_rows=_PART_ROWS)
+    if progress is not None:
+        progress.begin()
+    found = opened.parts(tally.schema.columns, n_rows=PART_ROWS)
     for part in bounded(found, data, shown=opened.shown, is_kept=is_kept):
         tally.judge(part)
+        if progress is not None:
+            progress.came(part.held.frame.height)
         yield part
 
 
@@ -250,6 +293,15 @@ def _checked(parts: Iterable[Part], columns: tuple[Column, ...], schema: Schema)
         if not tally.judge(part):
             tally.refuse()
         yield part.held.frame
+
+
+def _sound(
+    parts: Iterable[Part], columns: tuple[Column, ...], schema: Schema, set_aside: Set
+) -> Iterator[pl.DataFrame]:
+    """Yield the rows of parts that keep the contract, the first of the frames without rows."""
+    yield _empty(columns).frame
+    for part in parts:
+        yield sound_rows(part, schema=schema, set_aside=set_aside)
 
 
 def _regroup(frames: Iterator[pl.DataFrame], n_rows: int) -> Iterator[pl.DataFrame]:

@@ -120,13 +120,14 @@ def resolve(series: pl.Series) -> tuple[pl.Series, Storage]:
     texts = series.alias("")
     # Most columns are told by their first values; only what may be numbers is looked through.
     for sample in (texts.drop_nulls().head(256), texts):
-        kind = _kind_of(sample)
+        kind = kind_of(sample)
         if kind == "string":
             return series, "string"
     return _from_text(texts, kind, ".").alias(series.name), kind
 
 
-def _kind_of(texts: pl.Series) -> Storage:
+def kind_of(texts: pl.Series) -> Storage:
+    """Return what texts are, all together: one that is neither whole nor a boolean makes them text."""
     if texts.null_count() == len(texts):
         return "string"
     if texts.str.contains(_CANONICAL).all():

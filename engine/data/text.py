@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import polars as pl
 
+from engine.data.blanks import has_blank_field
 from engine.data.delimited import Delimited
 from engine.data.schema import Column, Storage
 from engine.data.storage import Held, dtypes, hold
@@ -42,6 +43,8 @@ def typed_blocks(text: Delimited, columns: tuple[Column, ...], data: DataSpec) -
     ways += ["typed, nulls known", "text"]
     for block in text.blocks():
         frame = None
+        if has_blank_field(block.content, delimiter=data.delimiter):
+            ways = ["text"]
         while frame is None:
             frame = _parse(block.content, text.columns, columns, data, ways[0])
             if frame is None:

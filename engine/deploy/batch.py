@@ -2,26 +2,39 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import replace
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import polars as pl
 
+from engine.data.quarantine import SCHEMA, Set
 from engine.data.source import batches
-from engine.durable import writing_path
-from engine.errors import DataError, RecipeError, nearest
+from engine.deploy.shards import Shards, shards_of
+from engine.deploy.sinks import Write, writer
+from engine.errors import DataError, RecipeError
 from engine.recipe.rereading import Rereading, reread
 from engine.runs.bundle import Bundle
+from engine.runs.facts import code_sha256
+from engine.runs.manifest import MANIFEST
 
 BATCH_ROWS = 32_768
 # Called with the number of rows that are written so far.
 Progress = Callable[[int], None]
-_Write = Callable[[pl.DataFrame], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many rows were scored, how many were set aside, and how many an earlier call had scored."""
+
+    n_rows: int
+    n_set_aside: int
+    n_found: int
 
 
 def predict(
@@ -30,10 +43,14 @@ def predict(
     output: Path,
     *,
     reading: Rereading | None = None,
+    quarantine: Path | None = None,
     workers: int | None = None,
     progress: Progress | None = None,
-) -> int:
+) -> Counts:
     """Score the rows of `data` and write their ids and predictions to `output`, in the same order.
+
+    A call that was killed is gone on with by the same call: what it had scored is not scored again, and what
+    is written has the same bytes as if nothing had happened.
 
     Parameters
     ----------
@@ -43,9 +60,12 @@ def predict(
         A table of any format that the engine reads, or the URL of one.
     output
         `.csv` or `.parquet`; written whole or not at all, over a file that is there already. Of a link, what
-        it points to is written.
+        it points to is written. Or `.delta`, a new table of Delta Lake.
     reading
         How `data` is read; None: as the training data was.
+    quarantine
+        `.csv` or `.parquet`: where rows that break the contract are told, each with its reasons; all others
+        are scored. None: such a row is an error.
     workers
         Batches scored at once, by a thread each; None: as many as this process may use cores.
     progress
@@ -53,8 +73,8 @@ def predict(
 
     Returns
     -------
-    int
-        How many rows there were; 0 is a normal case.
+    Counts
+        0 rows are a normal case; rows scored and set aside add up to the rows of the table.
 
     Raises
     ------
@@ -64,19 +84,64 @@ def predict(
     RecipeError
         If `output` has another suffix, is a folder, lies in no folder or in a run's or a bundle's, or is
         `data` itself.
+    EngineError
+        If another process writes the same output.
     """
-    opened = _writer(output, data)
-    target = Path(os.path.realpath(output))
+    opened = writer(output, data)
+    set_writer = None if quarantine is None else writer(quarantine, data, key="--quarantine", tables=False)
     _refuse_taken_names(bundle)
+    if quarantine is not None and os.path.realpath(quarantine) == os.path.realpath(output):
+        what = f"'{quarantine}' is where the predictions go"
+        raise RecipeError.of(what, file="command line", key="--quarantine")
     n_cores = len(os.sched_getaffinity(0)) if workers is None else workers
-    n_done = 0
-    with writing_path(target) as aside, opened(aside) as write:
-        for scored in _scored(bundle, data, reading or reading_for(bundle), n_workers=n_cores):
-            write(scored)
-            n_done += scored.height
-            if progress is not None:
-                progress(n_done)
-    return n_done
+    reading = reading or reading_for(bundle)
+    n_done, aside = 0, _Aside()
+    target = Path(os.path.realpath(output))
+    with shards_of(target, _made_by(bundle, data, reading), n_rows=BATCH_ROWS) as shards:
+        places = [shards.aside / f"predictions{output.suffix}", shards.aside / "quarantine"]
+        with (
+            opened.open(places[0]) as write,
+            nullcontext() if set_writer is None else set_writer.open(places[1]) as write_aside,
+        ):
+            set_aside = aside.keeping(write_aside) if write_aside is not None else None
+            for scored in _scored(
+                bundle, data, reading, n_workers=n_cores, shards=shards, set_aside=set_aside
+            ):
+                write(scored)
+                n_done += scored.height
+                if progress is not None:
+                    progress(n_done)
+            if write_aside is not None and not aside.n_rows:
+                write_aside(pl.DataFrame(schema=SCHEMA))
+        if set_writer is not None:
+            set_writer.publish(places[1])
+        opened.publish(places[0])
+    return Counts(n_done, aside.n_rows, shards.n_found)
+
+
+class _Aside:
+    """Counts the rows that are set aside."""
+
+    n_rows = 0
+
+    def keeping(self, write: Write) -> Set:
+        def keep(frame: pl.DataFrame) -> None:
+            self.n_rows += frame.height
+            write(frame)
+
+        return keep
+
+
+def _made_by(bundle: Bundle, data: str | Path, reading: Rereading) -> dict[str, object]:
+    """Return all that decides the answer to a batch: the model, how rows are read, our own code."""
+    return {
+        "bundle": hashlib.sha256((bundle.folder / MANIFEST).read_bytes()).hexdigest(),
+        "data": str(data),
+        "reading": reading.data.model_dump(mode="json"),
+        "code": code_sha256(),
+        "polars": pl.__version__,
+        "rows": BATCH_ROWS,
+    }
 
 
 def reading_for(bundle: Bundle, overrides: Sequence[str] = ()) -> Rereading:
@@ -91,7 +156,13 @@ def reading_for(bundle: Bundle, overrides: Sequence[str] = ()) -> Rereading:
 
 
 def _scored(
-    bundle: Bundle, data: str | Path, reading: Rereading, *, n_workers: int
+    bundle: Bundle,
+    data: str | Path,
+    reading: Rereading,
+    *,
+    n_workers: int,
+    shards: Shards,
+    set_aside: Set | None,
 ) -> Iterator[pl.DataFrame]:
     """Yield scored batches in the file's order, a bounded number of them at work at once."""
     ids = {column.name for column in bundle.schema.ids}
@@ -100,14 +171,18 @@ def _scored(
         kept = [series for series in frame.iter_columns() if series.name in ids]
         return pl.DataFrame([*kept, *bundle.to_frame(bundle.score(frame)).iter_columns()])
 
+    def answer(place: int, frame: pl.DataFrame) -> pl.DataFrame:
+        return shards.answered(place, frame, lambda: score(frame))
+
     schema = bundle.schema
     if reading.leaves_out is not None:
         schema = replace(schema, extra="ignore" if reading.leaves_out else "error")
+    read = batches(data, schema=schema, data=reading.data, n_rows=BATCH_ROWS, set_aside=set_aside)
     at_work: deque[Future[pl.DataFrame]] = deque()
     with ThreadPoolExecutor(n_workers) as pool:
         try:
-            for frame in batches(data, schema=schema, data=reading.data, n_rows=BATCH_ROWS):
-                at_work.append(pool.submit(score, frame))
+            for place, frame in enumerate(read):
+                at_work.append(pool.submit(answer, place, frame))
                 if len(at_work) > n_workers:
                     yield at_work.popleft().result()
             while at_work:
@@ -117,73 +192,9 @@ def _scored(
                 waiting.cancel()
 
 
-def _writer(output: Path, data: str | Path) -> Callable[[Path], AbstractContextManager[_Write]]:
-    writers = {".csv": _csv, ".parquet": _parquet}
-    where = "command line"
-    if output.suffix.lower() not in writers:
-        raise RecipeError.of(
-            f"'{output}' ends in neither of the formats that are written",
-            file=where,
-            key="-o",
-            suggestion=nearest(output.suffix.lower(), writers),
-            allowed=tuple(writers),
-        )
-    target = Path(os.path.realpath(output))
-    if target.is_dir():
-        raise RecipeError.of(f"'{output}' is a folder, not a file", file=where, key="-o")
-    if not target.parent.is_dir():
-        missing = target.parent if output.is_symlink() else output.parent
-        raise RecipeError.of(f"there is no folder '{missing}'", file=where, key="-o")
-    if kept := next(filter(_is_kept, target.parents), None):
-        raise RecipeError.of(
-            f"'{output}' lies in '{kept}', a run or a bundle, which is never written to", file=where, key="-o"
-        )
-    if output.exists() and Path(data).exists() and output.samefile(data):
-        raise RecipeError.of(
-            f"'{output}' is the data itself, which is never written over", file=where, key="-o"
-        )
-    return writers[output.suffix.lower()]
-
-
-def _is_kept(folder: Path) -> bool:
-    """Tell whether a folder is a run's or a bundle's: what is in it is final."""
-    is_run = (folder / "facts.json").is_file() and (folder / "bundle").is_dir()
-    return is_run or ((folder / "manifest.json").is_file() and (folder / "model.onnx").is_file())
-
-
 def _refuse_taken_names(bundle: Bundle) -> None:
     taken = [column.name for column in bundle.schema.ids if column.name in bundle.prediction_columns]
     if taken:
         raise DataError.of(
             "this id column has the name of a prediction's column: both can't be written", key=taken[0]
         )
-
-
-@contextmanager
-def _csv(path: Path) -> Iterator[_Write]:
-    with path.open("wb") as file:
-
-        def write(frame: pl.DataFrame) -> None:
-            frame.write_csv(file, include_header=file.tell() == 0)
-
-        yield write
-
-
-@contextmanager
-def _parquet(path: Path) -> Iterator[_Write]:
-    """Write row groups as they come: polars itself writes only what it has whole."""
-    from pyarrow import parquet
-
-    writers: list[parquet.ParquetWriter] = []
-
-    def write(frame: pl.DataFrame) -> None:
-        table = frame.to_arrow(compat_level=pl.CompatLevel.oldest())
-        if not writers:
-            writers.append(parquet.ParquetWriter(path, table.schema, compression="zstd"))
-        writers[0].write_table(table)
-
-    try:
-        yield write
-    finally:
-        for writer in writers:
-            writer.close()

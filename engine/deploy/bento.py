@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine.durable import publish_folder
+from engine.deploy.archive import moment_of, pack, settle
+from engine.durable import publish_folder, writing
 from engine.errors import EngineError, RecipeError
 
 if TYPE_CHECKING:
@@ -51,8 +52,16 @@ class Deployment:
 
     name = "bento"
 
-    def package(self, bundle: Path, output: Path) -> Packaged:
+    def package(self, bundle: Path, output: Path, *, hashes: bool = False) -> Packaged:
         """Build a Bento of the bundle in the folder `output`, as `NAME-VERSION/` and `NAME-VERSION.bento`.
+
+        The same bundle gives the same bytes, whoever builds it and whenever.
+
+        Parameters
+        ----------
+        hashes
+            Whether each requirement is pinned to the hash of its archive as well, which asks the package
+            index.
 
         Raises
         ------
@@ -84,16 +93,28 @@ class Deployment:
         try:
             _write_context(staging / "context", loaded)
             built = _build(staging, loaded, name=name, version=version)
+            moment = moment_of(loaded.model_version)
+            if hashes:
+                _pin_hashes(Path(built["folder"]))
+            settle(Path(built["folder"]), moment)
+            with writing(archive) as file:
+                pack(Path(built["folder"]), file, moment)
             publish_folder(Path(built["folder"]), folder)
-            os.replace(built["archive"], archive)
         finally:
             shutil.rmtree(staging)
         return Packaged(folder, archive, built["tag"])
 
     def serve(
-        self, bundle: Path, *, host: str, port: int, on_ready: Callable[[str], None] | None = None
+        self,
+        bundle: Path,
+        *,
+        host: str,
+        port: int,
+        on_ready: Callable[[str], None] | None = None,
+        find: Callable[[], Path] | None = None,
+        tell: Callable[[str], None] | None = None,
     ) -> int:
-        """Serve the bundle from this process until SIGTERM, then return 0; see `engine.deploy.service.run`.
+        """Serve the bundle from this process until SIGTERM, then return 0; see `engine.deploy.server.run`.
 
         Parameters
         ----------
@@ -101,17 +122,26 @@ class Deployment:
             0 lets the system choose.
         on_ready
             Called once with the URL, when requests are answered; None prints it to stdout.
+        find
+            Returns the folder of the bundle that is to be served now, which may change; None: it doesn't.
+        tell
+            Hears of every bundle that takes over, or is refused.
         """
         with tempfile.TemporaryDirectory(prefix="engine-serve-") as home:
             # Read when BentoML is first imported: its metrics need a folder, its store is to be no one's.
             os.environ |= _QUIET | {"BENTOML_HOME": home, "PROMETHEUS_MULTIPROC_DIR": home}
-            from engine.deploy.service import run
+            from engine.deploy.server import Watch, run
 
-            run(bundle, host=host, port=port, on_ready=on_ready or _print_url)
+            watch = Watch(find, tell or _ignore) if find is not None else None
+            run(bundle, host=host, port=port, on_ready=on_ready or _print_url, watch=watch)
         return 0
 
 
 DEPLOYMENT = Deployment()
+
+
+def _ignore(_words: str) -> None:
+    """Tell nobody."""
 
 
 def _print_url(url: str) -> None:
@@ -133,6 +163,16 @@ def _write_context(context: Path, bundle: Bundle) -> None:
             shutil.copyfile(source, context / inside)
 
 
+def _pin_hashes(bento: Path) -> None:
+    """Write the requirements of a built Bento again, BentoML's own among them, each with its hash."""
+    from engine.deploy.requirements import with_hashes
+
+    for name in ("requirements.in", "requirements.txt"):
+        path = bento / "env" / "python" / name
+        lines = with_hashes(path.read_text(encoding="utf-8").split())
+        path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+
+
 def _build(staging: Path, bundle: Bundle, *, name: str, version: str) -> dict[str, str]:
     from engine.deploy.requirements import requirements
     from engine.deploy.tag import tag_version
@@ -145,7 +185,6 @@ def _build(staging: Path, bundle: Bundle, *, name: str, version: str) -> dict[st
         "labels": {"model_version": tag_version(bundle.model_version), "task": bundle.task_name},
         "packages": requirements(estimator="model.skops" in bundle.manifest.files),
         "python_version": f"{sys.version_info.major}.{sys.version_info.minor}",
-        "archive": str(staging / f"{name}-{version}.bento"),
     }
     asked.write_text(json.dumps(options), encoding="utf-8")
     # Compiled files would end up in the Bento.

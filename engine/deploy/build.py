@@ -13,7 +13,7 @@ from typing import Any
 
 
 def build(options: dict[str, Any]) -> dict[str, str]:
-    """Build the Bento of `options`, export its archive, and return both paths and the tag."""
+    """Build the Bento of `options`, and return its folder and its tag."""
     import bentoml
 
     bento = bentoml.build(
@@ -27,10 +27,10 @@ def build(options: dict[str, Any]) -> dict[str, str]:
         docker={"python_version": options["python_version"]},
         build_ctx=".",
     )
+    folder = Path(bento.path)
     # BentoML makes the folder for its owner only, and a container has another user.
-    Path(bento.path).chmod(0o755)
-    archive = bento.export(options["archive"], "gz")
-    return {"folder": str(bento.path), "archive": str(archive), "tag": str(bento.tag)}
+    folder.chmod(0o755)
+    return {"folder": str(folder), "tag": str(bento.tag)}
 
 
 if __name__ == "__main__":

@@ -29,13 +29,24 @@ def request_model(bundle: Bundle) -> type[BaseModel]:
         f"column_{index}": _field(column) for index, column in enumerate(bundle.schema.features)
     }
     record = create_model("Record", __config__=_CONFIG, **fields)
+    lists: dict[str, Any] = {
+        name: (list[kind], Field(alias=field.alias))  # type: ignore[valid-type]
+        for name, (kind, field) in fields.items()
+    }
+    columns = create_model("Columns", __config__=_CONFIG, **lists)
+    most = bundle.limits.max_records
     records: Any = (
         list[record],
-        Field(
-            max_length=bundle.limits.max_records, description="Rows to predict, answered in the same order."
-        ),
+        Field(default=[], max_length=most, description="Rows to predict, answered in the same order."),
     )
-    return create_model("Request", __config__=_CONFIG, records=records)
+    by_column: Any = (
+        columns | None,
+        Field(default=None, description="The same rows the other way, in place of `records`."),
+    )
+    either = _CONFIG | {
+        "json_schema_extra": {"oneOf": [{"required": ["records"]}, {"required": ["columns"]}]}
+    }
+    return create_model("Request", __config__=either, records=records, columns=by_column)
 
 
 def answer_model(bundle: Bundle) -> type[BaseModel]:
@@ -48,6 +59,9 @@ def answer_model(bundle: Bundle) -> type[BaseModel]:
             for index, name in enumerate(bundle.target.class_names)
         }
         fields["probabilities"] = (create_model("Probabilities", __config__=_CONFIG, **of_class), ...)
+    if classes and bundle.limits.abstain_below is not None:
+        fields["prediction"] = (type(classes[0]) | None, ...)
+        fields["abstained"] = (bool, ...)
     prediction = create_model("Prediction", __config__=_CONFIG, **fields)
     return create_model(
         "Answer",

@@ -1,253 +1,283 @@
-"""The door of the service: an ASGI middleware that answers `POST /predict`, `GET /schema` and `GET /` itself.
+"""The door of the service: answers `POST /predict`, `GET /schema` and `GET /` itself, and hands on the rest.
 
-It stands inside BentoML's metrics, tracing and timeout, and in front of BentoML's own decoding, which would
-take strings for numbers and forgive unknown fields, and its front page, which loads a tag manager from the
-net. A client's mistake is a 4xx with the five facts.
+It stands in front of BentoML's pipeline, or inside it where the recipe says so, and keeps what that pipeline
+would do: limits of body, rows and time, a request id, metrics. A client's mistake is a 4xx with five facts.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+import re
+import secrets
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from http import HTTPStatus
+from itertools import count
+from time import perf_counter
 from typing import Any
 
 import anyio.to_thread
 import msgspec
 
-from engine.data.schema import to_json
-from engine.deploy.page import POLICY, page
-from engine.errors import DataError, Message, nearest
-from engine.runs.bundle import Bundle
-from engine.tasks.task import Scores
+from engine.data.bodies import TableKind
+from engine.deploy import inference
+from engine.deploy.deadlines import Deadlines
+from engine.deploy.meters import Meters
+from engine.deploy.page import POLICY
+from engine.deploy.refusal import RefusedError
+from engine.deploy.served import Served
+from engine.errors import Message, report
 
-Asgi = Callable[[MutableMapping[str, Any], "Receive", "Send"], Awaitable[None]]
+Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 # Below this a request is decoded and scored on the event loop: a thread would cost more than the work.
 INLINE_BYTES = 64 * 1024
 # The rest of a body that is too large is read and thrown away up to this multiple of the limit, so that a
 # client that writes first and reads afterwards sees the answer and no broken pipe.
 DRAIN_FACTOR = 4
-_PATHS = ("/predict", "/schema", "/")
+_JSON, _HTML = b"application/json", b"text/html; charset=utf-8"
+_TABLES: Mapping[str, TableKind] = {
+    "application/vnd.apache.arrow.stream": "arrow",
+    "application/vnd.apache.parquet": "parquet",
+}
+_ENDPOINTS = {"/predict": "predict", "/schema": "schema", "/": "page"}
+# From a body to how many rows it has, and the body of the answer.
+_Work = Callable[[bytes], tuple[int, bytes]]
 _FAULT = Message("this is a fault of the service, not of the request; its log says more")
+# What a client may call its request, so that nothing else gets into a log by it.
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._:/+=-]{1,128}")
+_ENCODER = msgspec.json.Encoder()
 
 logger = logging.getLogger("engine.serve")
 
 
-class RefusedError(Exception):
-    """An answer other than 200, with what is wrong."""
-
-    def __init__(self, status: HTTPStatus, messages: Sequence[Message], *, close: bool = False) -> None:
-        super().__init__(status.phrase)
-        self.status = status
-        self.messages = messages
-        self.close = close
-
-    @classmethod
-    def of(cls, status: HTTPStatus, what: str, *, key: str = "", close: bool = False) -> RefusedError:
-        """Build a refusal of one message."""
-        return cls(status, [Message(what, key)], close=close)
-
-
 class Door:
-    """The middleware; `app` is BentoML's own pipeline, which answers every other path."""
+    """The ASGI app in front of another.
 
-    def __init__(self, app: Asgi, *, bundle: Bundle) -> None:
+    Parameters
+    ----------
+    app
+        BentoML's own pipeline, which answers every other path.
+    served
+        What answers; `swap` replaces it, and requests that are at work end with what they began with.
+    """
+
+    def __init__(self, app: Asgi, *, served: Served, meters: Meters) -> None:
         self._app = app
-        self._bundle = bundle
-        self._max_bytes = int(bundle.limits.max_body_mib * 1024 * 1024)
-        self._decoder = msgspec.json.Decoder()
-        self._encoder = msgspec.json.Encoder()
-        self._schema = self._encoder.encode(describe(bundle))
-        self._page = page(bundle)
-        self._answer_scores = _answerer(bundle)
+        self._meters = meters
+        self._ids = count()
+        self._id_prefix = f"{secrets.token_hex(6)}-".encode()
+        self._deadlines = Deadlines()
+        self._n_at_work = 0
+        self.is_draining = False
+        self.n_open = 0
+        self.swap(served)
 
-    async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+    def swap(self, served: Served) -> None:
+        """Answer from `served` from now on."""
+        self._served = served
+        self._version = (b"x-model-version", served.bundle.model_version.encode("latin-1", "replace"))
+        self._columns = frozenset(column.name for column in served.bundle.schema.columns)
+
+    @property
+    def served(self) -> Served:
+        """What answers now."""
+        return self._served
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, or hand on to BentoML; raises nothing, as its timeout would wait on a failed request."""
-        if scope["type"] != "http" or scope["path"] not in _PATHS:
-            await self._app(scope, receive, send)
+        endpoint = None
+        if scope["type"] == "http":
+            path = scope["path"]
+            endpoint = _ENDPOINTS.get(path) or ("infer" if path.startswith(inference.PREFIX) else None)
+        if endpoint is None:
+            await self._hand_on(scope, receive, send)
             return
-        headers: list[tuple[bytes, bytes]] = []
-        kind = b"application/json"
+        self.n_open += 1
         try:
-            status, body = HTTPStatus.OK, await self._answer(scope, receive)
-            if scope["path"] == "/":
-                kind = b"text/html; charset=utf-8"
-                headers.append((b"content-security-policy", POLICY))
+            await self._answer(endpoint, scope, receive, send)
+        finally:
+            self.n_open -= 1
+
+    async def _hand_on(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self.is_draining and scope["type"] == "http" and scope["path"] == "/readyz":
+            await _send(send, HTTPStatus.SERVICE_UNAVAILABLE, b"draining\n", b"text/plain", [])
+            return
+        await self._app(scope, receive, send)
+
+    async def _answer(self, endpoint: str, scope: Scope, receive: Receive, send: Send) -> None:
+        started = perf_counter()
+        headers = dict(scope["headers"])
+        own: list[tuple[bytes, bytes]] = [(b"x-request-id", self._request_id(headers)), self._version]
+        try:
+            status = HTTPStatus.OK
+            body, kind = await self._content(endpoint, scope, headers, receive)
+            if endpoint == "page":
+                own.append((b"content-security-policy", POLICY))
         except RefusedError as refused:
-            status, body = refused.status, self._encoder.encode(_refusal(refused))
-            if refused.close:
-                headers.append((b"connection", b"close"))
-            if status is HTTPStatus.METHOD_NOT_ALLOWED:
-                headers.append((b"allow", _method(scope).encode()))
+            status, body, kind = refused.status, _told(refused, endpoint), _JSON
+            own += self._headers_of(refused, _method(endpoint, scope["path"]))
         except _DisconnectedError:
             return
         except Exception:
-            logger.exception("%s %s failed", scope["method"], scope["path"])
+            logger.exception("request %s to %s failed", own[0][1].decode(), scope["path"])
             status = HTTPStatus.INTERNAL_SERVER_ERROR
-            body = self._encoder.encode(_refusal(RefusedError(status, [_FAULT])))
-        headers += [(b"content-type", kind), (b"content-length", str(len(body)).encode())]
-        await send({"type": "http.response.start", "status": int(status), "headers": headers})
-        await send({"type": "http.response.body", "body": body})
+            body, kind = _told(RefusedError(status, [_FAULT]), endpoint), _JSON
+        self._meters.answered(endpoint, int(status), perf_counter() - started)
+        await _send(send, status, body, kind, own)
 
-    async def _answer(self, scope: MutableMapping[str, Any], receive: Receive) -> bytes:
-        if scope["method"] != _method(scope):
-            raise RefusedError.of(
-                HTTPStatus.METHOD_NOT_ALLOWED,
-                f"{scope['path']} answers {_method(scope)}, not {scope['method']}",
-            )
-        if scope["path"] != "/predict":
-            return self._page if scope["path"] == "/" else self._schema
-        headers = dict(scope["headers"])
-        _check_content_type(headers)
+    def _request_id(self, headers: dict[bytes, bytes]) -> bytes:
+        given = headers.get(b"x-request-id")
+        if given is not None and _REQUEST_ID.fullmatch(given):
+            return given
+        return self._id_prefix + b"%d" % next(self._ids)
+
+    def _headers_of(self, refused: RefusedError, method: str) -> list[tuple[bytes, bytes]]:
+        if refused.status is HTTPStatus.UNPROCESSABLE_ENTITY:
+            self._meters.refused(refused.messages, self._columns)
+        headers = [(b"connection", b"close")] if refused.close else []
+        if refused.status is HTTPStatus.METHOD_NOT_ALLOWED:
+            headers.append((b"allow", method.encode()))
+        if refused.status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE):
+            headers.append((b"retry-after", b"1"))
+        return headers
+
+    async def _content(
+        self, endpoint: str, scope: Scope, headers: dict[bytes, bytes], receive: Receive
+    ) -> tuple[bytes, bytes]:
+        """Return the body of the answer and its content type."""
+        served = self._served
+        method = _method(endpoint, scope["path"])
+        if scope["method"] != method:
+            what = f"this path answers {method}, not {scope['method']}"
+            raise RefusedError.of(HTTPStatus.METHOD_NOT_ALLOWED, what)
+        if method == "GET":
+            if endpoint == "infer":
+                return inference.tell(scope["path"], served, is_ready=not self.is_draining), _JSON
+            return (served.page, _HTML) if endpoint == "page" else (served.schema, _JSON)
+        if self.is_draining:
+            what = "the service is ending: ask another"
+            raise RefusedError.of(HTTPStatus.SERVICE_UNAVAILABLE, what, close=True)
+        work, kind = _work(endpoint, scope["path"], headers, served)
         try:
-            async with asyncio.timeout(self._bundle.limits.timeout_s):
-                body = await self._body(headers, receive)
+            with self._deadlines.within(served.limits.timeout_s):
+                body = await _body(headers, receive, served)
         except TimeoutError:
-            raise RefusedError.of(
-                HTTPStatus.REQUEST_TIMEOUT,
-                f"the body did not arrive within {self._bundle.limits.timeout_s:g} s",
-                close=True,
-            ) from None
-        if len(body) <= INLINE_BYTES:
-            return self._predict(body)
-        try:
-            async with asyncio.timeout(self._bundle.limits.timeout_s):
-                return await anyio.to_thread.run_sync(self._predict, body, abandon_on_cancel=True)
-        except TimeoutError:
-            raise RefusedError.of(
-                HTTPStatus.GATEWAY_TIMEOUT,
-                f"not scored within {self._bundle.limits.timeout_s:g} s: send fewer records at a time",
-            ) from None
+            what = f"the body did not arrive within {served.limits.timeout_s:g} s"
+            raise RefusedError.of(HTTPStatus.REQUEST_TIMEOUT, what, close=True) from None
+        n_rows, content = work(body) if len(body) <= INLINE_BYTES else await self._aside(work, body, served)
+        self._meters.rows.inc(n_rows)
+        return content, kind
 
-    async def _body(self, headers: dict[bytes, bytes], receive: Receive) -> bytes:
-        """Return the whole body, never holding more than the limit."""
-        chunks: list[bytes] = []
-        n_bytes = 0
-        announced = int(headers.get(b"content-length", b"0"))
-        more = True
-        while more and n_bytes <= self._max_bytes * DRAIN_FACTOR:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                raise _DisconnectedError
-            chunk = message.get("body", b"")
-            n_bytes += len(chunk)
-            if max(n_bytes, announced) <= self._max_bytes:
-                chunks.append(chunk)
-            more = message.get("more_body", False)
-        if max(n_bytes, announced) > self._max_bytes:
-            raise RefusedError.of(
-                HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-                f"the body is larger than {self._bundle.limits.max_body_mib:g} MiB",
-                close=True,
-            )
-        return b"".join(chunks)
+    async def _aside(self, work: _Work, body: bytes, served: Served) -> tuple[int, bytes]:
+        """Work in a thread; counted here, after the body is read, so that slow senders lock nobody out."""
+        if self._n_at_work >= served.limits.max_concurrent:
+            what = f"{self._n_at_work} large requests are at work, the most there may be"
+            raise RefusedError.of(HTTPStatus.TOO_MANY_REQUESTS, what)
+        self._n_at_work += 1
+        at_work = asyncio.ensure_future(anyio.to_thread.run_sync(work, body))
+        at_work.add_done_callback(self._ended)
+        done, _ = await asyncio.wait([at_work], timeout=served.limits.timeout_s)
+        if not done:
+            what = f"not scored within {served.limits.timeout_s:g} s: send fewer records at a time"
+            raise RefusedError.of(HTTPStatus.GATEWAY_TIMEOUT, what)
+        return at_work.result()
 
-    def _predict(self, body: bytes) -> bytes:
-        records = self._records(body)
-        try:
-            scores = self._bundle.score_records(records)
-        except DataError as error:
-            raise RefusedError(HTTPStatus.UNPROCESSABLE_ENTITY, error.messages) from None
-        predictions = self._answer_scores(scores)
-        return self._encoder.encode({"model_version": self._bundle.model_version, "predictions": predictions})
-
-    def _records(self, body: bytes) -> list[dict[str, object]]:
-        try:
-            content = self._decoder.decode(body)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as exc:
-            raise RefusedError.of(HTTPStatus.BAD_REQUEST, f"the body is not JSON: {exc}") from None
-        except RecursionError:
-            raise RefusedError.of(HTTPStatus.BAD_REQUEST, "the body is nested too deeply") from None
-        return _envelope(content, self._bundle.limits.max_records)
+    def _ended(self, work: asyncio.Future[tuple[int, bytes]]) -> None:
+        """Take a request off the count when its thread is done with it, waited for or not."""
+        self._n_at_work -= 1
+        if not work.cancelled():
+            # What is wrong with it was asked for by then, or nobody waits for it any more.
+            work.exception()
 
 
 class _DisconnectedError(Exception):
     """The client went away, so nobody is left to be answered."""
 
 
-def describe(bundle: Bundle) -> dict[str, object]:
-    """Return what `GET /schema` answers: the columns of a record, and the limits of a request."""
-    features = bundle.schema.only(["feature"])
-    return {
-        "model_version": bundle.model_version,
-        "task": bundle.task_name,
-        "target": {"name": bundle.target.name, "kind": bundle.target.kind, "classes": bundle.target.classes},
-        "limits": msgspec.structs.asdict(bundle.limits),
-        **to_json(features),
-    }
+async def _send(
+    send: Send, status: HTTPStatus, body: bytes, kind: bytes, own: list[tuple[bytes, bytes]]
+) -> None:
+    headers = [(b"content-type", kind), (b"content-length", b"%d" % len(body)), *own]
+    await send({"type": "http.response.start", "status": int(status), "headers": headers})
+    await send({"type": "http.response.body", "body": body})
 
 
-def _method(scope: MutableMapping[str, Any]) -> str:
-    return "POST" if scope["path"] == "/predict" else "GET"
+async def _body(headers: dict[bytes, bytes], receive: Receive, served: Served) -> bytes:
+    """Return the whole body, never holding more than the limit."""
+    chunks: list[bytes] = []
+    n_bytes = 0
+    announced = int(headers.get(b"content-length", b"0"))
+    more = True
+    while more and n_bytes <= served.max_bytes * DRAIN_FACTOR:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise _DisconnectedError
+        chunk = message.get("body", b"")
+        n_bytes += len(chunk)
+        if max(n_bytes, announced) <= served.max_bytes:
+            chunks.append(chunk)
+        more = message.get("more_body", False)
+    if max(n_bytes, announced) > served.max_bytes:
+        what = f"the body is larger than {served.limits.max_body_mib:g} MiB"
+        raise RefusedError.of(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, what, close=True)
+    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
-def _check_content_type(headers: dict[bytes, bytes]) -> None:
-    kind, _, parameters = headers.get(b"content-type", b"").decode("latin-1").lower().partition(";")
-    charset = parameters.replace(" ", "").replace('"', "")
-    if kind.strip() != "application/json" or charset not in ("", "charset=utf-8"):
-        raise RefusedError.of(
-            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-            "the content type must be application/json in UTF-8",
-            close=True,
-        )
+def _method(endpoint: str, path: str) -> str:
+    if endpoint == "infer":
+        return inference.method_of(path)
+    return "POST" if endpoint == "predict" else "GET"
+
+
+def _told(refused: RefusedError, endpoint: str) -> bytes:
+    """Return the body of a refusal; the open inference protocol has one text for it."""
+    if endpoint == "infer":
+        return _ENCODER.encode({"error": report(refused.messages)})
+    return _ENCODER.encode(refused.to_json())
+
+
+def _work(endpoint: str, path: str, headers: dict[bytes, bytes], served: Served) -> tuple[_Work, bytes]:
+    """Return what is done with a body, and the content type of what comes of it."""
+    kind = _kind_of(headers)
+    if endpoint == "infer":
+        if kind is not None or b"inference-header-content-length" in headers:
+            what = "tensors are read as JSON: no binary data, no other content type"
+            raise RefusedError.of(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, what, close=True)
+        return lambda body: inference.infer(body, path, served), _JSON
+    wanted = headers.get(b"accept", b"").decode("latin-1").lower()
+    answer_as = _TABLES.get(wanted)
+
+    def predict(body: bytes) -> tuple[int, bytes]:
+        scores = served.score(body) if kind is None else served.score_table(body, kind)
+        content = served.answer(scores) if answer_as is None else served.answer_table(scores, answer_as)
+        return len(scores.decisions), content
+
+    return predict, _JSON if answer_as is None else wanted.encode("latin-1")
+
+
+def _kind_of(headers: dict[bytes, bytes]) -> TableKind | None:
+    """Return what a body is, None for JSON, by its content type.
+
+    Raises
+    ------
+    RefusedError
+        If it says that it is anything else.
+    """
     if headers.get(b"content-encoding", b"identity") != b"identity":
-        raise RefusedError.of(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "a compressed body is not read", close=True)
-
-
-def _envelope(content: object, max_records: int) -> list[dict[str, object]]:
-    """Return the records of `{"records": [...]}`, each of them an object."""
-    unprocessable = HTTPStatus.UNPROCESSABLE_ENTITY
-    if not isinstance(content, dict):
-        raise RefusedError.of(unprocessable, 'the body must be an object: {"records": [...]}')
-    unknown = [
-        Message("this field is not known", key, suggestion=nearest(key, ["records"]), allowed=("records",))
-        for key in content
-        if key != "records"
-    ]
-    if unknown:
-        raise RefusedError(unprocessable, unknown)
-    records = content.get("records")
-    if not isinstance(records, list):
-        what = "this must be a list of objects" if "records" in content else "this field is missing"
-        raise RefusedError.of(unprocessable, what, key="records")
-    if len(records) > max_records:
-        raise RefusedError.of(
-            unprocessable,
-            f"{len(records)} records are more than {max_records}, the most in one request",
-            key="records",
-        )
-    wrong = [
-        Message("a record must be an object of column names and values", f"records[{index}]")
-        for index, record in enumerate(records)
-        if not isinstance(record, dict)
-    ]
-    if wrong:
-        raise RefusedError(unprocessable, wrong)
-    return records
-
-
-def _refusal(refused: RefusedError) -> dict[str, object]:
-    messages = [message.to_json() for message in refused.messages]
-    return {"error": {"code": int(refused.status), "messages": messages}}
-
-
-def _answerer(bundle: Bundle) -> Callable[[Scores], list[dict[str, object]]]:
-    """Return the function from scores to the `predictions` of an answer."""
-    classes = bundle.target.classes
-    names = bundle.target.class_names
-
-    def of_classes(scores: Scores) -> list[dict[str, object]]:
-        rows = zip(scores.decisions.tolist(), scores.values.tolist(), strict=True)
-        return [
-            {"prediction": classes[decision], "probabilities": dict(zip(names, row, strict=True))}
-            for decision, row in rows
-        ]
-
-    def of_values(scores: Scores) -> list[dict[str, object]]:
-        return [{"prediction": value} for value in scores.decisions.tolist()]
-
-    return of_classes if classes else of_values
+        what = "a compressed body is not read"
+        raise RefusedError.of(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, what, close=True)
+    given = headers.get(b"content-type", b"")
+    if given == _JSON:
+        return None
+    kind, _, parameters = given.decode("latin-1").lower().partition(";")
+    named = parameters.replace(" ", "").replace('"', "")
+    if kind.strip() == "application/json" and named in ("", "charset=utf-8"):
+        return None
+    if kind.strip() in _TABLES and not named:
+        return _TABLES[kind.strip()]
+    what = f"the content type must be application/json in UTF-8, or {' or '.join(_TABLES)}"
+    raise RefusedError.of(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, what, close=True)

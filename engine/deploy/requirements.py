@@ -5,10 +5,15 @@ Pins are the versions of the environment that trained, judged and replayed the m
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
 from importlib.metadata import PackageNotFoundError, distribution
 
-SERVING = ("httptools", "msgspec", "numpy", "onnx", "onnxruntime", "polars", "pydantic", "uvloop")
+from engine.errors import EngineError
+
+SERVING = ("httptools", "msgspec", "numpy", "onnx", "onnxruntime", "polars", "pyarrow", "pydantic", "uvloop")
 ESTIMATOR = ("scikit-learn", "skops")
 # BentoML adds the requirement on itself when it builds.
 SERVER = "bentoml"
@@ -40,6 +45,33 @@ def requirements(*, estimator: bool) -> list[str]:
         queue += _needs(found.requires or [], extras)
     del pins[SERVER]
     return [f"{name}=={pins[name]}" for name in sorted(pins)]
+
+
+def with_hashes(lines: Sequence[str]) -> list[str]:
+    """Return pinned requirements in the form that `pip --require-hashes` takes.
+
+    An installed package no longer knows the archive that it came from, so pip is asked which archives of the
+    package index it would install here, on this platform.
+
+    Raises
+    ------
+    EngineError
+        If pip can't tell: without its index, it can't.
+    """
+    command = [sys.executable, "-m", "pip", "install", "--dry-run", "--ignore-installed", "--no-deps"]
+    command += ["--only-binary", ":all:", "--quiet", "--report", "-", *lines]
+    asked = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603  our own interpreter
+    if asked.returncode != 0:
+        said = asked.stderr.strip().splitlines()
+        raise EngineError.of(
+            f"pip could not tell the hashes of the requirements: {said[-1] if said else 'no words'}",
+            try_="the same command without --hashes",
+        )
+    found = {}
+    for item in json.loads(asked.stdout)["install"]:
+        digest = item["download_info"]["archive_info"]["hashes"]["sha256"]
+        found[f"{item['metadata']['name']}=={item['metadata']['version']}"] = digest
+    return [f"{pin} --hash=sha256:{found[pin]}" for pin in sorted(found, key=str.lower)]
 
 
 def _needs(lines: list[str], extras: frozenset[str]) -> Iterator[tuple[str, frozenset[str]]]:

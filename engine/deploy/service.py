@@ -1,27 +1,23 @@
-"""The service itself: a BentoML service over one bundle, and a server of one process for it.
+"""The service itself: a BentoML service over one bundle.
 
-Imported only by what serves (the constant `service.py` of a Bento, and `engine serve`), so BentoML and
-uvicorn stand at the top.
+Imported only by what serves (the constant `service.py` of a Bento, and `engine serve`), so BentoML stands at
+the top.
 """
 
 from __future__ import annotations
 
-import logging
-import signal
-import socket
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import bentoml
-import uvicorn
+from bentoml import Service
 
 from engine.deploy.docs import answer_model, request_model
-from engine.deploy.door import Door
-from engine.deploy.listen import listen
+from engine.deploy.door import Asgi, Door
+from engine.deploy.meters import meters
+from engine.deploy.served import Served
 from engine.deploy.tag import tag_name
-from engine.errors import EngineError
-from engine.runs.bundle import load_deployable
+from engine.runs.bundle import Bundle, load_deployable
 
 # The door's own limits come first; BentoML's timeout is the net below them.
 _TIMEOUT_NET_S = 5.0
@@ -30,7 +26,25 @@ _TIMEOUT_NET_S = 5.0
 _CONTAINER = {"BENTOML_HOST": "0.0.0.0", "BENTOML_DO_NOT_TRACK": "True", "ORT_DISABLE_TELEMETRY": "1"}  # noqa: S104
 
 
-def create(folder: Path) -> bentoml.Service[Any]:
+class Fronted(Service[Any]):  # type: ignore[misc]
+    """A BentoML service whose app stands behind the door instead of around it."""
+
+    bundle: Bundle
+
+    def to_asgi(self, is_main: bool = True) -> Asgi:
+        """Return the door, and behind it BentoML's app, which answers health, metrics and docs."""
+        app: Asgi = super().to_asgi(is_main=is_main)
+        return Door(app, served=Served(self.bundle), meters=meters())
+
+
+class Inner(Door):
+    """The door as a middleware of BentoML's pipeline."""
+
+    def __init__(self, app: Asgi, *, bundle: Bundle) -> None:
+        super().__init__(app, served=Served(bundle), meters=meters())
+
+
+def create(folder: Path) -> Service[Any]:
     """Return the BentoML service of the bundle in `folder`, which is verified and replayed before.
 
     Raises
@@ -48,82 +62,21 @@ def create(folder: Path) -> bentoml.Service[Any]:
             raise AssertionError("POST /predict is answered by the door")
 
     Predictor.predict.doc = f"Predict {bundle.target.name} with {bundle.model_version}."
+    is_fronted = bundle.limits.pipeline == "front"
     decorate = bentoml.service(
         name=tag_name(bundle.manifest.name),
         description=f"Predicts {bundle.target.name} with {bundle.model_version}.",
         envs=[{"name": name, "value": value} for name, value in _CONTAINER.items()],
+        service_class=Fronted if is_fronted else Service,
         workers=1,
         traffic={"timeout": 2 * bundle.limits.timeout_s + _TIMEOUT_NET_S},
         logging={"access": {"enabled": False}},
         tracing={"excluded_urls": ".*"},
         http={"host": "127.0.0.1"},
     )
-    service: bentoml.Service[Any] = decorate(Predictor)
-    service.add_asgi_middleware(Door, bundle=bundle)
+    service: Service[Any] = decorate(Predictor)
+    if isinstance(service, Fronted):
+        service.bundle = bundle
+    else:
+        service.add_asgi_middleware(Inner, bundle=bundle)
     return service
-
-
-def run(folder: Path, *, host: str, port: int, on_ready: Callable[[str], None]) -> None:
-    """Serve the bundle in `folder` from this process until SIGTERM, which ends it cleanly, or SIGINT.
-
-    Parameters
-    ----------
-    port
-        0 lets the system choose.
-    on_ready
-        Called once with the URL, when requests are answered.
-
-    Raises
-    ------
-    RecipeError
-        If the address can't be listened on.
-    EngineError
-        If the service does not start, or as `create`.
-    KeyboardInterrupt
-        On SIGINT, after the requests at work are answered.
-    """
-    service = create(folder)
-    listening = listen(host, port)
-    bound = listening.getsockname()
-    shown = f"[{bound[0]}]" if ":" in bound[0] else bound[0]
-    config = uvicorn.Config(
-        _asgi(service),
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        lifespan="on",
-        timeout_graceful_shutdown=30,
-    )
-    # uvicorn raises the signal again when it is done; this handler makes of it an ordinary end.
-    previous = signal.signal(signal.SIGTERM, lambda *_: None)
-    try:
-        server = _Server(config)
-        server.announce = lambda: on_ready(f"http://{shown}:{bound[1]}")
-        server.run(sockets=[listening])
-    finally:
-        signal.signal(signal.SIGTERM, previous)
-        listening.close()
-    if not server.started:
-        raise EngineError.of("the service did not start; its log says why")
-
-
-class _Server(uvicorn.Server):
-    announce: Callable[[], None]
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        if self.started:
-            self.announce()
-
-
-def _asgi(service: bentoml.Service[Any]) -> Any:
-    from bentoml._internal.context import server_context
-
-    # What BentoML's own worker sets before it makes the app: the labels of its metrics.
-    server_context.service_name = service.name
-    server_context.service_type = "entry_service"
-    server_context.service_routes = [method.route for method in service.apis.values()]
-    server_context.bento_name = service.name
-    server_context.bento_version = "not available"
-    logging.getLogger("bentoml").setLevel(logging.WARNING)
-    return service.to_asgi()

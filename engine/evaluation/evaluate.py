@@ -16,6 +16,7 @@ from engine.errors import RecipeError, nearest
 from engine.evaluation.fairness import MEASURES, Audit, audit
 from engine.evaluation.gates import GROUPING_TYPES, MEASURED_ON_BUNDLE, gate_name
 from engine.evaluation.score import Interval, score
+from engine.evaluation.slices import Slicing, is_sensitive, score_slices, slice_columns
 from engine.recipe.spec import Spec
 from engine.tasks.confusion import profit_metric
 from engine.tasks.task import Array, Metric, Scores, Target, Task
@@ -38,10 +39,11 @@ class PartScores:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """Metrics by part and name, and one audit a grouping of the test rows."""
+    """Metrics by part and name, one audit a grouping of the test rows, and the slices of these rows."""
 
     metrics: Mapping[str, Mapping[str, Interval]]
     fairness: tuple[Audit, ...]
+    slices: tuple[Slicing, ...] = ()
 
     def to_json(self) -> dict[str, dict[str, dict[str, float | None]]]:
         """Return the content of `metrics.json`."""
@@ -92,13 +94,14 @@ def metrics_for(spec: Spec, *, task: Task, target: Target) -> dict[str, Metric]:
 
 def audit_columns(spec: Spec) -> tuple[str, ...]:
     """Return the columns that `PartScores.frame` needs, in the recipe's order of first mention."""
-    return tuple(dict.fromkeys(name for by in _groupings(spec) for name in by))
+    grouping = (name for by in _groupings(spec) for name in by)
+    return tuple(dict.fromkeys([*grouping, *slice_columns(spec)]))
 
 
 def evaluate(
     parts: Mapping[str, PartScores], *, spec: Spec, task: Task, target: Target, seed: int
 ) -> Evaluation:
-    """Measure every metric on every part; give the test part intervals and the audit of its groups.
+    """Measure every metric on every part; give the test part intervals, the audit of its groups, its slices.
 
     Parameters
     ----------
@@ -132,7 +135,31 @@ def evaluate(
     fairness: tuple[Audit, ...] = ()
     if target.kind == "binary" and JUDGED_PART in parts:
         fairness = tuple(_audit(parts[JUDGED_PART], by=by) for by in _groupings(spec))
-    return Evaluation(metrics=by_part, fairness=fairness)
+    slices: tuple[Slicing, ...] = ()
+    if JUDGED_PART in parts:
+        slices = _slices(parts[JUDGED_PART], metrics=metrics, spec=spec, target=target, seed=seed)
+    return Evaluation(metrics=by_part, fairness=fairness, slices=slices)
+
+
+def _slices(
+    part: PartScores, *, metrics: Mapping[str, Metric], spec: Spec, target: Target, seed: int
+) -> tuple[Slicing, ...]:
+    return tuple(
+        score_slices(
+            part.frame,
+            by=by,
+            y=part.y,
+            scores=part.scores,
+            weights=part.weights,
+            metrics=metrics,
+            target=target,
+            sensitive=is_sensitive(spec, by),
+            confidence=spec.evaluation.confidence,
+            n_bootstrap=spec.evaluation.bootstrap,
+            seed=seed,
+        )
+        for by in spec.evaluation.slices
+    )
 
 
 def _audit(part: PartScores, *, by: tuple[str, ...]) -> Audit:

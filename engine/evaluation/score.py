@@ -86,36 +86,86 @@ def score(
     >>> score(np.array([0, 1, 0, 0]), scores, None, metrics=metrics, confidence=0.9, n_bootstrap=0, seed=0)
     {'accuracy': Interval(value=0.75, low=None, high=None)}
     """
-    values = _measure(y, scores, weights, metrics=metrics)
+    values = measure(y, scores, weights, metrics=metrics)
     n_rows = len(y)
     if not n_bootstrap or not n_rows:
         return {name: Interval(value, None, None) for name, value in values.items()}
+    (drawn,) = resample(y, [scores], weights, metrics=metrics, n_bootstrap=n_bootstrap, seed=seed)
+    return {
+        name: bounded(
+            value,
+            drawn.values[name],
+            centre=drawn.centres[name],
+            scale=drawn.scale,
+            confidence=confidence,
+        )
+        for name, value in values.items()
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Resampled:
+    """Metrics on resamples of rows: each of shape (n_bootstrap,), and on the rows that were resampled.
+
+    `scale` shrinks deviations where fewer rows were resampled than there are; else it is 1.
+    """
+
+    values: Mapping[str, Array]
+    centres: Mapping[str, float]
+    scale: float
+
+
+def resample(
+    y: Array,
+    several: Sequence[Scores],
+    weights: Array | None,
+    *,
+    metrics: Mapping[str, Metric],
+    n_bootstrap: int,
+    seed: int,
+) -> list[Resampled]:
+    """Measure the scores of one or several models on the same resamples of the same rows.
+
+    The arguments are those of `score`. Returns one for each of `several`; a model's own does not depend on
+    which others there are.
+    """
     rng = np.random.default_rng(seed)
-    scale, centres = 1.0, values
+    scale, n_rows = 1.0, len(y)
     if n_rows > MAX_RESAMPLED_ROWS:
         kept = np.sort(rng.choice(n_rows, MAX_RESAMPLED_ROWS, replace=False))
         y, weights = y[kept], None if weights is None else weights[kept]
-        scores = Scores(values=scores.values[kept], decisions=scores.decisions[kept])
+        several = [Scores(values=one.values[kept], decisions=one.decisions[kept]) for one in several]
         scale = math.sqrt(MAX_RESAMPLED_ROWS / n_rows)
-        centres = _measure(y, scores, weights, metrics=metrics)
-    resampled = _resample(y, scores, weights, metrics=metrics, n_bootstrap=n_bootstrap, rng=rng)
+    values = _resample(y, several, weights, metrics=metrics, n_bootstrap=n_bootstrap, rng=rng)
+    return [
+        Resampled(found, measure(y, one, weights, metrics=metrics), scale)
+        for found, one in zip(values, several, strict=True)
+    ]
+
+
+def bounded(value: float, drawn: Array, *, centre: float, scale: float, confidence: float) -> Interval:
+    """Return a value with the percentile interval of its resamples, without bounds where it has none.
+
+    Parameters
+    ----------
+    drawn
+        Shape (n_bootstrap,).
+    centre, scale
+        The value on the rows that were resampled, and by what deviations from it shrink.
+    """
     tail = (1 - confidence) / 2
-    intervals = {}
-    for name, value in values.items():
-        low, high = _quantiles(resampled[name], (tail, 1 - tail))
-        centre = centres[name]
-        if low is None or high is None or not math.isfinite(value) or not math.isfinite(centre):
-            intervals[name] = Interval(value, None, None)
-        elif scale == 1.0:
-            intervals[name] = Interval(value, low, high)
-        else:
-            intervals[name] = Interval(value, value + scale * (low - centre), value + scale * (high - centre))
-    return intervals
+    low, high = _quantiles(drawn, (tail, 1 - tail))
+    if low is None or high is None or not math.isfinite(value) or not math.isfinite(centre):
+        return Interval(value, None, None)
+    if scale == 1.0:
+        return Interval(value, low, high)
+    return Interval(value, value + scale * (low - centre), value + scale * (high - centre))
 
 
-def _measure(
+def measure(
     y: Array, scores: Scores, weights: Array | None, *, metrics: Mapping[str, Metric]
 ) -> dict[str, float]:
+    """Return each metric's value, without an interval; the arguments are those of `score`."""
     ones = np.ones(len(y)) if weights is None else np.asarray(weights, dtype=np.float64)
     columns = _columns(y, scores, weights, metrics=metrics)
     values: dict[str, float] = {}
@@ -127,27 +177,33 @@ def _measure(
 
 def _resample(
     y: Array,
-    scores: Scores,
+    several: Sequence[Scores],
     weights: Array | None,
     *,
     metrics: Mapping[str, Metric],
     n_bootstrap: int,
     rng: np.random.Generator,
-) -> dict[str, Array]:
-    """Return for each metric its value on each resample, shape (n_bootstrap,)."""
+) -> list[dict[str, Array]]:
+    """Return for each scores and metric its value on each resample, shape (n_bootstrap,)."""
     n_rows = len(y)
-    columns = _columns(y, scores, weights, metrics=metrics)
+    each = [_columns(y, scores, weights, metrics=metrics) for scores in several]
+    columns = [column for of_one in each for column in of_one]
     drawn: list[list[Array]] = [[] for _ in columns]
     for _ in range(n_bootstrap):
         counts = np.bincount(rng.integers(n_rows, size=n_rows, dtype=np.uint32), minlength=n_rows)
         w = counts.astype(np.float64) if weights is None else counts * weights
         for statistics, (at, _named) in zip(drawn, columns, strict=True):
             statistics.append(at(w))
-    return {
-        name: summary(np.stack(statistics))
-        for statistics, (_at, named) in zip(drawn, columns, strict=True)
-        for name, summary in named.items()
-    }
+    summed = iter(drawn)
+    return [
+        {
+            name: summary(stacked)
+            for _at, named in of_one
+            for stacked in [np.stack(next(summed))]
+            for name, summary in named.items()
+        }
+        for of_one in each
+    ]
 
 
 _Column = tuple[Callable[[Array], Array], dict[str, Callable[[Array], Array]]]

@@ -96,11 +96,20 @@ def fit_levels(frame: pl.DataFrame, column: Column, *, needs: Needs) -> Levels:
     for missing and cut levels if training has such rows. With `unseen: other` cut levels are a level of their
     own, and missing ones get a column beside it if training has such rows.
     """
+    return levels_of(count_levels(frame, column), column, n_rows=frame.height, needs=needs)
+
+
+def count_levels(frame: pl.DataFrame, column: Column) -> pl.DataFrame:
+    """Return each `level` of a category and its `n_rows`; what is missing is not counted."""
     values = frame.get_column(column.name).alias("level").drop_nulls()
-    counts = values.value_counts(name="n_rows").filter(pl.col("level").cast(pl.String) != NULL)
+    return values.value_counts(name="n_rows").filter(pl.col("level").cast(pl.String) != NULL)
+
+
+def levels_of(counts: pl.DataFrame, column: Column, *, n_rows: int, needs: Needs) -> Levels:
+    """Return the levels of a category, as `fit_levels` says, from how many of `n_rows` rows each has."""
     kept = counts.sort(["n_rows", "level"], descending=[True, False])
     if column.rare is not None:
-        least = column.rare if column.rare >= 1 else column.rare * frame.height
+        least = column.rare if column.rare >= 1 else column.rare * n_rows
         kept = kept.filter(pl.col("n_rows") >= least)
     if needs.max_categories is not None:
         kept = kept.head(needs.max_categories)
@@ -109,7 +118,7 @@ def fit_levels(frame: pl.DataFrame, column: Column, *, needs: Needs) -> Levels:
     n_names, is_own = len(names), column.unseen == "other"
     missing = float("nan") if needs.missing == "ok" and not onehot else float(n_names + is_own)
     n_known = counts.get_column("n_rows").sum() if is_own else kept.get_column("n_rows").sum()
-    lacks = bool(n_known < frame.height)
+    lacks = bool(n_known < n_rows)
     return Levels(
         column=column,
         names=names,

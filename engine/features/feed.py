@@ -21,6 +21,7 @@ NULL = "\ufdd0"
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - columns hold UTC without a zone
 _SECOND = timedelta(seconds=1)
 _MICROSECONDS = 1_000_000
+_DOUBLE = np.dtype(np.float64)
 # Two or more letters, digits or underscores, as scikit-learn's vectorizers cut.
 _WORD = r"\w\w+"
 _FEW_ROWS = 16  # up to here Python's own values are faster than an expression
@@ -103,6 +104,23 @@ def feed_records(
     }
 
 
+def feed_columns(
+    values: Mapping[str, Sequence[object]], *, columns: tuple[Column, ...], rows: slice
+) -> dict[str, np.ndarray]:
+    """Turn some rows of checked values, given by column, into the inputs of the deployed graph.
+
+    Parameters
+    ----------
+    values
+        Column name -> n Python values, as `feed_records` takes them.
+    columns
+        What to feed.
+    rows
+        Which of the n rows.
+    """
+    return {column.name: _array(column, values[column.name][rows]) for column in columns}
+
+
 def _values(frame: pl.DataFrame, column: Column) -> list[object]:
     """Return a column as Python values, datetimes as microseconds: Python's own end at the year 9999."""
     series = frame.get_column(column.name)
@@ -123,12 +141,14 @@ def _array(column: Column, values: Sequence[object]) -> np.ndarray:
     if column.type == "text":
         array = _words(pl.Series(column.name, values, dtype=pl.String), column).to_numpy()
     elif is_text(column):
-        array = np.empty(len(values), dtype=object)
-        array[:] = [_text(value) for value in values]
+        is_held = column.storage == "string"
+        # A value that is a text already is asked for nothing: of small requests this is half the time.
+        texts = [NULL if v is None else v for v in values] if is_held else [_text(v) for v in values]
+        array = np.array(texts, dtype=object)
     elif column.storage == "datetime":
         array = np.array([_seconds(value) for value in values], dtype=np.float64)
     else:
-        array = np.array(values, dtype=np.float64)
+        array = np.array(values, dtype=_DOUBLE)
     return array.reshape(-1, 1)
 
 

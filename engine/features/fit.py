@@ -37,10 +37,7 @@ def fit_features(
     if column.encode == "target":
         assert outcome is not None
         return [fit_targets(frame, column, needs=needs, outcome=outcome)]
-    if column.encode in {"codes", "onehot"}:
-        needs = replace(needs, categories=column.encode)
-    if column.impute is not None:
-        needs = replace(needs, missing="impute")
+    needs = needs_of(column, needs)
     if column.type == "text":
         return [fit_terms(frame, column)]
     if is_text(column):
@@ -55,6 +52,13 @@ def fit_features(
     else:
         filling = fit_number(values, needs=needs, impute=column.impute, scale=column.scale)
     return [Number(column, None, filling), *_marks(values, column, needs)]
+
+
+def needs_of(column: Column, needs: Needs) -> Needs:
+    """Return what a family needs of one column: what the column's own keys say wins."""
+    if column.encode in {"codes", "onehot"}:
+        needs = replace(needs, categories=column.encode)
+    return needs if column.impute is None else replace(needs, missing="impute")
 
 
 def _fit_datetime(frame: pl.DataFrame, column: Column, *, needs: Needs) -> list[Feature]:

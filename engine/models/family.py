@@ -5,7 +5,7 @@ A family module has a light top (`FAMILY` with its needs and tasks) and imports 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
@@ -135,6 +135,37 @@ class Family(Protocol):
         """Fit on the training rows; stop early on the validation rows where the family can."""
 
 
+class Blocks(Protocol):
+    """Prepared training rows that need never be whole: block by block, the same again each time.
+
+    Attributes
+    ----------
+    n_rows
+        Of all blocks.
+    classes
+        The classes that they hold, sorted, shape (k,); none of a continuous target.
+    """
+
+    @property
+    def n_rows(self) -> int: ...  # noqa: D102 (said above)
+
+    @property
+    def classes(self) -> Array: ...  # noqa: D102
+
+    def __iter__(self) -> Iterator[Rows]:
+        """Yield the blocks, in an order that has nothing to do with what stands in them."""
+
+
+@runtime_checkable
+class Streaming(Protocol):
+    """A family that can learn from blocks of rows."""
+
+    goes_again: bool  # whether it goes through the blocks more than once, and holds none of them
+
+    def fit_blocks(self, problem: Problem, blocks: Blocks, progress: Progress | None = None) -> Fitted:
+        """Fit on all blocks; the problem's own training rows are a sample of them."""
+
+
 @runtime_checkable
 class Continuing(Protocol):
     """A family whose fit can go on where another has ended, with other params."""
@@ -143,3 +174,11 @@ class Continuing(Protocol):
 
     def fit_course(self, problem: Problem, course: Course, progress: Progress | None = None) -> Fitted:
         """Fit in stages; the same to the bit whether or not what was saved is there."""
+
+
+@runtime_checkable
+class Steady(Protocol):
+    """A family some of whose models make no random choice: a fit with another seed would be the same."""
+
+    def ignores_seed(self, model: ModelSpec) -> bool:
+        """Tell whether a model is fitted the same whatever the seed."""

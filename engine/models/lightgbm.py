@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -11,14 +12,24 @@ import numpy as np
 from engine.errors import DataError, RecipeError
 from engine.features.needs import Needs
 from engine.graph import Graph
-from engine.models.family import Array, Problem, Progress
+from engine.models.family import Array, Blocks, Problem, Progress
 from engine.models.params import estimators
-from engine.models.tree_family import FittedTrees, TreeFamily, library_params, shares
+from engine.models.tree_family import (
+    LIBRARY_FAULTS,
+    FittedTrees,
+    TreeFamily,
+    known_rows,
+    library_params,
+    not_fitted,
+    shares,
+    trained_classes,
+)
 from engine.recipe.spec_model import ModelSpec
 
 _ESTIMATORS = {"classification": "LGBMClassifier", "regression": "LGBMRegressor"}
 # The third method, `advanced`, does not keep the constraints (4.7), and crashes where there are none.
 _MONOTONE_METHODS = ("basic", "intermediate")
+_TWO = 2
 _BOOSTINGS = ("gbdt", "dart", "rf", "goss")
 
 
@@ -49,7 +60,9 @@ def _train(problem: Problem, classes: Array, progress: Progress | None) -> Fitte
     watched = {}
     if (validation := problem.validation) is not None:
         weights = None if validation.weights is None else [validation.weights]
-        watched = {"eval_X": validation.x, "eval_y": validation.y, "eval_sample_weight": weights}
+        # LightGBM (4.7) counts the classes of y from 0 itself, and those of `eval_y` not.
+        y = np.searchsorted(classes, validation.y) if len(classes) else validation.y
+        watched = {"eval_X": validation.x, "eval_y": y, "eval_sample_weight": weights}
     try:
         estimator.fit(
             problem.train.x,
@@ -62,6 +75,10 @@ def _train(problem: Problem, classes: Array, progress: Progress | None) -> Fitte
     except lightgbm.basic.LightGBMError as exc:
         # What follows is the place in LightGBM's own source.
         raise ValueError(str(exc).partition(" at /")[0]) from exc
+    return _fitted(estimator, problem, classes)
+
+
+def _fitted(estimator: Any, problem: Problem, classes: Array) -> FittedTrees:
     booster = estimator.booster_
     kept = booster.best_iteration if booster.best_iteration > 0 else booster.current_iteration()
     return FittedTrees(
@@ -73,6 +90,51 @@ def _train(problem: Problem, classes: Array, progress: Progress | None) -> Fitte
         n_iterations=kept,
         importances=shares(booster.feature_importance("gain", iteration=kept)),
     )
+
+
+def _train_blocks(problem: Problem, blocks: Blocks, progress: Progress | None) -> FittedTrees:
+    import lightgbm
+
+    from engine.models.lightgbm_blocks import train_blocks
+
+    params = _by_constructor_names(problem)
+    _check_monotone(params, problem)
+    _check_target(problem)
+    if params.pop("class_weight", None) is not None:
+        raise RecipeError.of(
+            "class_weight needs all rows at once, and they are streamed",
+            key="model.params.class_weight",
+        )
+    if problem.validation is None or params.get("boosting_type") == "dart":
+        params.pop("early_stopping_round", None)
+    known = estimators("lightgbm")["LGBMClassifier"].parameters
+    n_rounds = params.pop("n_estimators", known["n_estimators"].default)
+    if problem.max_iterations is not None:
+        n_rounds = min(n_rounds, problem.max_iterations)
+    params.setdefault("objective", _objective(problem, blocks.classes))
+    if len(blocks.classes) > _TWO:
+        params["num_class"] = len(blocks.classes)
+    params |= {
+        "seed": problem.seed,
+        "num_threads": problem.threads,
+        "deterministic": True,
+        "force_col_wise": True,
+        "verbosity": -1,
+    }
+    callbacks = [] if progress is None else [_report(progress)]
+    try:
+        estimator = train_blocks(problem, blocks, params, n_rounds=n_rounds, callbacks=callbacks)
+    except lightgbm.basic.LightGBMError as exc:
+        # What follows is the place in LightGBM's own source.
+        raise ValueError(str(exc).partition(" at /")[0]) from exc
+    return _fitted(estimator, problem, blocks.classes)
+
+
+def _objective(problem: Problem, classes: Array) -> str:
+    """Return what LightGBM's estimators take where nothing is said."""
+    if problem.kind == "continuous":
+        return "regression"
+    return "binary" if len(classes) == _TWO else "multiclass"
 
 
 def _by_constructor_names(problem: Problem) -> dict[str, Any]:
@@ -124,7 +186,32 @@ def _write(estimator: Any, graph: Graph, x: str, *, n_classes: int) -> str:
     return write_lightgbm(graph, x, text=estimator.booster_.model_to_string())
 
 
-FAMILY = TreeFamily(
+@dataclass(frozen=True)
+class LightGBM(TreeFamily):
+    """The family, which can also learn from rows that come in blocks."""
+
+    goes_again: bool = False
+
+    def fit_blocks(self, problem: Problem, blocks: Blocks, progress: Progress | None = None) -> FittedTrees:
+        """Fit on all blocks, binned by the problem's own training rows.
+
+        Raises
+        ------
+        RecipeError
+            If the library refuses the parameters, or the data with them.
+        DataError
+            If the training rows are all of one class.
+        """
+        if problem.kind != "continuous":
+            trained_classes(blocks.classes, kind=problem.kind)
+        known = replace(problem, validation=known_rows(problem.validation, blocks.classes))
+        try:
+            return _train_blocks(known, blocks, progress)
+        except LIBRARY_FAULTS as exc:
+            raise not_fitted(self.name, exc) from exc
+
+
+FAMILY = LightGBM(
     name="lightgbm",
     tolerance=1e-9,
     tells_loss=True,

@@ -18,6 +18,7 @@ from engine.recipe.spec_model import ModelSpec
 from engine.tasks.task import TargetKind
 
 _NEEDS = Needs(categories="onehot", missing="impute", scale=True, max_categories=100)
+_SHUFFLING = ("sag", "saga", "liblinear")
 _ONE_PROBABILITY = 2  # of two classes scikit-learn keeps the coefficients of the last alone
 
 
@@ -55,6 +56,10 @@ class Linear:
         """Give standardised numbers without gaps, and one 0/1 column a level of at most 100."""
         del model
         return _NEEDS
+
+    def ignores_seed(self, model: ModelSpec) -> bool:
+        """Tell that nothing is drawn, but by the solvers that go through the rows in a random order."""
+        return model.params.get("solver") not in _SHUFFLING
 
     def check(self, model: ModelSpec, task: str) -> Sequence[Message]:
         """Check the task, then the parameters against the constructor's."""

@@ -15,7 +15,7 @@ import polars as pl
 
 from engine.data.schema import Column
 from engine.errors import BundleError, EngineError
-from engine.features.feed import feed, feed_records
+from engine.features.feed import feed, feed_columns, feed_records
 from engine.features.prepare import Preparation
 from engine.models.assemble import Artifact
 from engine.models.family import Fitted
@@ -113,6 +113,21 @@ class Scorer:
         return self._score(
             len(records),
             lambda start: feed_records(records[start : start + _CHUNK_ROWS], columns=self._columns),
+        )
+
+    def score_columns(self, n_rows: int, columns: Mapping[str, Sequence[object]]) -> Scores:
+        """Score checked values by column, each of n_rows values as `feed_records` takes them.
+
+        Raises
+        ------
+        EngineError
+            If a value is not finite.
+        """
+        return self._score(
+            n_rows,
+            lambda start: feed_columns(
+                columns, columns=self._columns, rows=slice(start, start + _CHUNK_ROWS)
+            ),
         )
 
     def _score(self, n_rows: int, inputs_from: Callable[[int], dict[str, np.ndarray]]) -> Scores:

@@ -47,6 +47,11 @@ class SklearnFamily:
         scale = signature is None or not signature.non_negative
         return Needs(categories="onehot", missing="impute", scale=scale, max_categories=100)
 
+    def ignores_seed(self, model: ModelSpec) -> bool:
+        """Tell whether the estimator's constructor takes no random state."""
+        signature = estimators("sklearn").get(model.estimator or "")
+        return signature is not None and "random_state" not in signature.parameters
+
     def check(self, model: ModelSpec, task: str) -> Sequence[Message]:
         """Check the estimator against the index and the task, then the parameters against its constructor."""
         index = estimators("sklearn")

@@ -27,7 +27,9 @@ _ADDED: Mapping[str, tuple[str, ...]] = {
         "models",
         "space",
     ),
-    "compute": ("executor", "address"),
+    "compute": ("executor", "address", "memory_mib"),
+    "evaluation": ("importance_rows", "slices"),
+    "deploy": ("max_concurrent", "abstain_below", "pipeline"),
     "split": ("repeats", "gap", "embargo"),
     "data": (
         "population",

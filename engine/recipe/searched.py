@@ -17,6 +17,7 @@ from engine.recipe.override_text import refuse_text
 from engine.recipe.text import Plain
 
 _PARAMS = "model.params."
+_OWN_SPACE, _GIVEN_SPACE = "model.space.", "tune.space."
 _MODEL = "model"
 _TUNE, _MODELS = "tune", "models"
 
@@ -62,6 +63,7 @@ def compose_searched(recipe: str | Path, overrides: Sequence[str] = ()) -> Compo
     RecipeError
         As `compose`.
     """
+    overrides = _with_texts(overrides)
     swept = read_swept(overrides)
     given = tuple(overrides)
     if swept and is_searched(compose(recipe, swept.rest)):
@@ -83,14 +85,16 @@ def expand_searched(recipe: str | Path, overrides: Sequence[str]) -> tuple[tuple
     from hydra.errors import HydraException
 
     def is_range(line: str) -> bool:
-        if not line.lstrip("+").startswith(_PARAMS) or refuse_text(line) is not None:
+        is_given = line.lstrip("+").startswith(_GIVEN_SPACE)
+        if not (line.lstrip("+").startswith(_PARAMS) or is_given) or refuse_text(line) is not None:
             return False
         try:
             override = OverridesParser.create().parse_override(line)
         except HydraException:
             return False
-        return bool(override.is_sweep_override() and not override.is_discrete_sweep())
+        return bool(override.is_sweep_override() and (is_given or not override.is_discrete_sweep()))
 
+    overrides = _with_texts(overrides)
     ranges = tuple(line for line in overrides if is_range(line))
     rest = [line for line in overrides if line not in ranges]
     return tuple((*one, *ranges) for one in expand_overrides(recipe, rest))
@@ -130,13 +134,32 @@ def read_swept(overrides: Sequence[str]) -> Swept:
             models = tuple(str(value) for value in cast("ChoiceSweep", sweep).list)
             rest.append(f"{_MODEL}={models[0]}")
         else:
-            space[key.removeprefix(_PARAMS)] = text
+            space[key.removeprefix(_PARAMS).removeprefix(_GIVEN_SPACE)] = text
     return Swept(tuple(rest), space, models)
 
 
 def _varies(line: str) -> bool:
     """Tell whether an override is of what a search can vary."""
-    return line.lstrip("+").startswith((f"{_MODEL}=", _PARAMS))
+    return line.lstrip("+").startswith((f"{_MODEL}=", _PARAMS, _GIVEN_SPACE))
+
+
+def _with_texts(overrides: Sequence[str]) -> tuple[str, ...]:
+    """Return overrides in which a space that stands bare is the text that its key takes."""
+    return tuple(_with_text(line) if line.lstrip("+").startswith(_OWN_SPACE) else line for line in overrides)
+
+
+def _with_text(line: str) -> str:
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
+
+    key, _, text = line.partition("=")
+    if refuse_text(line) is not None:
+        return line
+    try:
+        is_bare = OverridesParser.create().parse_override(line).is_sweep_override()
+    except HydraException:
+        return line
+    return f"{key}={_quoted(text)}" if is_bare else line
 
 
 def _with_models(
@@ -146,7 +169,11 @@ def _with_models(
     others = [line for line in given if line.partition("=")[0] not in (_MODEL, f"{_TUNE}.{_MODELS}")]
     plain: dict[str, Plain] = {}
     stored: dict[str, Plain] = {}
-    mistakes: list[Message] = []
+    twice = dict.fromkeys(name for place, name in enumerate(named) if name in named[:place])
+    mistakes = [
+        composition.places.locate(Message(f"'{name}' is named more than once", f"{_TUNE}.{_MODELS}"))
+        for name in twice
+    ]
     for name in named:
         one = compose(recipe, [*others, f"{_MODEL}={name}", f"{_TUNE}.{_MODELS}=[]"])
         wrong = [message for message in one.mistakes if message not in composition.mistakes]

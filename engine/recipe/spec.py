@@ -24,6 +24,9 @@ from engine.recipe.spec_table import (
 from engine.recipe.strict import Strict, as_tuple
 from engine.recipe.text import KeyPath, Plain
 
+# One column, or several that are crossed.
+Slicing = Annotated[tuple[str, ...], BeforeValidator(as_tuple, json_schema_input_type=str | tuple[str, ...])]
+
 
 class Gate(Strict):
     """A bound on one metric; `by` names the columns whose groups are compared."""
@@ -99,6 +102,20 @@ class EvaluationSpec(Strict):
     train_rows: int = Field(
         ge=1, description="the most training rows that are scored, drawn at random", examples=[10000]
     )
+    importance_rows: int = Field(
+        ge=0,
+        description="the most test rows on which each column is shuffled, to see what the score loses; "
+        "0: none",
+        examples=[2000],
+    )
+    slices: Annotated[
+        tuple[Slicing, ...],
+        BeforeValidator(as_tuple, json_schema_input_type=str | tuple[str | tuple[str, ...], ...]),
+    ] = Field(
+        description="columns on whose values the test rows are judged apart, a list of columns being "
+        "crossed; numbers are cut at their quartiles",
+        examples=[["sex", ["sex", "race"]]],
+    )
 
 
 class DeploySpec(Strict):
@@ -111,6 +128,21 @@ class DeploySpec(Strict):
     max_records: int = Field(ge=1, description="the most records in one request", examples=[1000])
     max_body_mib: float = Field(gt=0, description="the largest body of a request, in MiB", examples=[4])
     timeout_s: float = Field(gt=0, description="seconds to send a body, and to answer it", examples=[2.5])
+    max_concurrent: int = Field(
+        ge=1,
+        description="large requests scored side by side; those beyond are answered 429 at once",
+        examples=[16],
+    )
+    abstain_below: Annotated[float, Field(gt=0, le=1)] | None = Field(
+        description="no prediction is given where the likeliest class has a lower probability than this; "
+        "null: one is always given",
+        examples=[0.7],
+    )
+    pipeline: Literal["front", "inside"] = Field(
+        description="where POST /predict is answered: front: in front of BentoML's own pipeline, with "
+        "safeguards and metrics of our own, at half the cost; inside: within it, by its public API alone",
+        examples=["inside"],
+    )
 
 
 class ComputeSpec(Strict):
@@ -124,6 +156,11 @@ class ComputeSpec(Strict):
     )
     max_iterations: Annotated[int, Field(ge=1)] | None = Field(
         description="the most trees or epochs, for a fast look; null: as the model says", examples=[20]
+    )
+    memory_mib: Annotated[int, Field(ge=1)] | None = Field(
+        description="the most MiB that a run should take: rows of a table for which that is too little stay "
+        "on disk, for the families that learn from blocks of rows; null: all rows are in memory",
+        examples=[4096],
     )
     parallel_runs: Annotated[int, Field(ge=1)] | None = Field(
         description="runs of a multirun side by side; null: as many as there are cores", examples=[2]

@@ -70,10 +70,16 @@ class TuneSpec(Strict):
         description="the rows that score a trial: the validation part, or the folds of split kind kfold",
         examples=["folds"],
     )
-    finalists: int = Field(ge=1, description="the best trials, of which repeats choose one", examples=[5])
+    finalists: int = Field(
+        ge=1,
+        description="the best trials that differ, of which repeats choose one; beyond them the params as "
+        "they stand are always one, where there are several",
+        examples=[5],
+    )
     repeats: int = Field(
         ge=0,
-        description="fits of each finalist with other seeds; the best mean wins; 0: the best trial",
+        description="fits of each finalist with other seeds, but of a model that makes no random choice; the "
+        "best mean wins; 0: the best trial",
         examples=[4],
     )
     reduction_factor: Annotated[int, Field(ge=2)] | None = Field(
@@ -106,6 +112,7 @@ class TuneSpec(Strict):
         examples=[["lightgbm", "xgboost"]],
     )
     space: dict[str, str] | None = Field(
-        description="what is searched, in the place of the models' own space: sweeps in Hydra's grammar",
+        description="what is searched, in the place of the own space of each model that has such a param: "
+        "sweeps in Hydra's grammar; a model that has none of them keeps its own",
         examples=[{"learning_rate": "tag(log, interval(0.001, 0.3))"}],
     )

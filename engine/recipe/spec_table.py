@@ -21,6 +21,7 @@ Impute = Literal["median", "mean"] | float
 Scale = Literal["none", "standard", "minmax", "robust", "log", "quantile"]
 Encode = Literal["codes", "onehot", "target", "cyclic", "tfidf", "hashing"]
 Unseen = Literal["other", "error"]
+Changes = Literal["free", "never", "up", "down"]
 
 
 class _Placed(Strict):
@@ -115,9 +116,9 @@ class DataSpec(_Placed):
     )
     population: dict[str, dict[str, float]] | None = Field(
         None,
-        description="what share of those that the model is for has each value of a column; the training rows "
-        "are held against it",
-        examples=[{"sex": {"Female": 0.51, "Male": 0.49}}],
+        description="what share of those that the model is for has each value of a column, or of a number a "
+        "value from one to below another; the training rows are held against it",
+        examples=[{"sex": {"Female": 0.51, "Male": 0.49}, "age": {"..30": 0.4, "30..60": 0.4, "60..": 0.2}}],
     )
     table: str | None = Field(
         None,
@@ -259,6 +260,13 @@ class ColumnSpec(Strict):
         description="how many words of a text become columns, the most frequent in training (tfidf), or how "
         "many buckets they are gathered in (hashing); null: 256",
         examples=[1000],
+    )
+    changes: Changes | None = Field(
+        None,
+        description="how its value could have been another, for what engine explain says would have had to "
+        "differ: free; never; up or down: a number or datetime could only be more, or less; null: never "
+        "where it is sensitive or pii, else free",
+        examples=["up"],
     )
     units: str = Field("", description="what a number counts, for people", examples=["years"])
     description: str = Field("", description="what the column holds, for people", examples=["age at entry"])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from engine.report import scores, search
+from engine.report import pictures_importance, scores, search, slices
 from engine.report.record import Json, Record, at, elements, is_null, members, number, plain, text
 from engine.report.words import MISSING, inline_code, metric, prose, quantity, share, title
 
@@ -24,7 +24,9 @@ def card(record: Record) -> str:
         _use(),
         _data(record),
         _metrics(record),
+        _worth(record),
         _gates(record),
+        _slices(record),
         _fairness(record),
         _caveats(record),
     ]
@@ -120,7 +122,7 @@ def _metrics(record: Record) -> str:
             prose(one.title),
             metric(one.test.value),
             one.test.interval or "none recorded",
-            *(metric(one.baselines[kind].value) if kind in one.baselines else "-" for kind in kinds),
+            *(_baseline(one, kind) for kind in kinds),
         ]
         for one in rows
     ]
@@ -131,9 +133,31 @@ def _metrics(record: Record) -> str:
         *(f"{title(k)} baseline" for k in kinds),
     )
     told = scores.worse(record)
+    if any(one.differences for one in rows):
+        note = "In brackets: the model on the same rows is better, worse, the same, or that is unproven."
+        told = f"{note} {told}".strip()
     return "\n\n".join(
         ["## Metrics on the test rows", _table(header, body), *([prose(told)] if told else [])]
     )
+
+
+def _worth(record: Record) -> str:
+    found = pictures_importance.lost_without(record)
+    if not found:
+        return ""
+    measured, rows = pictures_importance.measured_on(record)
+    header = ("Column", f"Loss in {prose(measured)}", scores.confidence(record).capitalize())
+    body = [[inline_code(name), metric(one.value), one.interval or "none"] for name, one in found.items()]
+    said = f"What is lost when a column is shuffled among {rows}."
+    return f"## What each column is worth\n\n{said}\n\n" + _table(header, body)
+
+
+def _baseline(one: scores.Scored, kind: str) -> str:
+    if kind not in one.baselines:
+        return "-"
+    found = one.differences.get(kind)
+    said = "" if found is None else f" ({found.verdict})"
+    return metric(one.baselines[kind].value) + said
 
 
 def _gates(record: Record) -> str:
@@ -151,6 +175,21 @@ def _gates(record: Record) -> str:
             [inline_code(name) if name else MISSING, " and ".join(limits) or MISSING, reached, verdict]
         )
     return "## Gates\n\n" + _table(("Gate", "Bound", "Reached", "Verdict"), rows)
+
+
+def _slices(record: Record) -> str:
+    goal, parts = scores.headline(record), []
+    for slicing in slices.read(record) if goal else ():
+        rows = []
+        for one in slicing.slices:
+            score = one.scores.get(goal.name) if goal else None
+            value = metric(score.value) if score and score.value is not None else "-"
+            told = (score.interval if score else "") or prose(one.said) or "none"
+            rows.append([inline_code(one.name), quantity(one.n), value, told])
+        header = ("Slice", "Rows", prose(goal.title) if goal else "", scores.confidence(record).capitalize())
+        said = prose(slices.behind(record, slicing))
+        parts += [f"### {inline_code(slicing.columns)}", _table(header, rows), said, *slicing.left_out]
+    return "\n\n".join(["## Slices of the test rows", *filter(None, parts)]) if parts else ""
 
 
 def _fairness(record: Record) -> str:

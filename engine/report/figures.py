@@ -11,9 +11,11 @@ from engine.report import (
     pictures_binary,
     pictures_classes,
     pictures_continuous,
+    pictures_importance,
     pictures_model,
     pictures_quality,
     pictures_search,
+    pictures_slices,
     pictures_space,
     pictures_threshold,
     trials,
@@ -31,6 +33,7 @@ class Gallery:
     search: tuple[Figure, ...] = ()
     search_undrawn: tuple[Undrawn, ...] = ()
     quality: tuple[Figure, ...] = ()
+    slices: tuple[Figure, ...] = ()
 
 
 def draw(record: Record) -> Gallery:
@@ -48,10 +51,12 @@ def draw(record: Record) -> Gallery:
     elif isinstance(rows, outcomes.Measured):
         found += [picture(record, rows) for picture in _CONTINUOUS]
     elif len(rows.classes) == outcomes.BINARY:
+        # Where outcomes are priced, money is what a reader looks for first.
+        found.insert(0, pictures_threshold.profit(record, rows))
         found += [picture(record, rows) for picture in _BINARY]
     else:
         found += [picture(record, rows) for picture in _MULTICLASS]
-    found.append(pictures_model.importances(record))
+    found += [pictures_importance.worth_of_columns(record), pictures_model.importances(record)]
     searched = _draw_search(record) if trials.was_searched(record) else ()
     return Gallery(
         figures=tuple(item for item in found if isinstance(item, Figure)),
@@ -59,6 +64,7 @@ def draw(record: Record) -> Gallery:
         search=tuple(item for item in searched if isinstance(item, Figure)),
         search_undrawn=tuple(item for item in searched if isinstance(item, Undrawn)),
         quality=pictures_quality.draw(record),
+        slices=pictures_slices.draw(record),
     )
 
 
@@ -82,7 +88,6 @@ _BINARY = (
     pictures_classes.confusion,
     pictures_binary.score_distribution,
     pictures_threshold.threshold,
-    pictures_threshold.profit,
 )
 _MULTICLASS = (pictures_classes.confusion, pictures_classes.roc_by_class)
 _CONTINUOUS = (
@@ -95,5 +100,5 @@ _CONTINUOUS = (
 def write(gallery: Gallery, folder: Path) -> None:
     """Write each picture to `folder`, one SVG file a picture, under the picture's own name."""
     folder.mkdir(exist_ok=True)
-    for figure in (*gallery.figures, *gallery.search, *gallery.quality):
+    for figure in (*gallery.figures, *gallery.search, *gallery.quality, *gallery.slices):
         durable.write_text(folder / f"{figure.name}.svg", figure.svg)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from engine.report import section_origins, section_quality, section_results, section_search
+from engine.report import section_origins, section_quality, section_results, section_search, section_slices
 from engine.report.figures import Gallery
 from engine.report.markup import Html, joined, tag, words
 from engine.report.record import Record, text
@@ -13,8 +13,8 @@ _STYLE = Path(__file__).with_name("page.css")
 # Should an escape ever fail, the browser still refuses scripts, requests and forms.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 _ANCHORS = (
-    "gates", "pictures", "metrics", "fairness", "search", "quality", "data", "split", "model", "reproduce",
-    "versions", "timings", "recipe",
+    "gates", "pictures", "metrics", "slices", "fairness", "search", "quality", "data", "split", "model",
+    "reproduce", "versions", "timings", "recipe",
 )  # fmt: skip
 
 
@@ -27,6 +27,7 @@ def page(record: Record, gallery: Gallery | None) -> str:
         section_results.gates(record),
         section_results.pictures(record, gallery) if gallery else None,
         section_results.metrics(record),
+        section_slices.sliced(record, gallery),
         section_results.fairness(record),
         section_search.search(record, gallery),
         section_quality.quality(record, gallery),

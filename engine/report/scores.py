@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, cast
 
 from engine.names import TASKS
@@ -15,7 +15,12 @@ from engine.tasks.task import Metric, TargetKind, Task
 
 PARTS = ("train", "validation", "test")
 BASELINES = ("linear", "constant")
-Standing = Literal["unknown", "the same", "unclear", "better", "worse"]
+Standing = Literal["unknown", "the same", "unproven", "better", "worse"]
+_UNDECIDED = {
+    "unknown": ".",
+    "the same": ": the same.",
+    "unproven": ", inside the model's interval: no clear difference.",
+}
 _UNITS = {"ms": "ms", "s": "s", "mib": "MiB"}
 
 
@@ -47,6 +52,14 @@ class Score:
 
 
 @dataclass(frozen=True, slots=True)
+class Difference:
+    """The model's score less a baseline's on the same rows, and whether that proves anything."""
+
+    score: Score
+    verdict: Standing
+
+
+@dataclass(frozen=True, slots=True)
 class Scored:
     """One metric over the parts and the baselines; `greater_is_better` is None where nobody says so."""
 
@@ -55,6 +68,7 @@ class Scored:
     greater_is_better: bool | None
     parts: dict[str, Score]
     baselines: dict[str, Score]
+    differences: dict[str, Difference] = field(default_factory=dict)
 
     @property
     def test(self) -> Score:
@@ -82,6 +96,7 @@ def read(record: Record) -> tuple[Scored, ...]:
                 greater_is_better=known.greater_is_better if known else None,
                 parts=parts,
                 baselines=baselines,
+                differences={kind: one for kind in baselines if (one := _difference(record, kind, name))},
             )
         )
     return tuple(scored)
@@ -100,14 +115,20 @@ def confidence(record: Record) -> str:
 
 
 def standing(scored: Scored, kind: str) -> Standing:
-    """Tell how the model stands to one baseline on test rows; inside its own interval nothing is clear."""
+    """Tell how the model stands to one baseline on test rows.
+
+    The verdict is that of the paired test; where none was recorded, nothing is proven inside the model's own
+    interval.
+    """
+    if kind in scored.differences:
+        return scored.differences[kind].verdict
     against, mine = scored.baselines[kind].value, scored.test
     if against is None or mine.value is None or scored.greater_is_better is None:
         return "unknown"
     if mine.value == against:
         return "the same"
     if mine.low is not None and mine.high is not None and mine.low <= against <= mine.high:
-        return "unclear"
+        return "unproven"
     return "better" if (mine.value > against) == scored.greater_is_better else "worse"
 
 
@@ -117,15 +138,22 @@ def comparison(scored: Scored, kind: str) -> str:
     if against is None:
         return f"The {kind} baseline has no value here."
     reached = f"The {kind} baseline reaches {metric(against)}"
-    if found == "unknown":
-        return f"{reached}."
-    if found == "the same":
-        return f"{reached}: the same."
-    if found == "unclear":
-        return f"{reached}, inside the model's interval: no clear difference."
+    if kind in scored.differences:
+        return f"{reached}: {_proof(scored.differences[kind])}"
+    if found in _UNDECIDED:
+        return reached + _UNDECIDED[found]
     if not scored.test.interval:
         return f"{reached}: the model is {found}; no interval was recorded."
     return f"{reached}, outside the model's interval: the model is {found}."
+
+
+def _proof(difference: Difference) -> str:
+    score, verdict = difference.score, difference.verdict
+    said = "unproven that either is better" if verdict == "unproven" else f"the model is {verdict}"
+    if score.value is None:
+        return f"{said}; their difference is not defined."
+    around = f" ({score.interval})" if score.interval else "; no interval was recorded"
+    return f"{said}; on the same rows their difference is {metric(score.value)}{around}."
 
 
 def worse(record: Record) -> str:
@@ -203,6 +231,15 @@ def _score(record: Record, *path: str) -> Score:
         float(fold) for fold in elements(node, "folds") if isinstance(fold, int | float) and fold is not True
     )
     return Score(number(node, "value"), number(node, "low"), number(node, "high"), folds)
+
+
+def _difference(record: Record, kind: str, name: str) -> Difference | None:
+    """Return what a paired test found of a metric; a run of an earlier engine made none."""
+    path = ("baselines", kind, "difference", name)
+    verdict = text(record.metrics, *path, "verdict")
+    known: tuple[Standing, ...] = ("better", "worse", "the same", "unproven")
+    said = next((word for word in known if word == verdict), None)
+    return None if said is None else Difference(_score(record, *path), said)
 
 
 def declared(record: Record) -> Mapping[str, Metric]:

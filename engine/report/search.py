@@ -20,8 +20,16 @@ class Found:
         What was searched among, in the order of the recipe.
     changed
         The winner's params that differ from those that stand in the recipe.
+    standing
+        The trial of the params as they stand, None where they were not tried.
     first
-        The score of the params as they stand, None where they were not tried or have none.
+        The mean score of the params as they stand over the winner's seeds; None where they have none.
+    gain
+        How much better than they the winner is; below 0 where it is worse.
+    compared
+        Over how many seeds both were fitted.
+    behind
+        What is better than the winner on the test rows for all the search, a sentence; empty where nothing.
     """
 
     strategy: str
@@ -37,18 +45,14 @@ class Found:
     score: float | None
     mean: float | None
     n_seeds: int
+    standing: int | None
     first: float | None
+    gain: float | None
+    compared: int
+    behind: str
     stopped: str | None
     metric: str
     rows: str
-    greater_is_better: bool | None
-
-    @property
-    def gain(self) -> float | None:
-        """How much better than the params as they stand the winner is; below 0 where it is worse."""
-        if self.score is None or self.first is None or self.greater_is_better is None:
-            return None
-        return self.score - self.first if self.greater_is_better else self.first - self.score
 
     @property
     def scope(self) -> str:
@@ -73,10 +77,13 @@ class Found:
         several = len(self.models) > 1
         one = f"trial {self.winner}" + (f" ({self.model})" if several else "")
         stands = f"{self.models[0]} as it stands" if several else "the params as they stand"
-        said = f"{one}: {self.metric} {metric(self.score)} {self.rows}"
+        is_mean = self.n_seeds > 1 and self.mean is not None and (self.gain is None or self.compared > 1)
+        over = f" over {self.n_seeds} seeds" if is_mean else ""
+        reached = self.mean if is_mean else self.score
+        said = f"{one}: {self.metric} {metric(reached)} {self.rows}{over}"
         gain = self.gain
-        if self.winner == 0 and not self.changed and self.first is not None:
-            said += f", {stands}: no other was better"
+        if self.standing is not None and self.winner == self.standing:
+            said += f", {stands}: {'no other was better' if self.n_trials > 1 else 'no other was tried'}"
         elif gain is None:
             said += "; the params as they stand were not tried" if self.strategy == "grid" else ""
         elif gain == 0:
@@ -94,6 +101,12 @@ def read(record: Record) -> Found | None:
         return None
     scored = scores.headline(record)
     winner, model = number(node, "winner", "trial"), text(node, "winner", "model") or ""
+    score, first = number(node, "winner", "score"), number(node, "first")
+    greater = scored.greater_is_better if scored else None
+    gain = _gain(node, score, first, greater_is_better=greater)
+    # In runs of earlier engines it was the first trial, if any.
+    standing = number(node, "standing") if "standing" in members(node) or first is None else 0
+    of = number(node, "gain", "of")
     models = tuple(members(record.recipe, "tune", "models"))
     own = text(record.recipe, "model", "family") or model
     stands = members(own_model(record, model), "params")
@@ -110,15 +123,45 @@ def read(record: Record) -> Found | None:
         winner=None if winner is None else int(winner),
         model=model,
         changed={param: v for param, v in drawn.items() if param not in stands or stands[param] != v},
-        score=number(node, "winner", "score"),
+        score=score,
         mean=number(node, "winner", "mean"),
         n_seeds=_count(node, "winner", "seeds"),
-        first=number(node, "first"),
+        standing=None if standing is None else int(standing),
+        first=first if of is None else of,
+        gain=gain,
+        compared=_count(node, "gain", "seeds"),
+        behind=_behind(scored),
         stopped=text(node, "stopped"),
         metric=scored.title if scored else name,
         rows=_rows(record),
-        greater_is_better=scored.greater_is_better if scored else None,
     )
+
+
+def _gain(
+    node: Json, score: float | None, first: float | None, *, greater_is_better: bool | None
+) -> float | None:
+    """Return the gain that was recorded; of an earlier engine's run the difference of two single fits."""
+    value = number(node, "gain", "value")
+    if value is not None or score is None or first is None or greater_is_better is None:
+        return value
+    return score - first if greater_is_better else first - score
+
+
+def _behind(scored: scores.Scored | None) -> str:
+    """Say of which baselines the winner is behind on the test rows, be it within its interval."""
+    mine = None if scored is None else scored.test.value
+    if scored is None or mine is None or scored.greater_is_better is None:
+        return ""
+    ahead = {
+        kind: one.value
+        for kind, one in scored.baselines.items()
+        if one.value is not None and one.value != mine and (one.value > mine) == scored.greater_is_better
+    }
+    if not ahead:
+        return ""
+    told = " and ".join(f"the {kind} baseline ({metric(value)})" for kind, value in ahead.items())
+    verb = "is" if len(ahead) == 1 else "are"
+    return f"for all the search {told} {verb} better on the test rows than the winner ({metric(mine)})"
 
 
 def own_model(record: Record, model: str) -> Json:

@@ -165,6 +165,11 @@ def metrics(record: Record) -> Html:
         f"Below a value: its {scores.confidence(record)}, where one was recorded. "
         "↑ higher is better, ↓ lower is better."
     )
+    if any(one.differences for one in scored):
+        note += (
+            " Below a baseline: what a paired bootstrap of the test rows proves of the model; the "
+            "differences stand in metrics.json."
+        )
     told = [
         paragraph(f"{title(kind)} baseline: {description}.")
         for kind in kinds
@@ -183,16 +188,30 @@ def _metric_name(scored: Scored) -> Html:
 
 
 def _metric_cells(scored: Scored, parts: list[str], kinds: list[str]) -> list[Html]:
-    found = [scored.parts.get(part) for part in parts] + [scored.baselines.get(kind) for kind in kinds]
     cells = []
-    for score in found:
+    for score, said in [
+        *((scored.parts.get(part), "") for part in parts),
+        *((scored.baselines.get(kind), _verdict_on(scored, kind)) for kind in kinds),
+    ]:
         if score is None:
             cells.append(words("-"))
+        elif said:
+            cells.append(Html(words(metric(score.value)) + tag("small", words(said))))
         elif score.spread:
             cells.append(Html(words(metric(score.value)) + tag("small", words(score.spread))))
         else:
             cells.append(words(metric(score.value)))
     return cells
+
+
+def _verdict_on(scored: Scored, kind: str) -> str:
+    """Say in a word how the model stands to a baseline, where a paired test found out."""
+    found = scored.differences.get(kind)
+    return (
+        ""
+        if found is None
+        else {"the same": "the same", "unproven": "unproven"}.get(found.verdict, f"model is {found.verdict}")
+    )
 
 
 def fairness(record: Record) -> Html | None:

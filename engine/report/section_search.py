@@ -18,7 +18,7 @@ from engine.report.markup import (
     tag,
     words,
 )
-from engine.report.record import Record, elements, members
+from engine.report.record import Record, elements, members, number
 from engine.report.scores import gate_title
 from engine.report.search import Found, own_model, value_words
 from engine.report.search import read as read_search
@@ -47,7 +47,12 @@ def search(record: Record, gallery: Gallery | None) -> Html | None:
     if found is None:
         return None
     tried = read_trials(record)
-    body = [_facts(found, tried), paragraph(_FLATTERED)]
+    body = [_facts(record, found, tried), paragraph(_FLATTERED)]
+    if found.behind:
+        body.insert(
+            0,
+            tag("ul", tag("li", words(found.behind[:1].upper() + found.behind[1:] + ".")), class_="warnings"),
+        )
     if isinstance(tried, str):
         body.append(paragraph(f"The trials can't be shown: {tried}"))
         return section("search", "Search", *body)
@@ -61,7 +66,7 @@ def search(record: Record, gallery: Gallery | None) -> Html | None:
     return section("search", "Search", *body, *_best(record, found, tried), *_wrong(record, tried))
 
 
-def _facts(found: Found, tried: Trials | str) -> Html:
+def _facts(record: Record, found: Found, tried: Trials | str) -> Html:
     how = _STRATEGIES.get(found.strategy)
     repeated = f"{metric(found.mean)} over {counted(found.n_seeds, 'seed')}, by which it was chosen"
     entries = [
@@ -70,6 +75,7 @@ def _facts(found: Found, tried: Trials | str) -> Html:
         ("Scored by", words(f"{found.metric} {found.rows}")),
         ("Won", words(found.verdict)),
         ("Mean of the winner", words(repeated if found.n_seeds > 1 else "fitted with one seed")),
+        *_sureness(record, found),
         ("Failed", words(f"{found.n_failed:,} of {counted(found.n_trials, 'trial')}")),
     ]
     if found.n_stopped:
@@ -82,6 +88,18 @@ def _facts(found: Found, tried: Trials | str) -> Html:
     if found.stopped:
         entries.append(("Search stopped", words(stopped.get(found.stopped, found.stopped))))
     return pairs(entries)
+
+
+def _sureness(record: Record, found: Found) -> Iterator[tuple[str, Html]]:
+    """Yield the gain over the params as they stand with the bounds that resampled rows give it."""
+    low, high = (number(record.facts, "search", "gain", side) for side in ("low", "high"))
+    n_rows = number(record.facts, "search", "gain", "rows")
+    if found.gain is None or low is None or high is None:
+        return
+    where = f"where the {counted(n_rows, 'validation row')} are resampled"
+    doubt = ": within their noise" if low <= 0 else ""
+    said = f"{quantity(found.gain)}, {quantity(low)} to {quantity(high)} {where}{doubt}"
+    yield "Gain over what stands", words(said)
 
 
 def _space(record: Record, found: Found, tried: Trials, model: str) -> Iterator[Html]:

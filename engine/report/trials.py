@@ -80,6 +80,8 @@ class Trials:
         The names of the models, in the order of the recipe.
     winner
         The number of the trial that won, None where nobody recorded it.
+    standing
+        The number of the trial that the winner is held against, None where nobody recorded it.
     """
 
     strategy: str
@@ -89,6 +91,7 @@ class Trials:
     repeats: pl.DataFrame
     models: tuple[str, ...]
     winner: int | None
+    standing: int | None = None
 
     @property
     def params(self) -> tuple[str, ...]:
@@ -128,6 +131,7 @@ class Trials:
         if self.strategy == "grid":
             return np.zeros(self.frame.height, dtype=bool)
         stands: Array = self.frame["model"].is_first_distinct().to_numpy()
+        stands = stands | (self.frame["trial"] == (-1 if self.standing is None else self.standing)).to_numpy()
         for name in self.params:
             stands = stands & self.frame[name].is_null().to_numpy()
         return stands
@@ -171,6 +175,7 @@ def read(record: Record) -> Trials | str:
     named = [name for name in members(record.recipe, "tune", "models") if name in seen]
     names = dict.fromkeys([*named, *seen])
     winner = number(record.facts, "search", "winner", "trial")
+    standing = number(record.facts, "search", "standing")
     return Trials(
         strategy=text(record.facts, "search", "strategy") or "",
         metric=scored.title if scored else metric,
@@ -179,6 +184,7 @@ def read(record: Record) -> Trials | str:
         repeats=frame.filter(pl.col("repeats").is_not_null()),
         models=tuple(names),
         winner=None if winner is None else int(winner),
+        standing=None if standing is None else int(standing),
     )
 
 
@@ -186,7 +192,7 @@ def axes(record: Record, trials: Trials, model: str) -> tuple[Axis, ...]:
     """Return what a search varied of one model, in the order of the recipe's space."""
     rows = trials.frame.filter(trials.of(model))
     used = [name for name in trials.params if rows[name].null_count() < rows.height]
-    space = members(record.recipe, "tune", "space") or members(own_model(record, model), "space")
+    space = {**members(own_model(record, model), "space"), **members(record.recipe, "tune", "space")}
     names = [f"{_PARAM}{name}" for name in space if f"{_PARAM}{name}" in used]
     order = dict.fromkeys([*names, *used])
     return tuple(_axis(name, space.get(name.removeprefix(_PARAM)), rows[name]) for name in order)

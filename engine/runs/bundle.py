@@ -97,6 +97,16 @@ class Bundle:
         decoded = self._decoder.decode_all(records)
         return self._scorer.score_records(decoded)
 
+    def score_columns(self, n_rows: int, columns: Mapping[str, Sequence[object]]) -> Scores:
+        """Score checked values by column, as `engine.data.compiled.Compiled` gives them.
+
+        Raises
+        ------
+        EngineError
+            If the graph gives a value that is not finite.
+        """
+        return self._scorer.score_columns(n_rows, columns)
+
     def to_frame(self, scores: Scores) -> pl.DataFrame:
         """Return scores as the prediction columns."""
         return self._task.to_frame(scores, self.target)
@@ -194,7 +204,12 @@ def write_bundle(
         threshold=threshold,
         tolerance=tolerance,
         limits=Limits(
-            max_records=deploy.max_records, max_body_mib=deploy.max_body_mib, timeout_s=deploy.timeout_s
+            max_records=deploy.max_records,
+            max_body_mib=deploy.max_body_mib,
+            timeout_s=deploy.timeout_s,
+            max_concurrent=deploy.max_concurrent,
+            abstain_below=deploy.abstain_below,
+            pipeline=deploy.pipeline,
         ),
         data=TextFacts(data.format, data.delimiter, data.decimal, data.encoding, data.null_values),
         schema=to_json(schema),

@@ -15,11 +15,17 @@ FORMAT = 1
 
 
 class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What one request to the service may ask: records, MiB of body, seconds."""
+    """What one request to the service may ask: records, MiB of body, seconds; and how it is answered.
+
+    A bundle of an earlier engine says nothing of the fields that have a default: as it was answered then.
+    """
 
     max_records: int
     max_body_mib: float
     timeout_s: float
+    max_concurrent: int = 64
+    abstain_below: float | None = None
+    pipeline: Literal["front", "inside"] = "inside"
 
 
 class TargetFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -41,6 +41,8 @@ class Earlier:
         Whether the data has the size it had and was not modified since; None where it can't be told.
     wrote
         The files that an unfinished run has written.
+    is_stopped
+        Whether the user stopped the search of a finished one.
     """
 
     run: str
@@ -48,6 +50,7 @@ class Earlier:
     same_code: bool | None
     same_data: bool | None
     wrote: tuple[str, ...] = ()
+    is_stopped: bool = False
 
     def to_json(self) -> dict[str, object]:
         """Return the documented JSON form."""
@@ -57,6 +60,7 @@ class Earlier:
             "same_code": self.same_code,
             "same_data": self.same_data,
             "wrote": list(self.wrote),
+            "is_stopped": self.is_stopped,
         }
 
 
@@ -86,8 +90,14 @@ def _finished(folders: list[Path], spec: Spec, header: Header, *, sha256: str) -
             continue
         same_code = made_with.get("code_sha256") == facts.code_sha256()
         same_code = same_code and made_with.get("packages") == facts.packages()
-        earlier = Earlier(folder.name, "finished", same_code, _same_data(folder, spec, header))
-        if earlier.same_code and earlier.same_data:
+        earlier = Earlier(
+            folder.name,
+            "finished",
+            same_code,
+            _same_data(folder, spec, header),
+            is_stopped=Run(folder).is_stopped,
+        )
+        if earlier.same_code and earlier.same_data and not earlier.is_stopped:
             yield earlier
         else:
             others.append(earlier)

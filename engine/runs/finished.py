@@ -1,4 +1,4 @@
-"""Finding the run that a recipe has already had: same recipe, data, code and versions."""
+"""Finding finished runs: the one that a recipe has already had, and one whose search was stopped."""
 
 from __future__ import annotations
 
@@ -9,8 +9,11 @@ from pathlib import Path
 from engine.errors import EngineError
 from engine.recipe.spec import Spec
 from engine.runs import facts
-from engine.runs.folder import PARTIAL
+from engine.runs.folder import PARTIAL, is_interrupted
 from engine.runs.run import Json, Run, list_runs
+
+# Of what decides a run, at the end of its id.
+_DIGITS = 8
 
 
 def find_finished(specs: Mapping[int, Spec]) -> dict[int, Run]:
@@ -42,6 +45,36 @@ def find_finished(specs: Mapping[int, Spec]) -> dict[int, Run]:
     return found
 
 
+def find_stopped(given: str, *, root: Path) -> Run | None:
+    """Return the finished run whose search was stopped, given as an id, a folder or `NAME@latest`; or None.
+
+    `NAME@latest` is the latest one that was not gone on with, if no run of that name was interrupted since.
+    """
+    name, at, word = given.partition("@")
+    if at and word == "latest":
+        return _latest_stopped(list_runs(root, name=name))
+    folders = [Path(given), *sorted(root.glob(f"*/{given}"))]
+    found = next((folder for folder in folders if (folder / "facts.json").is_file()), None)
+    if found is None or found.name.endswith(PARTIAL):
+        return None
+    run = Run(found.resolve())
+    return None if run.stopped_by is None else run
+
+
+def _latest_stopped(folders: list[Path]) -> Run | None:
+    later: set[str] = set()
+    for folder in reversed(folders):
+        if folder.name.endswith(PARTIAL):
+            if is_interrupted(folder):
+                return None
+            continue
+        made, digest = Run(folder.resolve()), folder.name[-_DIGITS:]
+        if digest not in later and _facts(made).get("search") and made.stopped_by is not None:
+            return made
+        later.add(digest)
+    return None
+
+
 def _known(root: Path, name: str) -> dict[str, Run]:
     """Return the finished runs made by this code and these versions, the latest of each recipe's hash."""
     runs = [Run(path.resolve()) for path in list_runs(root, name=name) if not path.name.endswith(PARTIAL)]
@@ -49,7 +82,9 @@ def _known(root: Path, name: str) -> dict[str, Run]:
     for run in runs:
         made_with = _facts(run)
         here = (facts.code_sha256(), facts.packages())
-        if (made_with.get("code_sha256"), made_with.get("packages")) == here:
+        is_same = (made_with.get("code_sha256"), made_with.get("packages")) == here
+        # What the user stopped is not what the recipe asks for.
+        if is_same and not run.is_stopped:
             known[str(made_with["recipe_sha256"])] = run
     return known
 

@@ -33,7 +33,7 @@ from engine.tasks.task import Task
 from engine.training.fit import Model, importances
 from engine.training.parts import Divided
 from engine.training.quality import look_over
-from engine.tuning.tune import Tuned
+from engine.tuning.tuned import Tuned
 
 DIFF = "uncommitted.diff"
 # A larger diff is of something else than code, and only its hash is kept.
@@ -74,28 +74,33 @@ def _write_joins(data: dict[str, Plain], spec: Spec, source: Source) -> None:
 
 def write_data(folder: Path, *, table: Table, divided: Divided, spec: Spec) -> Quality:
     """Write `data.json`: the source and its hash, the split and its hashes, profile and quality."""
-    parts = divided.parts
+    parts, streamed = divided.parts, divided.streamed
     found, quality = look_over(table, divided, spec=spec)
     data = spec.to_plain()["data"]
     assert isinstance(data, dict)
     content = {
         # As the recipe says it: a path may come from the environment, whose values are never written out.
         "source": {**table.source.to_json(), "path": data["path"]},
-        "n_rows": table.n_rows,
+        "n_rows": table.n_rows if streamed is None else streamed.n_rows,
         "n_rows_read": table.n_rows_read,
         "n_rows_dropped": {"missing_target": table.n_missing_target},
         "sample": _sample(table, spec),
+        "streamed": None if streamed is None else streamed.to_json(),
         "split": {
             "kind": spec.split.kind,
-            "sizes": parts.sizes,
+            "sizes": parts.sizes if streamed is None else streamed.sizes,
             # With a key the order of the file's rows counts for nothing, nor do their places.
-            "sha256": parts.sha256(places=None if table.schema.key else table.kept),
+            "sha256": parts.sha256(places=None if table.schema.key else table.kept)
+            if streamed is None
+            else dict(streamed.sha256),
             "n_folds": len(parts.folds),
-            "n_left_out": table.n_rows - sum(parts.sizes.values()),
+            "n_left_out": table.n_rows - sum(parts.sizes.values())
+            if streamed is None
+            else streamed.n_between,
         },
         # Of the values alone: a copy in another format, or with a key in another order, has the same.
         "content": {
-            "sha256": content_sha256(table.frame, table.schema),
+            "sha256": content_sha256(table.frame, table.schema) if streamed is None else None,
             "ordered_by": list(table.schema.key) or None,
         },
         "dvc": _dvc(table, is_secret=("data", "path") in spec.from_environment),
@@ -171,6 +176,11 @@ def write_judgement(
     if judgement.evaluation.fairness:
         audits = judgement.evaluation.fairness
         content["fairness"] = {", ".join(audit.by): audit.to_json() for audit in audits}
+    if judgement.importance is not None:
+        content["importance"] = judgement.importance.to_json()
+    if judgement.evaluation.slices:
+        sliced = judgement.evaluation.slices
+        content["slices"] = {", ".join(slicing.by): slicing.to_json() for slicing in sliced}
     durable.write_json(folder / "metrics.json", content)
     durable.write_json(folder / "gates.json", judgement.verdict.to_json())
 

@@ -1,4 +1,4 @@
-"""A finished run as an object, and finding one by folder, id or `NAME@latest`."""
+"""A finished run as an object, and finding one by folder, id, `NAME@latest` or `NAME@champion`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from engine.durable import read_journal
 from engine.errors import EngineError, RecipeError, nearest
 from engine.runs.folder import PARTIAL, RECIPE, failure, is_interrupted, state_of
 
@@ -52,8 +53,14 @@ class Run:
     @property
     def is_stopped(self) -> bool:
         """Whether the user stopped its search, and it was finished with the best so far."""
+        return self.stopped_by == "user"
+
+    @property
+    def stopped_by(self) -> str | None:
+        """What ended its search before all its trials, `user` or `time`; None where nothing did."""
         search = self.facts.get("search")
-        return isinstance(search, dict) and search.get("stopped") == "user"
+        by = search.get("stopped") if isinstance(search, dict) else None
+        return None if by is None else str(by)
 
     @property
     def facts(self) -> Json:
@@ -104,7 +111,7 @@ class Run:
 
 
 def find_run(given: str, *, root: Path) -> Run:
-    """Return the run that a folder, a run id or `NAME@latest` stands for.
+    """Return the run that a folder, a run id, `NAME@latest` or `NAME@champion` stands for.
 
     Raises
     ------
@@ -112,9 +119,13 @@ def find_run(given: str, *, root: Path) -> Run:
         If there is none, or it was interrupted.
     """
     name, at, word = given.partition("@")
+    if at and word == "champion":
+        return _champion(name, root=root)
     if at:
         if word != "latest":
-            raise RecipeError.of(f"'@{word}' is not known", allowed=["latest"], try_="engine runs")
+            allowed = ["champion", "latest"]
+            what = f"'@{word}' is not known"
+            raise RecipeError.of(what, suggestion=nearest(word, allowed), allowed=allowed, try_="engine runs")
         runs = [run for run in list_runs(root, name=name) if not run.name.endswith(PARTIAL)]
         if not runs:
             names = [folder.name for folder in root.iterdir() if folder.is_dir()] if root.is_dir() else []
@@ -143,6 +154,22 @@ def find_run(given: str, *, root: Path) -> Run:
     if not (folder / "facts.json").is_file():
         raise RecipeError.of(f"{given} is not a run folder", try_="engine runs")
     return Run(folder)
+
+
+def find_champion(folder: Path) -> str | None:
+    """Return the id of the run that was promoted last, of the name whose runs lie in `folder`."""
+    promotions = read_journal(folder / "champions.jsonl")
+    return str(promotions[-1]["run"]) if promotions else None
+
+
+def _champion(name: str, *, root: Path) -> Run:
+    champion = find_champion(root / name)
+    if champion is None:
+        what = f"no run of '{name}' in {root} was promoted yet"
+        raise RecipeError.of(what, try_=f"engine promote {name}@latest --why TEXT")
+    if not (root / name / champion / "facts.json").is_file():
+        raise RecipeError.of(f"the champion {champion} is no longer there", file=str(root / name))
+    return Run((root / name / champion).resolve())
 
 
 def list_runs(root: Path, *, name: str | None = None) -> list[Path]:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 TIMED = "time one row"
 # The step that is a search: its progress is of trials, its score the best so far.
 SEARCH = "tune"
+# The first step; its progress is of rows.
+READING = "read and check"
 _CLEAR_REFS = Path("/proc/self/clear_refs")
 _STATUS = Path("/proc/self/status")
 
@@ -95,6 +97,10 @@ class Steps:
         """Keep and tell several notes."""
         for words in notes:
             self.note(words)
+
+    def read(self, n_rows: int, n_all: int) -> None:
+        """Tell how many rows of a table have been read."""
+        self.listener.progressed(n_rows, n_all, None)
 
     def note(self, words: str) -> None:
         """Keep one sentence for the report and tell it."""

@@ -77,7 +77,7 @@ def measure(
     schema, left_out = _without(schema, without)
     train = divided.train.sample(_MAX_TRAIN_ROWS, seed=spec.seed)
     validation, test, target = divided.validation, divided.test, divided.target
-    baselines = score_baselines(divided, schema=schema, task=task, spec=spec)
+    baselines = score_baselines(divided, model=None, schema=schema, task=task, spec=spec)
     candidate = fit_candidate(
         spec.model,
         train=train,

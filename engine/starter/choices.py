@@ -42,8 +42,8 @@ class Choices:
     follows: tuple[str, Role] | None = None
 
 
-def choose(objective: Objective) -> Choices:
-    """Choose for rows that are drawn."""
+def choose(objective: Objective, *, has_text: bool = False) -> Choices:
+    """Choose for rows that are drawn; `has_text` says whether words are among the features."""
     n_rows = objective.n_rows - objective.n_missing
     n_classes = len(objective.classes)
     validation = VALIDATION
@@ -54,7 +54,7 @@ def choose(objective: Objective) -> Choices:
             f"the class '{objective.rarest[0]}' has {objective.rarest[1]} rows, one for training and one for "
             "the test, and none is left for validation"
         )
-    model, why_model = _model(n_rows, n_classes, stops_early=validation > 0)
+    model, why_model = _model(n_rows, n_classes, stops_early=validation > 0, has_text=has_text)
     return Choices(_metric(n_classes), model, why_model, "stratified", why_split, validation)
 
 
@@ -84,8 +84,10 @@ def _metric(n_classes: int) -> str:
     return "roc_auc" if n_classes == _BINARY else "log_loss"
 
 
-def _model(n_rows: int, n_classes: int, *, stops_early: bool) -> tuple[str, str]:
+def _model(n_rows: int, n_classes: int, *, stops_early: bool, has_text: bool) -> tuple[str, str]:
     linear = "logistic" if n_classes else "ridge"
+    if has_text:
+        return linear, "words are many and each is rare, which a linear model takes best"
     if n_rows < _FEW_ROWS:
         return linear, f"{n_rows} rows are few, and a linear model errs least on little data"
     if n_classes > _MANY_CLASSES:

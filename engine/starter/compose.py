@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from engine.data import hints
 from engine.data.infer import Guess
 from engine.data.objective import Objective
 from engine.data.quality.leaks import Suspect
@@ -140,6 +141,8 @@ def _plain(draft: Draft) -> dict[str, Plain]:
         schema["positive"] = literal(objective.positive)
     if objective.n_missing:
         schema["missing_target"] = "drop"
+    if (key := _key(draft)) is not None:
+        schema["key"] = literal(key)
     schema["columns"] = {guess.name: _column(guess) for guess in draft.columns}
     return {
         "defaults": [
@@ -161,6 +164,13 @@ def _plain(draft: Draft) -> dict[str, Plain]:
         "split": {"test": TEST, "validation": choices.validation},
         "seed": 0,
     }
+
+
+def _key(draft: Draft) -> str | None:
+    """Return the column that names each row: the only id that its name says to be one."""
+    ids = [guess.name for guess in draft.guesses if guess.role == "id" and not guess.nullable]
+    named = [name for name in ids if hints.is_id(name)]
+    return named[0] if len(named) == 1 else None
 
 
 def literal(value: Plain) -> Plain:
@@ -206,6 +216,8 @@ def _column(guess: Guess) -> dict[str, Plain]:
             column[side] = _short(limit)
     if guess.values is not None and _ASKED_FOR not in guess.values:
         column["values"] = [literal(value) for value in guess.values]
+    if guess.encode is not None:
+        column["encode"] = guess.encode
     for mark in ("sensitive", "pii"):
         if getattr(guess, mark):
             column[mark] = True
@@ -230,6 +242,9 @@ def _beside(draft: Draft) -> Iterator[tuple[KeyPath, str]]:
         yield ("schema", "positive"), objective.why_positive
     if objective.n_missing:
         yield ("schema", "missing_target"), f"{without_target(objective)}; they are left out and counted"
+    if (named := _key(draft)) is not None:
+        words = f"no value of '{named}' stands twice: rows are taken in its order, whatever the file's is"
+        yield ("schema", "key"), comment(words)
     for guess in draft.columns:
         why = guess.why if _told(guess, objective) else ""
         words = "; ".join(filter(None, (why, guess.seen)))

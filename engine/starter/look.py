@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
@@ -90,16 +90,17 @@ def open_table(data: str, *, table: str | None = None) -> Opened:
     path, shown = Path(data), found.shown
     dialect = None
     blocks: Iterator[pl.DataFrame]
-    if isinstance(found, Typed | Several):
-        names = list((header or found.header()).columns)
-        blocks = (rows.frame for rows in found.rows(names, n_rows=_BLOCK_ROWS))
-    else:
+    first = found.files[0].opened if isinstance(found, Several) else found
+    if isinstance(first, CsvFile):
         # Of one that was fetched, where it is now.
-        here = cast("CsvFile", found)
-        dialect = sniff(Path(here.data.path), shown=shown)
-        dialled = {"delimiter": dialect.delimiter, "encoding": dialect.encoding}
-        names = list(dialect.columns)
-        blocks = _texts(here, here.data.model_copy(update=dialled), shown=shown)
+        dialect = sniff(Path(first.data.path), shown=first.shown)
+        written = _written(found, dialect)
+        names = list(written.header().columns)
+        blocks = _texts(written, names)
+    else:
+        typed = cast("Typed | Several", found)
+        names = list((header or typed.header()).columns)
+        blocks = (rows.frame for rows in typed.rows(names, n_rows=_BLOCK_ROWS))
     if len(names) < 2:  # noqa: PLR2004 (the target and one to learn from)
         raise DataError.of("the table has one column, and a model needs another to learn from", file=shown)
     return Opened(path, shown, table, found.format, dialect, tuple(names), blocks)
@@ -171,25 +172,62 @@ def draft(looked: Looked, *, target: str, task: TaskName | None, recipe: Path) -
         root=_root(looked, recipe),
         table=looked.table,
         data_name=looked.path.name,
-        format="auto" if looked.path.suffix or is_remote(looked.shown) else looked.format,
+        format=looked.format if _is_bare(looked) else "auto",
         dialect=looked.dialect,
         reading=reading,
         objective=objective,
         guesses=guesses,
         n_before=place,
-        choices=choose(objective),
+        choices=choose(objective, has_text=any(guess.encode is not None for guess in guesses)),
     )
 
 
-def _texts(table: CsvFile, data: DataSpec, *, shown: str) -> Iterator[pl.DataFrame]:
-    """Yield a CSV file's rows in blocks, every column as text."""
-    with Path(table.data.path).open("rb") as file:
-        delimited = open_text(file, data, shown=shown)
-        # Numbered names, because polars reads `*` and `^…$` in a name as patterns.
-        names = {str(at): pl.String() for at in range(len(delimited.columns))}
-        for block in delimited.blocks():
-            scan = pl.scan_csv(block.content, has_header=False, schema=names, separator=data.delimiter)
-            yield scan.collect()
+def _written(found: object, dialect: Dialect) -> CsvFile | Several:
+    """Return text files, all of them read as the first is written."""
+    dialled = {"delimiter": dialect.delimiter, "encoding": dialect.encoding}
+
+    def read_so(table: CsvFile) -> CsvFile:
+        # Itself, for what was fetched goes when the table does.
+        table.data = table.data.model_copy(update=dialled)
+        return table
+
+    if isinstance(found, CsvFile):
+        return read_so(found)
+    several = cast("Several", found)
+    return replace(
+        several,
+        files=tuple(replace(file, opened=read_so(cast("CsvFile", file.opened))) for file in several.files),
+    )
+
+
+def _texts(table: CsvFile | Several, names: Sequence[str]) -> Iterator[pl.DataFrame]:
+    """Yield the rows of text files in blocks, every column as text, as is what folders say."""
+    files = (
+        [(cast("CsvFile", file.opened), file.keys) for file in table.files]
+        if isinstance(table, Several)
+        else [(table, {})]
+    )
+    for one, keys in files:
+        with Path(one.data.path).open("rb") as file:
+            delimited = open_text(file, one.data, shown=one.shown)
+            # Numbered names, because polars reads `*` and `^…$` in a name as patterns.
+            types = {str(at): pl.String() for at in range(len(delimited.columns))}
+            columns = [
+                pl.col(str(delimited.columns.index(name))).alias(f"c{at}")
+                if name in delimited.columns
+                else pl.lit(keys[name], dtype=pl.String).alias(f"c{at}")
+                for at, name in enumerate(names)
+            ]
+            for block in delimited.blocks():
+                scan = pl.scan_csv(
+                    block.content, has_header=False, schema=types, separator=one.data.delimiter
+                )
+                yield scan.select(columns).collect()
+
+
+def _is_bare(looked: Looked) -> bool:
+    """Tell whether a path says nothing of its format: one file without a suffix."""
+    return looked.path.is_file() and not looked.path.suffix
 
 
 def _refuse_target_name(objective: Objective, *, shown: str) -> None:

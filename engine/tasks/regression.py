@@ -61,6 +61,9 @@ class Regression:
             messages.append(Message(what, key="goal.value"))
         if spec.schema_.positive is not None:
             messages.append(Message("'positive' is for a target of two classes", key="schema.positive"))
+        if spec.deploy.abstain_below is not None:
+            what = "'abstain_below' asks for a probability, and task regression gives none"
+            messages.append(Message(what, key="deploy.abstain_below"))
         return messages
 
     def target(self, column: pl.Series, schema: Schema) -> Target:

@@ -9,12 +9,13 @@ import polars as pl
 
 from engine.data.parts import PartData
 from engine.data.schema import Schema
-from engine.evaluation.evaluate import PartScores, evaluate
+from engine.evaluation.evaluate import PartScores, evaluate, metrics_for
+from engine.evaluation.paired import compare_models
 from engine.models.decide import decide_values
 from engine.models.family import Array
 from engine.recipe.load import load_model
 from engine.recipe.spec import Spec
-from engine.tasks.task import Target, Task
+from engine.tasks.task import Scores, Target, Task
 from engine.training.fit import fit_candidate
 from engine.training.parts import Divided
 
@@ -23,14 +24,21 @@ _MAX_TRAIN_ROWS = 20_000
 
 
 def score_baselines(
-    divided: Divided, *, schema: Schema, task: Task, spec: Spec
+    divided: Divided, *, model: Scores | None, schema: Schema, task: Task, spec: Spec
 ) -> dict[str, Mapping[str, object]]:
-    """Fit both baselines on training rows and score them on the test rows, as the model is scored.
+    """Fit both baselines on training rows, score them on the test rows, and hold the model against them.
+
+    Parameters
+    ----------
+    model
+        What the model says of the test rows; None where there is no model to hold against them.
 
     Returns
     -------
     dict
-        By name, `constant` and `linear`: a `description`, and `test` scores in the form of `metrics.json`.
+        By name, `constant` and `linear`: a `description`; `test` scores in the form of `metrics.json`; and as
+        `difference`, where there is a model, its metrics less theirs, each with `value low high verdict` (a
+        paired bootstrap of the test rows).
     """
     train, validation, test, target = divided.train, divided.validation, divided.test, divided.target
     constant = np.repeat(_constant(train, target), test.n_rows, axis=0)
@@ -47,18 +55,44 @@ def score_baselines(
         values = candidate.predict(validation.frame)
         threshold = task.choose_threshold(validation.y, values, validation.weights, spec=spec)
 
-    def scored(values: Array, threshold: float | None) -> object:
-        scores = decide_values(values, task=task, target=target, threshold=threshold)
-        # Groups are audited for the model alone, so no column travels with a baseline's scores.
-        part = PartScores(test.y, scores, test.weights, pl.DataFrame())
-        found = evaluate({"baseline": part}, spec=spec, task=task, target=target, seed=spec.seed)
-        return found.to_json()["baseline"]
-
+    rivals = [
+        decide_values(constant, task=task, target=target, threshold=None),
+        decide_values(candidate.predict(test.frame), task=task, target=target, threshold=threshold),
+    ]
+    differences = _differences(model, rivals, test, task=task, target=target, spec=spec) if model else []
     shares = "class shares" if target.classes else "mean"
+    names = {"constant": f"the training rows' {shares}", "linear": described}
     return {
-        "constant": {"description": f"the training rows' {shares}", "test": scored(constant, None)},
-        "linear": {"description": described, "test": scored(candidate.predict(test.frame), threshold)},
+        name: {
+            "description": description,
+            "test": _scored(rival, test, task=task, target=target, spec=spec),
+            **({"difference": differences[place]} if differences else {}),
+        }
+        for place, ((name, description), rival) in enumerate(zip(names.items(), rivals, strict=True))
     }
+
+
+def _differences(
+    model: Scores, rivals: list[Scores], test: PartData, *, task: Task, target: Target, spec: Spec
+) -> list[dict[str, object]]:
+    found = compare_models(
+        test.y,
+        model,
+        rivals,
+        test.weights,
+        metrics=metrics_for(spec, task=task, target=target),
+        confidence=spec.evaluation.confidence,
+        n_bootstrap=spec.evaluation.bootstrap,
+        seed=spec.seed,
+    )
+    return [{name: one.to_json() for name, one in of_rival.items()} for of_rival in found]
+
+
+def _scored(scores: Scores, test: PartData, *, task: Task, target: Target, spec: Spec) -> object:
+    # Groups are audited for the model alone, so no column travels with a baseline's scores.
+    part = PartScores(test.y, scores, test.weights, pl.DataFrame())
+    found = evaluate({"baseline": part}, spec=spec, task=task, target=target, seed=spec.seed)
+    return found.to_json()["baseline"]
 
 
 def _constant(train: PartData, target: Target) -> Array:

@@ -6,11 +6,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 
 from engine.data.levels import check_levels
 from engine.data.parts import PartData
 from engine.data.split import Parts, split
-from engine.data.table import Table
+from engine.data.table import Streamed, Table
 from engine.errors import DataError
 from engine.recipe.spec import Spec
 from engine.recipe.text import show
@@ -20,11 +21,18 @@ from engine.training.learnable import check_learnable
 
 @dataclass(frozen=True)
 class Divided:
-    """A table cut into parts, with the target that all parts share."""
+    """A table cut into parts, with the target that all parts share.
+
+    Attributes
+    ----------
+    streamed
+        All rows, of which these are some, where the table is larger than memory.
+    """
 
     target: Target
     parts: Parts
     whole: PartData
+    streamed: Streamed | None = None
 
     @property
     def train(self) -> PartData:
@@ -54,8 +62,9 @@ def divide(table: Table, *, task: Task, spec: Spec) -> Divided:
     """
     column = table.frame[table.schema.target.name]
     try:
-        target = task.target(column, table.schema)
-        parts = split(table, spec=spec.split, seed=spec.seed)
+        target = task.target(_values(table), table.schema)
+        streamed = table.streamed
+        parts = split(table, spec=spec.split, seed=spec.seed) if streamed is None else streamed.parts
         check_levels(table, parts)
         _check_judged(parts, spec=spec)
         y = task.encode(column, target)
@@ -64,7 +73,16 @@ def divide(table: Table, *, task: Task, spec: Spec) -> Divided:
         raise _after_drop(error, table).at(show(Path(table.source.path))) from None
     weight_columns = table.schema.of_role("weight")
     weights = table.frame[weight_columns[0].name].to_numpy().astype(np.float64) if weight_columns else None
-    return Divided(target, parts, PartData(table.frame, y, weights))
+    return Divided(target, parts, PartData(table.frame, y, weights), streamed)
+
+
+def _values(table: Table) -> pl.Series:
+    """Return the target; of one of classes whose rows lie on disk, each class twice that has several rows."""
+    name = table.schema.target.name
+    if table.streamed is None or table.streamed.targets is None:
+        return table.frame[name]
+    counts = table.streamed.targets
+    return pl.concat([counts["value"], counts.filter(pl.col("n") > 1)["value"]]).alias(name)
 
 
 def _check_judged(parts: Parts, *, spec: Spec) -> None:

@@ -27,7 +27,7 @@ def look_over(table: Table, divided: Divided, *, spec: Spec) -> tuple[Profile, Q
         in_time=bool(table.schema.of_role("time")) if in_time is None else in_time,
         seed=spec.seed,
     )
-    return found, quality
+    return found if table.streamed is None else table.streamed.overall.onto(found), quality
 
 
 def alarms(quality: Quality, *, spec: Spec) -> tuple[str, ...]:

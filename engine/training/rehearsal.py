@@ -1,20 +1,29 @@
-"""Everything that a run does before it fits anything: the rows are read, checked and divided."""
+"""Everything that a run does before it fits anything: the rows are read, checked and divided.
+
+Of a large table every row is checked as it passes by, and a sample is kept to be divided and looked over.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
 from engine.data.schema import Schema
+from engine.errors import DataError
 from engine.names import TASKS
 from engine.recipe.spec import Spec
 from engine.tasks.task import Task
 
 if TYPE_CHECKING:
+    from engine.data.progress import Tell
+    from engine.data.table import Table
     from engine.training.parts import Divided
 
 _MAX_NAMED = 3
+# Cells that are held at once without asking; of more a sample is kept.
+_MAX_CELLS = 10_000_000
+_MIN_SAMPLED = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +40,8 @@ class Rehearsal:
         Distinct values of the features that are categories.
     notes
         What does not stop a run, and a person should know, a sentence each.
+    n_sampled
+        How many of the rows the parts, classes, levels and notes are told of; all are checked.
     """
 
     n_rows: int
@@ -39,6 +50,7 @@ class Rehearsal:
     n_classes: int
     levels: Mapping[str, int]
     notes: tuple[str, ...]
+    n_sampled: int
 
     def to_json(self) -> dict[str, object]:
         """Return the documented JSON form."""
@@ -48,11 +60,17 @@ class Rehearsal:
             "sizes": dict(self.sizes),
             "n_classes": self.n_classes,
             "notes": list(self.notes),
+            "n_sampled": self.n_sampled,
         }
 
 
-def rehearse(spec: Spec, schema: Schema) -> Rehearsal:
-    """Read, check and divide the rows of a recipe.
+def rehearse(spec: Spec, schema: Schema, *, tell: Tell | None = None) -> Rehearsal:
+    """Read, check and divide the rows of a recipe; of a large table, divide a sample of them.
+
+    Parameters
+    ----------
+    tell
+        Is given how many rows of a large table have come, and how many there are, now and then.
 
     Raises
     ------
@@ -62,11 +80,39 @@ def rehearse(spec: Spec, schema: Schema) -> Rehearsal:
     RecipeError
         If the data's number of classes rules out the goal's metric, its value or a gate.
     """
-    from engine.data.source import read
+    n_checked, table = _read(spec, schema, tell)
+    try:
+        found = _divided(table, spec)
+    except DataError as error:
+        if n_checked is None:
+            raise
+        # A class or a group that the sample lacks the whole may have.
+        what = f"a sample of {table.n_rows} rows can't be divided as all may be: {error.messages[0].what}"
+        found = Rehearsal(0, "", {}, 0, {}, (what,), 0)
+    if n_checked is None:
+        return found
+    return replace(found, n_rows=n_checked, sha256=table.source.sha256, n_sampled=table.n_rows)
+
+
+def _read(spec: Spec, schema: Schema, tell: Tell | None) -> tuple[int | None, Table]:
+    """Return the rows that are looked over; where they are a sample drawn here, how many were checked."""
+    from engine.data.header import read_header
+    from engine.data.source import read, validate
+
+    n_columns = sum(column.role != "ignore" for column in schema.columns)
+    most = max(_MAX_CELLS // max(n_columns, 1), _MIN_SAMPLED)
+    if spec.data.sample is not None or read_header(spec.data).n_rows <= most:
+        return None, read(spec.data, schema, tell=tell)
+    n_rows = validate(spec.data, schema, tell=tell)
+    drawn = spec.data.model_copy(update={"sample": most // 10})
+    return n_rows, read(drawn, schema, tell=tell)
+
+
+def _divided(table: Table, spec: Spec) -> Rehearsal:
     from engine.training.parts import divide
     from engine.training.quality import alarms, look_over
 
-    table = read(spec.data, schema)
+    schema = table.schema
     divided = divide(table, task=cast("Task", TASKS.load(spec.task.kind)), spec=spec)
     _, quality = look_over(table, divided, spec=spec)
     categories = [column.name for column in table.schema.features if column.type == "category"]
@@ -81,6 +127,7 @@ def rehearse(spec: Spec, schema: Schema) -> Rehearsal:
         n_classes=len(divided.target.classes),
         levels={name: table.frame[name].n_unique() for name in categories},
         notes=(*left_out, *_missing_classes(divided, schema), *alarms(quality, spec=spec)),
+        n_sampled=table.n_rows,
     )
 
 

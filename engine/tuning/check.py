@@ -85,9 +85,10 @@ def _check_population(spec: Spec) -> Iterator[Message]:
             yield Message(what, "tune.kind", allowed=tuple(able), try_="tune=bayes")
         elif space_of(spec, model) and not able[model.family].changeable & set(space_of(spec, model)):
             own = f"tune.models.{name}.space" if tune.models else "model.space"
+            is_own = space_of(spec, model) == model.space
             what = "pbt changes params while a model is trained, and none of those searched can be"
             known = tuple(sorted(able[model.family].changeable))
-            yield Message(what, own if tune.space is None else "tune.space", allowed=known, try_="tune=bayes")
+            yield Message(what, own if is_own else "tune.space", allowed=known, try_="tune=bayes")
     if tune.population and tune.trials and tune.trials <= tune.population:
         what = f"{tune.trials} trials are one generation of {tune.population} members, in which none goes on"
         yield Message(what, "tune.trials", suggestion=str(8 * tune.population), try_="tune=random")
@@ -124,7 +125,8 @@ def _check_spaces(spec: Spec) -> Iterator[Message]:
             what = f"'{model.family}' does not do {spec.task.kind}, or names no estimator"
             yield Message(what, f"tune.models.{name}", try_="engine options model")
             continue
-        own = [] if spec.tune.space is not None else check_space(model, known[name], family=model.family)
+        is_given = spec.tune.space is not None and not known[name].keys().isdisjoint(spec.tune.space)
+        own = [] if is_given else check_space(model, known[name], family=model.family)
         for message in own:
             yield replace(message, key=f"tune.models.{name}.{message.key.removeprefix('model.')}")
     if spec.tune.space is not None:
@@ -159,9 +161,8 @@ def _check_given(
 def _check_grid(spec: Spec) -> Iterator[Message]:
     """Refuse a grid over what can't be listed, or over more than anyone waits for."""
     for name, model in searched_models(spec).items():
-        prefix = (
-            "tune" if spec.tune.space is not None else f"tune.models.{name}" if spec.tune.models else "model"
-        )
+        is_given = space_of(spec, model) != model.space
+        prefix = "tune" if is_given else f"tune.models.{name}" if spec.tune.models else "model"
         for param, text in space_of(spec, model).items():
             if isinstance(_read(text), Span):
                 what = f"'{text}' is a continuous range, and a grid needs listed values"

@@ -31,7 +31,9 @@ def run_trials(search: Search, objective: Objective, *, heard: Heard) -> tuple[s
     NoRayError
         If Ray is asked for and does not start.
     """
-    spec, max_seconds = objective.spec, objective.spec.tune.max_seconds
+    spec = objective.spec
+    # What is done again ends where it once did, however long that takes here.
+    max_seconds = spec.tune.max_seconds if search.only is None else None
     compute, start = spec.compute, time.monotonic()
     slots = n_slots(spec, threads=objective.threads)
     is_asked = compute.executor == "ray" or (compute.executor == "auto" and compute.address is not None)
@@ -98,7 +100,7 @@ class Pace:
     def is_slow(self, outcome: Outcome) -> bool:
         """Take one more outcome in, and tell whether twice Ray's start would be saved by what is left."""
         self._latest = [*self._latest, outcome.seconds][-_N_LATEST:]
-        n_left = self.search.n_total - len(self.search.journal.outcomes)
+        n_left = self.search.n_total - self.search.n_done
         left = n_left * statistics.median(self._latest)
         if self.max_seconds is not None:
             left = min(left, self.max_seconds - (time.monotonic() - self._start))

@@ -6,14 +6,16 @@ outcome never runs again, one without runs with the very params it had.
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import cast
 
-from engine.durable import append_journal, mend_journal, read_journal
+from engine.durable import append_journal, mend_journal
 from engine.errors import EngineError
 from engine.tuning.trial import Outcome, Trial
 
 _TRIAL, _OUTCOME = "trial", "outcome"
+_CURE = "cut the journal off before that line, and resume: what stood there and after it is done again"
 
 
 class Journal:
@@ -31,19 +33,13 @@ class Journal:
     Raises
     ------
     EngineError
-        If what stands in the file is no journal of a search.
+        As `replay`.
     """
 
     def __init__(self, path: Path) -> None:
         mend_journal(path)
         self._path = path
-        self.trials: dict[int, Trial] = {}
-        self.outcomes: dict[int, Outcome] = {}
-        try:
-            for entry in read_journal(path):
-                self._replay(entry)
-        except (ValueError, KeyError, TypeError) as error:
-            raise EngineError.of(f"{path} is not the journal of a search: {error}") from error
+        self.trials, self.outcomes = replay(path)
         self.n_replayed = len(self.outcomes)
 
     def begin(self, trial: Trial) -> None:
@@ -58,10 +54,29 @@ class Journal:
         append_journal(self._path, {_OUTCOME: outcome.to_json()})
         self.outcomes[outcome.index] = outcome
 
-    def _replay(self, entry: dict[str, object]) -> None:
-        if _TRIAL in entry:
-            trial = Trial.from_json(cast("dict[str, object]", entry[_TRIAL]))
-            self.trials[trial.index] = trial
-        else:
-            outcome = Outcome.from_json(cast("dict[str, object]", entry[_OUTCOME]))
-            self.outcomes[outcome.index] = outcome
+
+def replay(path: Path) -> tuple[dict[int, Trial], dict[int, Outcome]]:
+    """Return the trials and the outcomes of a journal by index; a last line that a kill has cut is left out.
+
+    Raises
+    ------
+    EngineError
+        If a whole line is no entry of a search.
+    """
+    trials: dict[int, Trial] = {}
+    outcomes: dict[int, Outcome] = {}
+    lines = path.read_bytes().split(b"\n")[:-1] if path.exists() else []
+    for number, line in enumerate(lines, 1):
+        try:
+            entry = json.loads(line)
+            if _TRIAL in entry:
+                trial = Trial.from_json(cast("dict[str, object]", entry[_TRIAL]))
+                trials[trial.index] = trial
+            else:
+                outcome = Outcome.from_json(cast("dict[str, object]", entry[_OUTCOME]))
+                outcomes[outcome.index] = outcome
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            why = "it is no JSON" if isinstance(error, ValueError) else "it holds neither trial nor outcome"
+            what = f"line {number} of the search's journal is damaged: {why}"
+            raise EngineError.of(what, file=f"{path}:{number}", try_=_CURE) from error
+    return trials, outcomes

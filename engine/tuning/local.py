@@ -35,7 +35,7 @@ def run_here(
         while not isinstance(trial := search.next(), str):
             outcome = objective.evaluate(trial)
             search.tell(outcome)
-            heard(outcome, len(search.journal.outcomes), search.n_total, search.best())
+            heard(outcome, search.n_done, search.n_total, search.best())
             if max_seconds is not None and time.monotonic() - start > max_seconds:
                 search.stop()
             elif leaves is not None and leaves(outcome):

@@ -113,9 +113,28 @@ class Objective:
             self._wanted = wanted(self.spec, task=self.task, target=self.target)
         return self._wanted
 
+    def answers(self, trial: Trial) -> PartScores:
+        """Fit a trial once more, and return what it says of the rows that score it, by the first lesson.
+
+        Raises
+        ------
+        EngineError
+            If it can't be fitted.
+        """
+        return self._answer(self.candidates.model_of(trial), self.lessons[0], 0, trial, None)[1]
+
     def _measure(
         self, model: ModelSpec, lesson: Lesson, place: int, trial: Trial, progress: Progress | None
     ) -> tuple[dict[str, float], int | None]:
+        fitted, part = self._answer(model, lesson, place, trial, progress)
+        measured = self.wanted.measure(part)
+        if self.wanted.on_bundle:
+            measured |= self._on_bundle(fitted, lesson)
+        return measured, fitted.fitted.n_iterations
+
+    def _answer(
+        self, model: ModelSpec, lesson: Lesson, place: int, trial: Trial, progress: Progress | None
+    ) -> tuple[Candidate, PartScores]:
         prepared = self._prepare(model, lesson, place)
         fitted = fit_prepared(
             model,
@@ -133,11 +152,8 @@ class Objective:
         else:
             values = fitted.predict(judged.frame)
         scores = self._decide(values, judged, chooses=judged is lesson.validation)
-        part = PartScores(judged.y, scores, judged.weights, judged.frame.select(self.wanted.columns))
-        measured = self.wanted.measure(part)
-        if self.wanted.on_bundle:
-            measured |= self._on_bundle(fitted, lesson)
-        return measured, fitted.fitted.n_iterations
+        frame = judged.frame.select(self.wanted.columns)
+        return fitted, PartScores(judged.y, scores, judged.weights, frame)
 
     def _prepare(self, model: ModelSpec, lesson: Lesson, place: int) -> Prepared:
         needs = FAMILIES.load(model.family).needs(model)  # type: ignore[attr-defined]

@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import cast
 
 import numpy as np
 
@@ -18,7 +17,7 @@ from engine.models.family import Continuing
 from engine.names import FAMILIES
 from engine.recipe.space import Choices
 from engine.recipe.text import Plain
-from engine.tuning.candidates import Axis, Candidate
+from engine.tuning.candidates import Axis, Candidate, thawed
 from engine.tuning.strategy import Random, Whole, draw
 from engine.tuning.trial import Outcome, Trial
 
@@ -51,6 +50,11 @@ class Population(Whole):
     def n_trials(self) -> int:
         """How many trials there are."""
         return self.draws.n_trials
+
+    @property
+    def n_stages(self) -> int:
+        """How many generations there are, the last one maybe not whole."""
+        return -(-self.n_trials // self.size)
 
     def n_known(self, index: int, *, window: int) -> int:
         """Return how many trials must have ended before one begins: all of the generations before its own."""
@@ -115,12 +119,8 @@ def changeable(one: Candidate) -> tuple[str, ...]:
 
 def current(one: Candidate, params: Mapping[str, Plain]) -> dict[str, Plain]:
     """Return the values that a trial has along the axes, those that the model has as it stands among them."""
-    standing = {name: _thawed(value) for name, value in one.model.params.items() if name in one.axes}
+    standing = {name: thawed(value) for name, value in one.model.params.items() if name in one.axes}
     return {**standing, **params}
-
-
-def _thawed(value: object) -> Plain:
-    return cast("Plain", list(value) if isinstance(value, tuple) else value)
 
 
 def _moved(value: Plain, axis: Axis, factors: tuple[float, ...], rng: np.random.Generator) -> Plain:

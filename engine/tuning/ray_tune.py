@@ -63,7 +63,7 @@ def run_on_ray(
 
     def take(outcome: Outcome) -> None:
         search.tell(outcome)
-        heard(outcome, len(search.journal.outcomes), search.n_total, search.best())
+        heard(outcome, search.n_done, search.n_total, search.best())
         if max_seconds is not None and time.monotonic() - start > max_seconds:
             search.stop()
 

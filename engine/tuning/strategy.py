@@ -24,6 +24,10 @@ class Strategy(Protocol):
     def n_trials(self) -> int:
         """How many trials there are."""
 
+    @property
+    def n_stages(self) -> int:
+        """How many trials, each going on from the one before, are a whole fit."""
+
     def propose(
         self, index: int, *, told: Sequence[tuple[Trial, Outcome]], pending: Sequence[Trial]
     ) -> tuple[str, Mapping[str, Plain]]:
@@ -52,6 +56,11 @@ class Strategy(Protocol):
 
 class Windowed:
     """A strategy that knows all trials but the latest few, and begins each anew."""
+
+    @property
+    def n_stages(self) -> int:
+        """How many trials are a whole fit: one."""
+        return 1
 
     def start(self, index: int, *, told: Sequence[tuple[Trial, Outcome]]) -> int | None:
         """Return None: no trial goes on from another."""

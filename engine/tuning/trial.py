@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -48,11 +47,6 @@ class Trial:
     def stages(self) -> tuple[Mapping[str, Plain], ...]:
         """The params of all its stages, one where it is trained in one go."""
         return (*self.past, self.params)
-
-    @property
-    def key(self) -> str:
-        """What is tried, as text: trials of one key have one outcome."""
-        return json.dumps([self.model, list(map(dict, self.stages)), self.seed, self.cuts], sort_keys=True)
 
     def to_json(self) -> dict[str, object]:
         """Return the journal's form."""

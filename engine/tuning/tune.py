@@ -3,30 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-import polars as pl
-
+from engine import durable
 from engine.data.schema import Schema
+from engine.data.violation import counted
 from engine.errors import EngineError
 from engine.evaluation.wanted import wanted
-from engine.machine import n_threads
+from engine.machine import fixed_threads, n_threads
 from engine.models.family import Course
 from engine.recipe.spec import Spec
 from engine.recipe.spec_model import ModelSpec
-from engine.tasks.task import Task
+from engine.tasks.task import Target, Task
 from engine.training.parts import Divided
 from engine.tuning.candidates import candidates
 from engine.tuning.execute import run_trials
-from engine.tuning.journal import Journal
+from engine.tuning.journal import Journal, replay
+from engine.tuning.noise import gain_of, is_asked
 from engine.tuning.objective import Lesson, Objective, course
-from engine.tuning.search import Search, Winner
+from engine.tuning.search import Finalist, Search
 from engine.tuning.states import States
 from engine.tuning.strategy import strategy
-from engine.tuning.table import trials_frame
 from engine.tuning.trial import Outcome, Trial
+from engine.tuning.tuned import Gain, Tuned
 
 
 class Tried(Protocol):
@@ -41,80 +42,23 @@ class NoneScoredError(EngineError):
 
 
 @dataclass(frozen=True)
-class Tuned:
-    """What a search found.
+class Before:
+    """A search that was stopped before its end, of a run that stays as it is.
 
     Attributes
     ----------
-    model
-        The recipe's model with the params that won.
-    course
-        The stages in which the winner was trained; None where it was fitted in one go.
-    remarks
-        What a person should know of how the trials ran, a sentence each.
+    run
+        Its id.
+    journal
+        Its journal.
+    is_done_again
+        Whether just the trials that had ended there are done again; else they count as done, and the search
+        goes on to its end.
     """
 
-    model: ModelSpec
-    winner: Winner
-    search: Search
-    course: Course | None = None
-    remarks: tuple[str, ...] = ()
-
-    def frame(self) -> pl.DataFrame:
-        """Return every trial as a row, as `trials_frame` says."""
-        journal = self.search.journal
-        ended = sorted(journal.outcomes)
-        return trials_frame((journal.trials[index], journal.outcomes[index]) for index in ended)
-
-    def to_json(self) -> dict[str, object]:
-        """Return what `facts.json` keeps of the search.
-
-        Returns
-        -------
-        dict
-            `trials failed stopped_early infeasible repeats`, numbers of each; `winner` (`trial model params
-            score mean seeds stages`, the last the params of each stage of pbt, else null); `first`, the score
-            of the params as they stand, where they were tried; `stopped`, by `user` or `time`, else null.
-        """
-        journal, winner = self.search.journal, self.winner
-        searched = self.search.searched()
-        is_standing = searched and not searched[0][0].params and self.course is None
-        first = searched[0][1].score if is_standing else None
-        return {
-            "trials": len(searched),
-            "failed": sum(outcome.state == "failed" for _, outcome in searched),
-            "stopped_early": sum(outcome.state == "stopped" for _, outcome in searched),
-            "infeasible": sum(bool(outcome.missed) for _, outcome in searched),
-            "repeats": len(journal.outcomes) - len(searched),
-            "winner": {
-                "trial": winner.trial.index,
-                "model": winner.trial.model,
-                "params": dict(winner.trial.params),
-                "score": winner.outcome.score,
-                "mean": winner.mean,
-                "seeds": winner.n_seeds,
-                "stages": None if self.course is None else list(map(dict, winner.trial.stages)),
-            },
-            "first": first,
-            "stopped": "user" if self.search.is_interrupted else "time" if self.search.is_stopped else None,
-        }
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What a person should know of it, a sentence each."""
-        outcomes = self.search.journal.outcomes.values()
-        found = list(self.remarks)
-        failed = [outcome for outcome in outcomes if outcome.state == "failed"]
-        if failed:
-            found.append(f"{len(failed)} of {len(outcomes)} trials failed: {failed[0].error}")
-        if not self.winner.outcome.is_feasible:
-            missed = ", ".join(self.winner.outcome.missed)
-            found.append(f"no trial met every gate; the one that came nearest missed {missed}")
-        if self.search.is_interrupted:
-            found.append(f"stopped by the user after {len(outcomes)} trials: the best so far has won")
-        elif self.search.is_stopped:
-            found.append(f"tune.max_seconds ended it after {len(outcomes)} trials: another run may differ")
-        return tuple(found)
+    run: str
+    journal: Path
+    is_done_again: bool
 
 
 def tune(
@@ -127,6 +71,7 @@ def tune(
     states: Path,
     progress: Callable[[int, int, float | None], None],
     tried: Tried,
+    before: Before | None = None,
 ) -> Tuned:
     """Search, and keep the journal of it; what stands there already is not done again.
 
@@ -137,27 +82,77 @@ def tune(
     NoneScoredError
         If no trial could be scored.
     """
-    target = divided.target
+    only, took = _take_over(before, journal)
+    found = search_lessons(
+        lessons(divided, spec),
+        schema=schema,
+        task=task,
+        target=divided.target,
+        spec=spec,
+        journal=journal,
+        states=states,
+        progress=progress,
+        tried=tried,
+        only=only,
+    )
+    gain = _gain(found.search, found.objective)
+    return Tuned(found.model, found.winner, found.search, spec, gain, found.course, (*took, *found.remarks))
+
+
+@dataclass(frozen=True)
+class Searched:
+    """A search that has ended, with what measured its trials."""
+
+    search: Search
+    objective: Objective
+    winner: Finalist
+    remarks: tuple[str, ...]
+
+    @property
+    def model(self) -> ModelSpec:
+        """The model with the params that won."""
+        return self.objective.candidates.model_of(self.winner.trial)
+
+    @property
+    def course(self) -> Course | None:
+        """The stages in which the winner was trained; None where it was fitted in one go."""
+        objective = self.objective
+        return course(self.winner.trial, spec=objective.spec, candidates=objective.candidates)
+
+
+def search_lessons(
+    taught: tuple[Lesson, ...],
+    *,
+    schema: Schema,
+    task: Task,
+    target: Target,
+    spec: Spec,
+    journal: Path,
+    states: Path,
+    progress: Callable[[int, int, float | None], None],
+    tried: Tried,
+    only: frozenset[int] | None = None,
+) -> Searched:
+    """Search as a recipe says, by what the lessons teach and judge.
+
+    Raises
+    ------
+    NoneScoredError
+        If no trial could be scored.
+    """
     goal = wanted(spec, task=task, target=target).goal
-    found = candidates(spec)
-    kept = Journal(journal)
+    found, kept, kept_states = candidates(spec), Journal(journal), States(states)
     search = Search(
         strategy(spec, found, maximize=goal.greater_is_better),
         kept,
+        candidates=found,
         tune=spec.tune,
         seed=spec.seed,
         maximize=goal.greater_is_better,
+        only=only,
     )
-    kept_states = States(states)
-    objective = Objective(
-        spec,
-        schema,
-        target,
-        lessons(divided, spec),
-        found,
-        threads=n_threads(spec.compute),
-        states=kept_states,
-    )
+    threads = n_threads(spec.compute)
+    objective = Objective(spec, schema, target, taught, found, threads=threads, states=kept_states)
 
     def heard(outcome: Outcome, done: int, total: int, best: Outcome | None) -> None:
         _forget(kept_states, kept, outcome.index, size=spec.tune.population)
@@ -167,14 +162,49 @@ def tune(
     remarks = run_trials(search, objective, heard=heard)
     winner = search.winner()
     if winner is None:
-        errors = [outcome.error for outcome in kept.outcomes.values() if outcome.error]
-        what = f"none of {len(kept.outcomes)} trials could be scored"
-        # What was cut short might have found something.
-        kind = EngineError if search.is_stopped else NoneScoredError
-        raise kind.of(f"{what}: {errors[0]}" if errors else what)
+        raise _none_scored(search)
     kept_states.remove()
-    stages = course(winner.trial, spec=spec, candidates=found)
-    return Tuned(found.model_of(winner.trial), winner, search, stages, remarks)
+    return Searched(search, objective, winner, remarks)
+
+
+def _none_scored(search: Search) -> EngineError:
+    outcomes = search.journal.outcomes.values()
+    errors = [outcome.error for outcome in outcomes if outcome.error]
+    what = f"none of {len(outcomes)} trials could be scored"
+    if len(outcomes) == 1:
+        what = "the one trial could not be scored"
+    # What was cut short might have found something.
+    kind = EngineError if search.is_stopped else NoneScoredError
+    return kind.of(f"{what}: {errors[0]}" if errors else what)
+
+
+def _take_over(before: Before | None, journal: Path) -> tuple[frozenset[int] | None, tuple[str, ...]]:
+    """Return which trials alone are to be done, None for all; put what is taken over into the journal."""
+    if before is None:
+        return None, ()
+    _, outcomes = replay(before.journal)
+    if before.is_done_again:
+        return frozenset(outcomes), ()
+    if not journal.exists():
+        durable.write_bytes(journal, before.journal.read_bytes())
+    return None, (f"{counted(len(outcomes), 'trial')} of run {before.run}, which was stopped, taken over",)
+
+
+def _gain(search: Search, objective: Objective) -> Gain | None:
+    """Return how much better the winner is than the params as they stand, and how sure that is."""
+    winner, standing = search.winner(), search.standing()
+    if winner is None or standing is None or standing[1].score is None:
+        return None
+    again = next((one for one in search.finalists() if one.trial.index == standing[0].index), None)
+    mean, own = (standing[1].score, winner.outcome.score) if again is None else (again.mean, winner.mean)
+    assert own is not None
+    value = own - mean if search.maximize else mean - own
+    gain = Gain(value, mean, 1 if again is None else winner.n_seeds)
+    if value <= 0 or search.is_interrupted or search.only is not None or not is_asked(objective):
+        return gain
+    with fixed_threads(objective.threads):
+        noise = gain_of(winner.trial, standing[0], objective=objective)
+    return replace(gain, low=noise.low, high=noise.high, n_rows=objective.lessons[0].judged.n_rows)
 
 
 def _forget(states: States, journal: Journal, index: int, *, size: int | None) -> None:

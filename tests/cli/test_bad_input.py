@@ -46,19 +46,19 @@ RECIPE_MISTAKES = [
     (
         ["schema.columns.size.mni=0"],
         "command line: schema.columns.size.mni\n  'mni' is not a key of schema.columns.size\n  did you mean 'min'?\n"
-        "  allowed: description, encode, impute, max, max_length, min, nullable, pattern, pii, rare and 9 more\n"
+        "  allowed: changes, description, encode, impute, max, max_length, min, nullable, pattern, pii and 10 more\n"
         "  try: engine options schema.columns.size\n",
     ),
     (
         ["model=lightgmb"],
         "command line: model\n  'lightgmb' is not an option of model\n  did you mean 'lightgbm'?\n"
-        "  allowed: hist_gradient_boosting, lightgbm, logistic, mlp, random_forest, ridge, sklearn, xgboost\n"
+        "  allowed: hist_gradient_boosting, lightgbm, logistic, mlp, random_forest, ridge, sgd, sklearn, xgboost\n"
         "  try: engine options model\n",
     ),
     (
         ["model.family=lightgmb"],
         "command line: model.family\n  'lightgmb' is not a known family\n  did you mean 'lightgbm'?\n"
-        "  allowed: hist_gradient_boosting, lightgbm, logistic, mlp, random_forest, ridge, sklearn, xgboost\n"
+        "  allowed: hist_gradient_boosting, lightgbm, logistic, mlp, random_forest, ridge, sgd, sklearn, xgboost\n"
         "  try: engine options model\n",
     ),
     (
@@ -71,7 +71,7 @@ RECIPE_MISTAKES = [
     (
         ["model=ridge"],
         "command line: model\n  ridge does not do classification\n"
-        "  allowed: hist_gradient_boosting, lightgbm, logistic, mlp, random_forest, sklearn, xgboost\n"
+        "  allowed: hist_gradient_boosting, lightgbm, logistic, mlp, random_forest, sgd, sklearn, xgboost\n"
         "  try: engine options model\n",
     ),
     (

@@ -206,6 +206,40 @@ def test_rows_of_one_person_stay_together() -> None:
     assert main(["run", "t.yaml", *QUICK]) == 0
 
 
+@pytest.mark.parametrize("data", ["parts/*.csv", "by"])
+def test_several_files_of_text_are_one_table(data: str) -> None:
+    """A pattern, and a folder of folders that name a column, are looked at as one table, which runs as it is."""
+    made = rows(120, lambda i, answer: [f"K{i:04d}", near(answer), _DRAWN.choice("ab")])
+    for at_, part in enumerate((made[:70], made[70:])):
+        place = Path("by") / f"half={'uv'[at_]}" if data == "by" else Path("parts")
+        place.mkdir(parents=True, exist_ok=True)
+        lines = [";".join(line) for line in (["customer_id", "size", "kind", "y"], *part)]
+        (place / f"{at_}.csv").write_text("\n".join(lines) + "\n")
+    assert main(["init", data, "--target", "y", "-o", "t.yaml", "--quiet"]) == 0
+    written = recipe("t.yaml")
+    assert at(written, "data") == {"path": data, "delimiter": ";"}
+    assert at(written, "schema", "key") == "customer_id"
+    columns = at(written, "schema", "columns")
+    assert isinstance(columns, dict)
+    assert list(columns) == ["customer_id", "size", "kind", "y", *(["half"] if data == "by" else [])]
+    assert main(["run", "t.yaml", *QUICK, "model=logistic"]) == 0
+
+
+def test_free_text_is_taken_by_its_words() -> None:
+    """A review is a feature, with the one preparation that no default gives, and a model that suits it."""
+    words = {"ja": ["good", "fine", "great"], "nein": ["bad", "poor", "awful"]}
+    made = rows(150, lambda i, answer: [f"the film of number {i} was a {_DRAWN.choice(words[answer])} one"])
+    Path("t.csv").write_text("review,y\n" + "\n".join(",".join(line) for line in made) + "\n")
+    assert main(["init", "t.csv", "--target", "y", "--quiet"]) == 0
+    written = recipe("t.yaml")
+    assert at(written, "schema", "columns", "review") == {"type": "text", "encode": "tfidf"}
+    assert {"model": "logistic"} in at(written, "defaults")  # type: ignore[operator]
+    text = Path("t.yaml").read_text()
+    assert "free text: tfidf weighs its most frequent words; 150 values" in text
+    assert "the film" not in text
+    assert main(["run", "t.yaml", *QUICK]) == 0
+
+
 def test_a_class_of_two_rows_is_made_room_for() -> None:
     """With one row for training and one for the test no row validates, and the recipe says so and runs."""
     made = [*rows(90, lambda _, a: [near(a)]), ["1.0", "selten"], ["2.0", "selten"]]
@@ -303,10 +337,10 @@ def test_rows_mostly_without_a_target_are_looked_at(capsys: pytest.CaptureFixtur
         ),
         ("a,y\n", ["--target", "y"], 3, "t.csv\n  the file has a header and no rows\n"),
         (
-            "text,y\n" + "".join(f"so many words that this is text {i},{i % 2}\n" for i in range(60)),
+            "a,y\n" + "".join(f"1,{i % 2}\n" for i in range(60)),
             ["--target", "y"], 3,
-            "t.csv\n  no column is left for a model to learn from ('text': free text, and no model takes text as a "
-            "feature yet)\n",
+            "t.csv\n  no column is left for a model to learn from ('a': one value in all rows: nothing to learn "
+            "from)\n",
         ),
         ("a,y\n1,2\n1,2,3\n", ["--target", "y"], 3, "t.csv:3\n  3 fields where the header names 2\n"),
     ],

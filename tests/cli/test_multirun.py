@@ -508,3 +508,30 @@ def test_odd_recipes_are_short_errors(recipe: str, capsys: pytest.CaptureFixture
     for given, words in cases.items():
         assert main(["run", given]) == 2
         assert capsys.readouterr().err == words
+
+
+def test_a_search_that_is_stopped_stops_the_runs_after_it(recipe: str) -> None:
+    """Ctrl-C amid a search: that run keeps its best, no other is begun, and the exit code is that of a stop."""
+    command = [sys.executable, "-m", "engine", "run", recipe, *QUICK, "-m", "seed=0,1,2", "--quiet"]
+    search = ["tune=random", "tune.trials=5000", "compute.executor=local", "compute.parallel_runs=1"]
+    process = subprocess.Popen(
+        [*command, *search],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 (no thread is forked)
+    )
+    while process.poll() is None and not any(
+        path.read_text().count('"outcome"') > 1 for path in Path("runs").glob("*/*/trials.jsonl")
+    ):
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    (folder,) = run_folders()
+    assert not folder.name.endswith(PARTIAL)
+    assert "seed=0" in out
+    assert err.splitlines()[-2:] == [
+        "stopped by the user: 2 combinations not begun",
+        f"  try: engine run --resume {folder.name}, then the same command with --skip-finished",
+    ]

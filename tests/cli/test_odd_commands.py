@@ -120,7 +120,7 @@ def test_a_stop_while_composing_is_a_stop(
     assert [message["what"] for message in document["error"]["messages"]] == ["stopped by the user"]
 
 
-NO_RUN = "is not a run folder, a run id or NAME@latest\n  try: engine runs\n"
+NO_RUN = "is not a run folder, a run id, NAME@latest or NAME@champion\n  try: engine runs\n"
 NO_PORT = "is not a port: a whole number from 0 to 65535\n"
 
 

@@ -42,12 +42,14 @@ def test_the_document_has_everything(recipe: Path, capsys: pytest.CaptureFixture
     plan = told(capsys, str(recipe), "goal.gates={roc_auc: {min: 0.5}}", "split=kfold", "evaluation=standard")
     assert set(plan) == {
         "name", "steps", "n_fits", "fits", "gates", "deployed_as", "data", "estimate", "earlier", "checked",
+        "streamed",
     }  # fmt: skip
     assert plan["fits"] == {"model": 1, "folds": 5, "baselines": 2, "trials": 0}
     assert plan["n_fits"] == 8
     assert plan["gates"] == ["roc_auc at least 0.5"]
     assert plan["earlier"] == []
     assert plan["checked"] is None
+    assert plan["streamed"] is None
     steps = plan["steps"]
     assert isinstance(steps, list)
     assert [set(step) for step in steps] == [{"name", "does", "reads", "writes", "seconds", "peak_mib"}] * 11

@@ -77,7 +77,11 @@ def test_a_worse_model_is_said_to_be_worse(recipe: str, capsys: pytest.CaptureFi
     words = said(capsys, "run", recipe, *stump, *judged)
     (line,) = [line for line in words.splitlines() if line.startswith("note")]
     assert line.startswith("note     ROC AUC 0.")
-    assert line.endswith(", outside the model's interval: the model is worse.")
+    assert ": the model is worse; on the same rows their difference is -0." in line
+    (against,) = [line for line in words.splitlines() if line.startswith("against")]
+    assert against.startswith("against  constant: ")
+    assert ", linear: worse (-0." in against
+    assert against.endswith("]); the difference in roc_auc on the same rows")
     assert line in said(capsys, "show", "mixed@latest").splitlines()
     assert "the model is worse" not in said(capsys, "run", recipe, "model=logistic", *judged)
 

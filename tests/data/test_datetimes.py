@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.data.datetimes import ISO, parse, parse_column
+from engine.data.datetimes import ISO, moments_of, parse, parse_column
 
 
 @pytest.mark.parametrize(
@@ -65,3 +65,27 @@ def test_a_column_of_one_style_is_read_exactly(moments: list[datetime], style: s
     texts = [moment.replace(tzinfo=UTC).strftime(style) for moment in moments if moment.year > 999]
     expected = [datetime.strptime(text, style).replace(tzinfo=UTC).replace(tzinfo=None) for text in texts]
     assert parse_column(pl.Series("t", texts, dtype=pl.String)).to_list() == expected
+
+
+@settings(deadline=None, max_examples=100)
+@given(
+    st.lists(
+        st.builds(
+            "{}{}{}".format,
+            st.sampled_from(["2020-01-31T10:20:30", "2020-01-31 10:20:30", "2021-02-29T00:00:59"]),
+            st.sampled_from(["", ".0", ".25", ".1234", ".123456", ".123456789"]),
+            st.sampled_from(["", "Z", "+0200", "-05:30"]),
+        ),
+        min_size=1,
+        max_size=6,
+    )
+)
+def test_texts_of_the_length_of_the_first_are_told_from_each_other(texts: list[str]) -> None:
+    """A fraction, a Z and an offset of as many characters are not taken for one another."""
+    moments = [parse(text) for text in texts]
+    assert parse_column(pl.Series("t", texts)).to_list() == moments
+    if moments[0] is not None:
+        alike = pl.select(moments_of(pl.lit(pl.Series(texts)), like=texts[0])).to_series().to_list()
+        assert [found for found in alike if found is not None] == [
+            moment for found, moment in zip(alike, moments, strict=True) if found is not None
+        ]

@@ -72,7 +72,7 @@ def drawn(*values: object, n: int = 120) -> list[object]:
         # nothing to learn from
         ("same", ["x"] * 60, {"role": "ignore"}),
         ("none", [None] * 60, {"role": "ignore"}),
-        ("note", [f"so many words that this is text {i}" for i in range(60)], {"role": "ignore", "type": "text"}),
+        ("note", [f"so many words that this is text {i}" for i in range(60)], {"role": None, "type": "text", "encode": "tfidf"}),
         ("tag", [f"t {i}" for i in range(60)], {"role": "ignore"}),
         ("many", [f"v {i % 100}" for i in range(300)], {"role": "ignore", "type": "category"}),
         # nearly something

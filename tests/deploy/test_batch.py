@@ -1,3 +1,6 @@
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -5,8 +8,9 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from engine.deploy.batch import BATCH_ROWS, predict
-from engine.errors import DataError, RecipeError
+from engine.deploy.batch import BATCH_ROWS, Counts, predict
+from engine.durable import locked
+from engine.errors import DataError, EngineError, RecipeError
 from engine.runs.bundle import Bundle, load_bundle
 
 _BUNDLED = ("manifest.json", "model.onnx")
@@ -41,7 +45,7 @@ def test_files_are_predicted_as_the_hand_worked_model(
     """Ids and predictions come back in the file's order, to 1e-12, in and out of both formats."""
     frame = tiny.tiny_frame(700, seed=5)
     data = write(frame, tmp_path / source)
-    n_rows = predict(bundle, data, tmp_path / sink, workers=workers)
+    n_rows = predict(bundle, data, tmp_path / sink, workers=workers).n_rows
     expected = tiny.tiny_predictions(frame, task="classification", target=tiny.TINY_TARGET)
     assert n_rows == 700
     assert_frame_equal(
@@ -56,7 +60,7 @@ def test_many_batches_are_one_file(bundle: Bundle, tiny: ModuleType, tmp_path: P
     frame = tiny.tiny_frame(2 * BATCH_ROWS + 5, seed=6)
     data = write(frame, tmp_path / "rows.parquet")
     seen: list[int] = []
-    n_rows = predict(bundle, data, tmp_path / sink, workers=2, progress=seen.append)
+    n_rows = predict(bundle, data, tmp_path / sink, workers=2, progress=seen.append).n_rows
     assert n_rows == frame.height
     assert seen == [BATCH_ROWS, 2 * BATCH_ROWS, frame.height]
     written = read(tmp_path / sink)
@@ -77,7 +81,7 @@ def test_equal_input_gives_equal_bytes(bundle: Bundle, tiny: ModuleType, tmp_pat
 def test_no_rows(bundle: Bundle, tiny: ModuleType, tmp_path: Path, sink: str) -> None:
     """A table without rows gives a file without rows, its columns in place."""
     data = write(tiny.tiny_frame(0), tmp_path / "rows.parquet")
-    assert predict(bundle, data, tmp_path / sink) == 0
+    assert predict(bundle, data, tmp_path / sink).n_rows == 0
     assert read(tmp_path / sink).columns == ["person", "prediction", "probability_<=50K", "probability_>50K"]
 
 
@@ -127,8 +131,8 @@ def test_missing_column_is_told(bundle: Bundle, tiny: ModuleType, tmp_path: Path
     [
         (
             "out.parquets",
-            "command line: -o\n  '{}/out.parquets' ends in neither of the formats that are written\n"
-            "  did you mean '.parquet'?\n  allowed: .csv, .parquet",
+            "command line: -o\n  '{}/out.parquets' ends in none of the formats that are written\n"
+            "  did you mean '.parquet'?\n  allowed: .csv, .parquet, .delta",
         ),
         ("no/out.csv", "command line: -o\n  there is no folder '{}/no'"),
         ("rows.csv", "command line: -o\n  '{}/rows.csv' is the data itself, which is never written over"),
@@ -175,18 +179,140 @@ def test_a_link_is_written_through(bundle: Bundle, tiny: ModuleType, tmp_path: P
     link = tmp_path / "out.csv"
     link.symlink_to("far/out.csv")
     for _ in range(2):
-        assert predict(bundle, data, link) == 5
+        assert predict(bundle, data, link).n_rows == 5
         assert link.is_symlink()
         assert [path.name for path in (tmp_path / "far").iterdir()] == ["out.csv"]
     assert read(tmp_path / "far" / "out.csv").height == 5
 
 
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from engine.deploy.batch import predict
+from engine.runs.bundle import load_bundle
+bundle, data, output, last = sys.argv[1:]
+def stop(n_done):
+    if n_done >= int(last):
+        os.kill(os.getpid(), signal.SIGKILL)
+predict(load_bundle(Path(bundle)), Path(data), Path(output), workers=2, progress=stop)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("sink", "kills"), [("out.csv", (3 * BATCH_ROWS,)), ("out.parquet", (1, 3 * BATCH_ROWS))]
+)
+def test_a_killed_call_is_gone_on_with(
+    bundle: Bundle, bundle_folder: Path, tiny: ModuleType, tmp_path: Path, sink: str, kills: tuple[int, ...]
+) -> None:
+    """Killed once or twice and called again, the output has the bytes of a call that was not, and nothing is left."""
+    frame = tiny.tiny_frame(5 * BATCH_ROWS + 7, seed=12)
+    data = write(frame, tmp_path / "rows.parquet")
+    (tmp_path / "whole").mkdir()
+    predict(bundle, data, tmp_path / "whole" / sink)
+    output = tmp_path / sink
+    for last in kills:
+        command = [sys.executable, "-c", KILLED, str(bundle_folder), str(data), str(output), str(last)]
+        root = Path(__file__).resolve().parents[2]
+        ended = subprocess.run(command, cwd=root, check=False)
+        assert ended.returncode == -signal.SIGKILL
+        assert not output.exists()
+        kept = [path for path in tmp_path.glob(f".{sink}.shards/*.arrow") if "partial" not in path.name]
+        assert len(kept) >= last // BATCH_ROWS
+    counts = predict(bundle, data, output)
+    assert counts.n_rows == frame.height
+    assert counts.n_found >= 3 * BATCH_ROWS
+    assert output.read_bytes() == (tmp_path / "whole" / sink).read_bytes()
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([sink, "rows.parquet", "whole"])
+
+
+def test_shards_of_other_rows_are_not_taken(bundle: Bundle, tiny: ModuleType, tmp_path: Path) -> None:
+    """After a kill the data is looked at again: a batch whose rows have changed is scored anew."""
+    frame = tiny.tiny_frame(2 * BATCH_ROWS, seed=13)
+    output = tmp_path / "out.parquet"
+
+    def cut(_: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        predict(bundle, write(frame, tmp_path / "rows.parquet"), output, workers=1, progress=cut)
+    assert list(tmp_path.glob(".out.parquet.shards/*.arrow"))
+    changed = frame.with_columns(age=pl.when(pl.int_range(pl.len()) == 3).then(18).otherwise("age"))
+    counts = predict(bundle, write(changed, tmp_path / "rows.parquet"), output, workers=1)
+    assert counts.n_rows == 2 * BATCH_ROWS
+    assert counts.n_found <= BATCH_ROWS
+    expected = tiny.tiny_predictions(changed.head(5), task="classification", target=tiny.TINY_TARGET)
+    assert_frame_equal(read(output).head(5).drop("person"), expected, rel_tol=0, abs_tol=1e-12)
+
+
+def test_one_output_one_process(bundle: Bundle, tiny: ModuleType, tmp_path: Path) -> None:
+    """Two calls that write the same output don't meet: the second is told so."""
+    data = write(tiny.tiny_frame(5), tmp_path / "rows.csv")
+    with locked(tmp_path / ".out.csv.lock"), pytest.raises(EngineError, match="another process"):
+        predict(bundle, data, tmp_path / "out.csv")
+
+
+@pytest.mark.parametrize("source", ["rows.csv", "rows.parquet"])
+def test_poisoned_rows_are_set_aside(bundle: Bundle, tiny: ModuleType, tmp_path: Path, source: str) -> None:
+    """With a quarantine every row is scored or set aside with its reasons, and the numbers add up."""
+    frame = tiny.tiny_frame(1000, seed=14).with_columns(
+        age=pl.when(pl.col("person") == 3).then(3).when(pl.col("person") == 999).then(None).otherwise("age"),
+        sex=pl.when(pl.col("person").is_in([3, 500])).then(pl.lit("male")).otherwise("sex"),
+    )
+    data = write(frame, tmp_path / source)
+    counts = predict(bundle, data, tmp_path / "out.parquet", quarantine=tmp_path / "bad.csv")
+    assert counts == Counts(997, 3, 0)
+    told = pl.read_csv(tmp_path / "bad.csv")
+    assert told["row"].to_list() == [4, 501, 1000]
+    assert told["reasons"].to_list() == [
+        "age: min 17; sex: values",
+        "sex: values",
+        "age: nullable false",
+    ]
+    good = frame.filter(~pl.col("person").is_in([3, 500, 999]))
+    expected = good.select("person").hstack(
+        tiny.tiny_predictions(good, task="classification", target=tiny.TINY_TARGET)
+    )
+    assert_frame_equal(read(tmp_path / "out.parquet"), expected, rel_tol=0, abs_tol=1e-12)
+
+
+def test_a_quarantine_of_nothing(bundle: Bundle, tiny: ModuleType, tmp_path: Path) -> None:
+    """Where nothing is wrong the quarantine is there, and empty; it can't be the output itself."""
+    data = write(tiny.tiny_frame(5), tmp_path / "rows.csv")
+    predict(bundle, data, tmp_path / "out.csv", quarantine=tmp_path / "bad.parquet")
+    assert pl.read_parquet(tmp_path / "bad.parquet").shape == (0, 3)
+    with pytest.raises(RecipeError, match="is where the predictions go"):
+        predict(bundle, data, tmp_path / "out.csv", quarantine=tmp_path / "out.csv")
+
+
+def test_values_of_no_type_are_set_aside(bundle: Bundle, tiny: ModuleType, tmp_path: Path) -> None:
+    """A text where a number belongs is set aside with the type that was asked for, and shown nowhere."""
+    data = write(tiny.tiny_frame(4), tmp_path / "rows.csv")
+    lines = data.read_text().splitlines()
+    lines[2] = ",".join(["1", "secret", *lines[2].split(",")[2:]])
+    data.write_text("\n".join(lines) + "\n")
+    counts = predict(bundle, data, tmp_path / "out.csv", quarantine=tmp_path / "bad.csv")
+    assert counts == Counts(3, 1, 0)
+    assert (tmp_path / "bad.csv").read_text() == f"file,row,reasons\n{data},2,age: type integer\n"
+
+
+def test_a_table_of_delta_lake(bundle: Bundle, tiny: ModuleType, tmp_path: Path) -> None:
+    """Predictions go to a new table of Delta Lake by one commit; one that is there is left alone."""
+    frame = tiny.tiny_frame(300, seed=15)
+    data = write(frame, tmp_path / "rows.parquet")
+    predict(bundle, data, tmp_path / "out.delta")
+    found = pl.read_delta(str(tmp_path / "out.delta"))
+    predict(bundle, data, tmp_path / "out.parquet")
+    assert_frame_equal(found, read(tmp_path / "out.parquet"))
+    assert len(list((tmp_path / "out.delta" / "_delta_log").glob("*.json"))) == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out.delta", "out.parquet", "rows.parquet"]
+    with pytest.raises(RecipeError, match="exists already; predictions are written to a new table"):
+        predict(bundle, data, tmp_path / "out.delta")
+
+
 @pytest.mark.slow
 def test_memory_does_not_grow_with_rows(bundle_folder: Path, tiny: ModuleType, tmp_path: Path) -> None:
     """Ten times the rows take at most 200 MiB more, and a million stay below 1 GiB in all."""
-    import subprocess
-    import sys
-
     code = (
         "import sys; from pathlib import Path\n"
         "from engine.deploy.batch import predict; from engine.runs.bundle import load_bundle\n"

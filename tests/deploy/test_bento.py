@@ -15,8 +15,8 @@ from types import ModuleType
 import pytest
 
 from engine.deploy.bento import DEPLOYMENT, SERVICE, Packaged
-from engine.deploy.requirements import requirements
-from engine.errors import BundleError, GateError, RecipeError
+from engine.deploy.requirements import requirements, with_hashes
+from engine.errors import BundleError, EngineError, GateError, RecipeError
 from engine.runs.bundle import load_bundle
 from engine.runs.manifest import read_verified
 
@@ -78,6 +78,32 @@ def test_archive_is_the_folder(packaged: Packaged) -> None:
         if path.is_file()
     }
     assert packed == folder
+
+
+@pytest.mark.slow
+def test_the_same_run_gives_the_same_bytes(packaged: Packaged, bundle_folder: Path, tmp_path: Path) -> None:
+    """Packaged again, elsewhere and later, the folder and the archive have the same bytes, and the run's time."""
+    again = DEPLOYMENT.package(bundle_folder, tmp_path / "again")
+    assert again.archive.read_bytes() == packaged.archive.read_bytes()
+    for path in packaged.folder.rglob("*"):
+        if path.is_file():
+            assert (again.folder / path.relative_to(packaged.folder)).read_bytes() == path.read_bytes(), path
+    assert "creation_time: '2026-11-22T18:12:13+00:00'" in (again.folder / "bento.yaml").read_text()
+    with tarfile.open(again.archive) as archive:
+        members = archive.getmembers()
+    assert {(member.uid, member.gid, member.uname, member.mtime) for member in members} == {
+        (0, 0, "", 1_795_371_133)
+    }
+    assert [member.name for member in members[1:]] == sorted(member.name for member in members[1:])
+
+
+def test_hashes_are_of_the_archives(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What pip can't tell is told as such, with the command that does without."""
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    with pytest.raises(EngineError) as caught:
+        with_hashes(["msgspec==0.22.0"])
+    assert caught.value.messages[0].what.startswith("pip could not tell the hashes of the requirements: ")
+    assert caught.value.messages[0].try_ == "the same command without --hashes"
 
 
 @pytest.mark.slow

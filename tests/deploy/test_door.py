@@ -12,11 +12,13 @@ import polars as pl
 import pytest
 
 from engine.deploy.door import INLINE_BYTES, Door
+from engine.deploy.meters import meters
+from engine.deploy.served import Served
 from engine.graph import Graph
 from engine.models.assemble import Artifact
 from engine.names import TASKS
 from engine.report.words import escape
-from engine.runs.bundle import load_bundle
+from engine.runs.bundle import Bundle, load_bundle
 from engine.tasks.task import Target
 
 
@@ -29,6 +31,14 @@ def ask(door: Door, body: bytes, *, path: str = "/predict") -> tuple[int, dict[s
 def sent_by(door: Door, body: bytes, *, method: str, path: str) -> list[MutableMapping[str, Any]]:
     """Return what the door sends back for one whole request."""
     sent: list[MutableMapping[str, Any]] = []
+    asyncio.run(door(*request_of(body, sent, method=method, path=path)))  # type: ignore[arg-type]
+    return sent
+
+
+def request_of(
+    body: bytes, sent: list[MutableMapping[str, Any]], *, method: str = "POST", path: str = "/predict"
+) -> tuple[MutableMapping[str, Any], Any, Any]:
+    """Return what an ASGI app is called with; what it sends is appended to `sent`."""
 
     async def receive() -> MutableMapping[str, Any]:
         return {"type": "http.request", "body": body, "more_body": False}
@@ -37,9 +47,12 @@ def sent_by(door: Door, body: bytes, *, method: str, path: str) -> list[MutableM
         sent.append(message)
 
     headers = [(b"content-type", b"application/json")]
-    scope = {"type": "http", "method": method, "path": path, "headers": headers}
-    asyncio.run(door(scope, receive, send))  # type: ignore[arg-type]
-    return sent
+    return {"type": "http", "method": method, "path": path, "headers": headers}, receive, send
+
+
+def door_of(bundle: Bundle) -> Door:
+    """Return a door with nothing but `beyond` behind it."""
+    return Door(beyond, served=Served(bundle), meters=meters())
 
 
 async def beyond(scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
@@ -51,7 +64,7 @@ async def beyond(scope: MutableMapping[str, Any], receive: Any, send: Any) -> No
 
 def test_other_paths_are_handed_on(bundle_folder: Path) -> None:
     """Every path but the door's own goes to the pipeline behind it, untouched."""
-    door = Door(beyond, bundle=load_bundle(bundle_folder))
+    door = door_of(load_bundle(bundle_folder))
     assert ask(door, b"", path="/metrics") == (299, {"path": "/metrics"})
     assert ask(door, b"", path="/predict/x") == (299, {"path": "/predict/x"})
 
@@ -62,14 +75,14 @@ def test_the_page_is_the_services_own(bundle_folder: Path) -> None:
     name = "<img src=x>"
     schema = replace(bundle.schema, columns=(replace(bundle.schema.columns[0], name=name, role="feature"),))
     for served in (bundle, replace(bundle, schema=schema)):
-        sent = sent_by(Door(beyond, bundle=served), b"", method="GET", path="/")
+        sent = sent_by(door_of(served), b"", method="GET", path="/")
         headers, html = dict(sent[0]["headers"]), sent[1]["body"].decode()
         assert sent[0]["status"] == 200
         assert headers[b"content-type"] == b"text/html; charset=utf-8"
         assert headers[b"content-security-policy"] == b"default-src 'none'; style-src 'unsafe-inline'"
         assert all(escape(column.name) in html for column in served.schema.features)
         assert not any(word in html for word in ("http:", "https:", "//", "<script", "<img", 'src="'))
-    assert ask(Door(beyond, bundle=bundle), b"", path="/")[0] == 405
+    assert ask(door_of(bundle), b"", path="/")[0] == 405
 
 
 def test_slow_scoring_is_504(tiny: ModuleType, tmp_path: Path, record: dict[str, object]) -> None:
@@ -77,7 +90,7 @@ def test_slow_scoring_is_504(tiny: ModuleType, tmp_path: Path, record: dict[str,
     folder = tiny.write_tiny(tmp_path / "bundle", timeout_s=1e-4)
     body = json.dumps({"records": [record] * 1000}).encode()
     assert len(body) > INLINE_BYTES
-    status, answer = ask(Door(beyond, bundle=load_bundle(folder)), body)
+    status, answer = ask(door_of(load_bundle(folder)), body)
     assert status == 504
     assert (
         answer["error"]["messages"][0]["what"] == "not scored within 0.0001 s: send fewer records at a time"
@@ -99,7 +112,7 @@ def test_our_fault_is_500(
         artifact=Artifact(graph.build().SerializeToString()),
         golden=tiny.tiny_frame(0).drop("person").with_columns(prediction=pl.lit(0.0)),
     )
-    door = Door(beyond, bundle=load_bundle(folder))
+    door = door_of(load_bundle(folder))
     near = json.dumps({"records": [record | {"age": 44}]}).encode()
     assert ask(door, near)[1]["predictions"] == [{"prediction": 0.25}]
     with caplog.at_level(logging.ERROR, "engine.serve"):
@@ -109,3 +122,44 @@ def test_our_fault_is_500(
         "this is a fault of the service, not of the request; its log says more"
     ]
     assert "the model gave a value that is not finite for 1 of 1 rows" in caplog.text
+
+
+def test_too_many_large_requests_are_429(tiny: ModuleType, tmp_path: Path, record: dict[str, object]) -> None:
+    """Of three large requests at once, where two may be, one is told to come again; then all is as before."""
+    folder = tiny.write_tiny(tmp_path / "bundle", max_concurrent=2, timeout_s=10)
+    door = door_of(load_bundle(folder))
+    body = json.dumps({"records": [record] * 1000}).encode()
+
+    async def three() -> list[int]:
+        sent: list[list[MutableMapping[str, Any]]] = [[], [], []]
+        await asyncio.gather(*(door(*request_of(body, each)) for each in sent))
+        return [each[0]["status"] for each in sent]
+
+    async def twice() -> list[list[int]]:
+        return [sorted(await three()) for _ in range(2)]
+
+    assert asyncio.run(twice()) == [[200, 200, 429]] * 2
+
+
+def test_a_draining_door(bundle_folder: Path, record: dict[str, object]) -> None:
+    """A service that ends is not ready and takes no new requests; what only looks at it goes on."""
+    door = door_of(load_bundle(bundle_folder))
+    body = json.dumps({"records": [record]}).encode()
+    assert ask(door, body)[0] == 200
+    door.is_draining = True
+    assert ask(door, body)[0] == 503
+    assert sent_by(door, b"", method="GET", path="/readyz")[0]["status"] == 503
+    assert sent_by(door, b"", method="GET", path="/livez")[0]["status"] == 299
+
+
+def test_an_unsure_model_abstains(tiny: ModuleType, tmp_path: Path, record: dict[str, object]) -> None:
+    """Below `deploy.abstain_below` there is no prediction, only the probabilities; at it and above there is."""
+    folder = tiny.write_tiny(tmp_path / "bundle", abstain_below=0.7)
+    bundle = load_bundle(folder)
+    rows = [record | {"age": age} for age in range(17, 91)]
+    _, answer = ask(door_of(bundle), json.dumps({"records": rows}).encode())
+    plain = bundle.predict_records(rows)["prediction"].to_list()
+    for each, prediction in zip(answer["predictions"], plain, strict=True):
+        assert each["abstained"] is (max(each["probabilities"].values()) < 0.7)
+        assert each["prediction"] == (None if each["abstained"] else prediction)
+    assert {each["abstained"] for each in answer["predictions"]} == {True, False}

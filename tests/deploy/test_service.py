@@ -1,5 +1,7 @@
 import http.client
+import io
 import json
+import re
 import signal
 import socket
 import subprocess
@@ -11,7 +13,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 
 from engine.runs.bundle import load_bundle
 
@@ -264,14 +268,91 @@ def test_health(server: Any, path: str) -> None:
     assert server.ask("GET", path).status == 200
 
 
-def test_metrics_count_what_the_door_answers(server: Any) -> None:
-    """Requests that never reach BentoML's own pipeline are in its metrics, refusals too."""
-    server.post({"records": []})
+def test_metrics_count_what_the_door_answers(server: Any, record: dict[str, object]) -> None:
+    """Requests that never reach BentoML's own pipeline are in its metrics: answers, rows, broken columns."""
+
+    def counted() -> dict[str, float]:
+        lines = server.ask("GET", "/metrics").body.decode().splitlines()
+        return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in lines if line[0] != "#"}
+
+    before = counted()
+    server.post({"records": [record] * 3})
     server.post(b"{")
-    text = server.ask("GET", "/metrics").body.decode()
-    counted = [line for line in text.splitlines() if line.startswith("bentoml_service_request_total")]
-    assert any('endpoint="/predict"' in line and 'http_response_code="200"' in line for line in counted)
-    assert any('endpoint="/predict"' in line and 'http_response_code="400"' in line for line in counted)
+    server.post({"records": [record | {"age": "x", "strange": 1}]})
+    after = counted()
+    grown = {name: value - before.get(name, 0) for name, value in after.items()}
+    assert grown['engine_requests_total{endpoint="predict",status="200"}'] == 1
+    assert grown['engine_requests_total{endpoint="predict",status="400"}'] == 1
+    assert grown['engine_requests_total{endpoint="predict",status="422"}'] == 1
+    assert grown['engine_request_seconds_count{endpoint="predict"}'] == 3
+    assert grown["engine_rows_total"] == 3
+    assert grown['engine_schema_violations_total{column="age"}'] == 1
+    assert grown['engine_schema_violations_total{column=""}'] == 1
+
+
+def test_every_answer_says_who_gave_it(server: Any, record: dict[str, object]) -> None:
+    """An answer of any status has the model's version and a request id: the client's, if it is fit for a log."""
+    body = json.dumps({"records": [record]}).encode()
+    ids = []
+    for given, content in (("abc-1", body), ("not fit for a log", body), ("x" * 200, body), ("", b"{")):
+        answer = server.ask("POST", "/predict", content, content_type="application/json", x_request_id=given)
+        assert answer.headers["x-model-version"] == "20261122-181213-0A1B2C3D"
+        ids.append(answer.headers["x-request-id"])
+    assert ids[0] == "abc-1"
+    assert len(set(ids)) == 4
+    assert all(re.fullmatch(r"[0-9a-f]{12}-[0-9]+", each) for each in ids[1:])
+
+
+def test_columns_are_records_the_other_way(server: Any, tiny: ModuleType) -> None:
+    """Rows given as columns are answered as the same rows given as records, by either reader."""
+    rows = records_of(tiny.tiny_frame(40, seed=3))
+    unusual = [row | {"age": float(str(row["age"]))} for row in rows]
+    for table in (rows, unusual):
+        columns = {name: [row[name] for row in table] for name in table[0]}
+        assert server.post({"columns": columns}).json == server.post({"records": rows}).json
+
+
+@pytest.mark.parametrize(
+    ("change", "key", "what"),
+    [
+        ({"age": [3]}, "columns.age[0]", "min 17: 3 is below it"),
+        ({"age": [40, 41]}, "columns.hours", "1 values, and the columns before have 2"),
+        ({"age": 40}, "columns.age", "a column must be a list of values"),
+        ({"ag": [40]}, "columns.ag", "this column is not known"),
+    ],
+)
+def test_wrong_columns_are_422(
+    server: Any, record: dict[str, object], change: dict[str, object], key: str, what: str
+) -> None:
+    """What is wrong with a column is told by its name, and of a value by its row."""
+    answer = server.post({"columns": {name: [value] for name, value in record.items()} | change})
+    assert answer.status == 422
+    assert (answer.first["key"], answer.first["what"]) == (key, what)
+
+
+def test_slow_headers_are_let_go(server: Any) -> None:
+    """Who connects and sends nothing, or half of its headers, is let go after some seconds."""
+    with (
+        socket.create_connection(("127.0.0.1", server.port), timeout=15) as idle,
+        socket.create_connection(("127.0.0.1", server.port), timeout=15) as slow,
+    ):
+        slow.sendall(b"POST /predict HTTP/1.1\r\nHost: x\r\n")
+        assert idle.recv(10) == b""
+        assert slow.recv(10) == b""
+
+
+def test_many_idle_connections_lock_nobody_out(server: Any, record: dict[str, object]) -> None:
+    """With 300 connections that send half a request each, others are answered."""
+    half = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 90000\r\n\r\n{"
+    idle = [socket.create_connection(("127.0.0.1", server.port), timeout=10) for _ in range(300)]
+    try:
+        for each in idle:
+            each.sendall(half)
+        assert server.post({"records": [record]}).status == 200
+        assert server.post({"records": [record] * 900}).status == 200
+    finally:
+        for each in idle:
+            each.close()
 
 
 def test_schema_shows_the_columns(server: Any) -> None:
@@ -285,7 +366,13 @@ def test_schema_shows_the_columns(server: Any) -> None:
         "member",
         "since",
     ]
-    assert schema["limits"] == {"max_records": 1000, "max_body_mib": 1.0, "timeout_s": 2.0}
+    assert schema["limits"] == {
+        "max_records": 1000,
+        "max_body_mib": 1.0,
+        "timeout_s": 2.0,
+        "max_concurrent": 64,
+        "abstain_below": None,
+    }
     assert schema["target"] == {"name": "income", "kind": "binary", "classes": ["<=50K", ">50K"]}
 
 
@@ -383,3 +470,119 @@ def test_taken_port_is_told(server: Any, bundle_folder: Path) -> None:
     assert ended.stderr == (
         f"command line: --port\n  port {server.port} of 127.0.0.1 is taken\n  try: engine serve RUN --port 0\n"
     )
+
+
+TABLES = {"arrow": "application/vnd.apache.arrow.stream", "parquet": "application/vnd.apache.parquet"}
+
+
+def body_of(frame: pl.DataFrame, kind: str) -> bytes:
+    """Return a frame as a body."""
+    written = io.BytesIO()
+    if kind == "arrow":
+        frame.write_ipc_stream(written)
+    else:
+        frame.write_parquet(written)
+    return written.getvalue()
+
+
+@pytest.mark.parametrize("kind", ["arrow", "parquet"])
+@pytest.mark.parametrize("n_rows", [3, 900])
+def test_tables_are_taken_and_given(
+    server: Any, tiny: ModuleType, bundle_folder: Path, kind: str, n_rows: int
+) -> None:
+    """An Arrow stream or a Parquet file is answered in JSON, or in the format that Accept asks for."""
+    frame = tiny.tiny_frame(n_rows, seed=8)
+    expected = load_bundle(bundle_folder).predict(frame)
+    body = body_of(frame, kind)
+    told = server.ask("POST", "/predict", body, content_type=TABLES[kind])
+    assert [each["prediction"] for each in told.json["predictions"]] == expected["prediction"].to_list()
+    given = server.ask("POST", "/predict", body, content_type=TABLES[kind], accept=TABLES[kind])
+    assert given.headers["content-type"] == TABLES[kind]
+    read = pl.read_ipc_stream if kind == "arrow" else pl.read_parquet
+    assert_frame_equal(read(io.BytesIO(given.body)), expected)
+
+
+def test_wrong_tables_are_422(server: Any, tiny: ModuleType) -> None:
+    """What breaks the contract in a table is told by its column, and a damaged one as such."""
+    frame = tiny.tiny_frame(3).with_columns(age=pl.lit(3, pl.Int64))
+    answer = server.ask("POST", "/predict", body_of(frame, "arrow"), content_type=TABLES["arrow"])
+    assert answer.status == 422
+    assert answer.first["key"] == "age"
+    answer = server.ask(
+        "POST", "/predict", body_of(frame.drop("sex"), "parquet"), content_type=TABLES["parquet"]
+    )
+    assert answer.status == 422
+    assert answer.first["key"] == "sex"
+    assert server.ask("POST", "/predict", b"PAR1", content_type=TABLES["parquet"]).status == 422
+
+
+def infer(server: Any, rows: list[dict[str, Any]], **changes: Any) -> Any:
+    """Ask by the open inference protocol."""
+    kinds = {"age": "INT32", "hours": "FP64", "member": "BOOL"}
+    inputs = [
+        {"name": name, "shape": [len(rows)], "datatype": kinds.get(name, "BYTES"), "data": [row[name] for row in rows]}
+        for name in rows[0]
+    ]  # fmt: skip
+    body = json.dumps({"id": "7", "inputs": inputs} | changes).encode()
+    return server.ask("POST", "/v2/models/tiny_income/infer", body, content_type="application/json")
+
+
+def test_open_inference_protocol(server: Any, tiny: ModuleType) -> None:
+    """Clients of KServe and Triton find the model, its tensors and its readiness, and the same predictions."""
+    assert server.ask("GET", "/v2/health/ready").json == {"ready": True}
+    assert server.ask("GET", "/v2/models/tiny_income/ready").json == {"name": "tiny_income", "ready": True}
+    model = server.ask("GET", "/v2/models/tiny_income").json
+    assert model["inputs"][0] == {"name": "age", "datatype": "INT64", "shape": [-1]}
+    assert [(each["name"], each["shape"]) for each in model["outputs"]] == [
+        ("prediction", [-1]),
+        ("probabilities", [-1, 2]),
+    ]
+    rows = records_of(tiny.tiny_frame(5, seed=2))
+    expected = server.post({"records": rows}).json["predictions"]
+    answer = infer(server, rows).json
+    assert (answer["id"], answer["model_version"]) == ("7", "20261122-181213-0A1B2C3D")
+    prediction, probabilities = answer["outputs"]
+    assert prediction["data"] == [each["prediction"] for each in expected]
+    assert probabilities["data"] == [p for each in expected for p in each["probabilities"].values()]
+    assert probabilities["shape"] == [5, 2]
+    assert probabilities["parameters"] == {"classes": "<=50K,>50K"}
+    assert [
+        each["name"] for each in infer(server, rows, outputs=[{"name": "prediction"}]).json["outputs"]
+    ] == ["prediction"]
+    one = {"name": "age", "shape": [5, 1], "datatype": "INT64", "data": [[row["age"]] for row in rows]}
+    inputs = json.loads(json.dumps([one]))
+    assert "this input is missing" in infer(server, rows, inputs=inputs).json["error"]
+
+
+@pytest.mark.parametrize(
+    ("path", "changes", "status", "what"),
+    [
+        ("/v2/models/other/infer", {}, 404, "this serves the model tiny_income"),
+        ("/v2/models/tiny_income/versions/9/infer", {}, 404, "this serves the model tiny_income"),
+        ("/v2/nowhere/infer", {}, 404, "there is no path /v2/nowhere/infer"),
+        ("/v2/models/tiny_income/infer", {"inputs": []}, 422, "this input is missing"),
+        ("/v2/models/tiny_income/infer", {"inputs": 3}, 422, "Expected `array`, got `int`"),
+        ("/v2/models/tiny_income/infer", {"age": {"datatype": "FP32"}}, 422, "the datatype FP32 is none of"),
+        (
+            "/v2/models/tiny_income/infer",
+            {"age": {"shape": [2]}},
+            422,
+            "the shape [2] is not that of 1 values",
+        ),
+        ("/v2/models/tiny_income/infer", {"age": {"data": [3]}}, 422, "min 17: 3 is below it"),
+        ("/v2/models/tiny_income/infer", {"age": {"name": "ag"}}, 422, "this input is not known"),
+    ],
+)
+def test_wrong_tensors_are_refused(
+    server: Any, record: dict[str, object], path: str, changes: dict[str, Any], status: int, what: str
+) -> None:
+    """What is wrong with a request of the protocol is one text under `error`, as the protocol has it."""
+    kinds = {"age": "INT64", "hours": "FP64", "member": "BOOL"}
+    inputs = [
+        {"name": name, "shape": [1], "datatype": kinds.get(name, "BYTES"), "data": [value]} | changes.get(name, {})
+        for name, value in record.items()
+    ]  # fmt: skip
+    body = json.dumps({"inputs": changes.get("inputs", inputs)}).encode()
+    answer = server.ask("POST", path, body, content_type="application/json")
+    assert answer.status == status
+    assert what in answer.json["error"]

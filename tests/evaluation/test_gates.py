@@ -75,14 +75,14 @@ def test_an_undefined_value_never_passes(value: float | None, gate: Gate) -> Non
             "goal.gates.roc_aux\n"
             "  'roc_aux' is not a metric of this recipe that a gate can bound\n"
             "  did you mean 'roc_auc'?\n"
-            "  allowed: 33 names\n"
+            "  allowed: 35 names\n"
             "  try: engine options goal.gates",
         ),
         (
             {"profit": {"min": 0.9}},
             "goal.gates.profit\n"
             "  'profit' needs goal.value, which says what each outcome is worth\n"
-            "  allowed: 33 names\n"
+            "  allowed: 35 names\n"
             "  try: engine options goal.gates",
         ),
         ({"roc_auc": {}}, "goal.gates.roc_auc\n  a gate needs a bound\n  allowed: min, max"),
@@ -165,8 +165,8 @@ def test_gates_on_the_data_are_judged_before_a_fit() -> None:
     ("gates", "expected"),
     [
         (
-            {"label_noise": {"max": 0.1}},
-            ["goal.gates.label_noise\n  'label_noise' is of classes, and this target has none"],
+            {"rarest_class": {"min": 0.1}},
+            ["goal.gates.rarest_class\n  'rarest_class' is of classes, and this target has none"],
         ),
         (
             {"shift_from_population": {"max": 0.1}},

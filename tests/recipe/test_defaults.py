@@ -51,7 +51,7 @@ CURE = "  try: defaults: [base, model: lightgbm, _self_]"
         (
             "[base, model: null]",
             "small.yaml:1: model\n  'null' is not an option of model\n"
-            "  allowed: hist_gradient_boosting, lightgbm, logistic, mlp, random_forest, ridge, sklearn, xgboost\n  try: engine options model",
+            "  allowed: hist_gradient_boosting, lightgbm, logistic, mlp, random_forest, ridge, sgd, sklearn, xgboost\n  try: engine options model",
         ),
     ],
 )  # fmt: skip

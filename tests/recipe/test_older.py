@@ -10,11 +10,11 @@ def test_a_stored_recipe_gets_the_keys_that_came_later() -> None:
     found = complete({"tune": {"kind": "none"}, "compute": {"threads": 3, "executor": "ray"}, "seed": 4})
     none = text.read(shipped("conf") / "tune" / "none.yaml").mapping()
     assert found["tune"] == none
-    assert found["compute"] == {"threads": 3, "executor": "ray", "address": None}
+    assert found["compute"] == {"threads": 3, "executor": "ray", "address": None, "memory_mib": None}
     assert found["seed"] == 4
 
 
 def test_a_whole_recipe_is_left_as_it_is() -> None:
     """Keys that are there are not touched, sections that are not there are not made."""
-    whole = {"compute": {"executor": "local", "address": "x:1"}}
+    whole = {"compute": {"executor": "local", "address": "x:1", "memory_mib": 1}}
     assert complete(whole) == whole

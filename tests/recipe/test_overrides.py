@@ -20,7 +20,7 @@ schema:
     größe in cm: {type: number, min: 0, max: 9}
     y: {type: category}
 """
-MODELS = "hist_gradient_boosting, lightgbm, logistic, mlp, random_forest, ridge, sklearn, xgboost"
+MODELS = "hist_gradient_boosting, lightgbm, logistic, mlp, random_forest, ridge, sgd, sklearn, xgboost"
 NO_MODEL = f"is not an option of model\n  allowed: {MODELS}\n  try: engine options model"
 
 
@@ -84,7 +84,7 @@ def test_a_quoted_part_of_a_key_is_one_name(recipe: Path) -> None:
         (
             'schema.columns."a.b".mim=1',
             "command line: schema.columns.a.b.mim\n  'mim' is not a key of schema.columns.a.b\n  did you mean 'min'?\n"
-            "  allowed: description, encode, impute, max, max_length, min, nullable, pattern, pii, rare and 9 more\n"
+            "  allowed: changes, description, encode, impute, max, max_length, min, nullable, pattern, pii and 10 more\n"
             "  try: engine options schema.columns",
         ),
         (

@@ -72,7 +72,7 @@ def test_the_winner_is_found_first_then_the_nearest_key_above() -> None:
     assert found.find(("x",)) == ("r.yaml", None)
 
 
-ALLOWED = "\n  allowed: hist_gradient_boosting, lightgbm, logistic, mlp, random_forest, sklearn, xgboost\n  try: engine options model"
+ALLOWED = "\n  allowed: hist_gradient_boosting, lightgbm, logistic, mlp, random_forest, sgd, sklearn, xgboost\n  try: engine options model"
 MISSING = "is missing: it has no default"
 
 

@@ -111,3 +111,23 @@ def test_a_wrong_name_among_the_models_is_said_once(recipe: Path) -> None:
     """With the key under which it stands, and the near name."""
     (said,) = compose_searched(recipe, ["tune=bayes", "model=lightgbm,xgbost"]).mistakes
     assert (said.key, said.suggestion) == ("tune.models", "xgboost")
+
+
+@pytest.mark.parametrize(
+    ("given", "key", "expected"),
+    [
+        ("model.space.C=tag(log,interval(0.01,1))", "model", {"C": "tag(log,interval(0.01,1))"}),
+        ("model.space.C=0.1,1", "model", {"C": "0.1,1"}),
+        ("model.space.C='interval(0.01,1)'", "model", {"C": "interval(0.01,1)"}),
+        ("tune.space.C=interval(0.01,1)", "tune", {"C": "interval(0.01,1)"}),
+    ],
+)
+def test_a_space_may_stand_bare_on_the_command_line(
+    given: str, key: str, expected: dict[str, str], recipe: Path
+) -> None:
+    """What sweeps a key that holds a space is the text of that space, with -m too."""
+    spec = load_spec(recipe, ["tune=bayes", "model=logistic", given])
+    assert getattr(spec, key).space == expected
+    (one, other) = expand_searched(recipe, ["tune=bayes", "model=logistic", "seed=0,1", given])
+    assert getattr(load_spec(recipe, one), key).space == expected
+    assert getattr(load_spec(recipe, other), key).space == expected

@@ -12,6 +12,7 @@ import pytest
 
 from engine.report import figures, record
 from engine.report.canvas import Figure
+from engine.report.card import card
 
 Facts = dict[str, dict]
 Write = Callable[..., Path]
@@ -49,7 +50,7 @@ def test_pictures_of_two_classes(write_run: Write, binary: Facts, binary_rows: p
     """A binary run gets the pictures a person wants first; profit too, where outcomes have a price."""
     assert list(drawn(write_run(binary, binary_rows))) == BINARY
     binary["recipe"]["goal"]["value"] = {"true_positive": 5.0, "false_positive": -1.0, "currency": "EUR"}
-    assert list(drawn(write_run(binary, binary_rows, folder="priced"))) == [*BINARY[:7], "profit", BINARY[7]]
+    assert list(drawn(write_run(binary, binary_rows, folder="priced"))) == ["profit", *BINARY]
 
 
 def test_pictures_of_three_classes(write_run: Write, multiclass: Facts, rows_of: Callable) -> None:
@@ -205,3 +206,25 @@ def test_write(write_run: Write, binary: Facts, binary_rows: pl.DataFrame) -> No
     files = sorted((folder / "figures").iterdir())
     assert [file.name for file in files] == sorted(f"{name}.svg" for name in BINARY)
     assert ET.parse(files[0]).getroot().tag == "{http://www.w3.org/2000/svg}svg"
+
+
+def test_what_the_score_is_made_of(write_run: Write, binary: Facts, binary_rows: pl.DataFrame) -> None:
+    """Each column's loss stands in the picture, its table and the card, largest first, its name as text."""
+    hostile = "<img src=x onerror=alert(1)>"
+    binary["metrics"]["importance"] = {
+        "metric": "roc_auc",
+        "n_rows": 150,
+        "repeats": 3,
+        "columns": {
+            hostile: {"value": 0.1, "low": 0.05, "high": 0.15},
+            "job": {"value": 0.0, "low": None, "high": None},
+            "age": {"value": None, "low": None, "high": None},
+        },
+    }
+    folder = write_run(binary, binary_rows)
+    figure = drawn(folder)["worth_of_columns"]
+    assert figure.rows == ((hostile, "0.1000", "0.0500 to 0.1500"), ("job", "0.0000", "none"))
+    assert "Loss in ROC AUC when a column's values are shuffled among 150 test rows" in figure.caption
+    told = card(record.read(folder))
+    assert "| `job` | 0.0000 | none |" in told
+    assert "<img" not in figure.svg + told

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from engine.report import record, scores
+from engine.report.card import card
+from engine.report.html import page
 
 Facts = dict[str, dict]
 
@@ -47,9 +49,53 @@ def scored(
         (scored(0.9, 0.8, 1.0, None, True), "has no value here."),
     ],
 )
-def test_comparison(one: scores.Scored, expected: str) -> None:
-    """A model is called better or worse where the baseline lies outside its interval, by the metric's direction."""
+def test_comparison_by_intervals_alone(one: scores.Scored, expected: str) -> None:
+    """Of a run without a paired test: better or worse is what lies outside the interval, by the direction."""
     assert scores.comparison(one, "linear") == f"The linear baseline {expected}"
+
+
+@pytest.mark.parametrize(
+    ("difference", "expected"),
+    [
+        (
+            {"value": 0.1, "low": 0.05, "high": 0.15, "verdict": "better"},
+            "the model is better; on the same rows their difference is 0.1000 (0.0500 to 0.1500).",
+        ),
+        (
+            {"value": -0.1, "low": -0.15, "high": -0.05, "verdict": "worse"},
+            "the model is worse; on the same rows their difference is -0.1000 (-0.1500 to -0.0500).",
+        ),
+        (
+            {"value": 0.1, "low": -0.05, "high": 0.15, "verdict": "unproven"},
+            "unproven that either is better; on the same rows their difference is 0.1000 (-0.0500 to 0.1500).",
+        ),
+        (
+            {"value": 0.1, "low": None, "high": None, "verdict": "unproven"},
+            "unproven that either is better; on the same rows their difference is 0.1000; "
+            "no interval was recorded.",
+        ),
+        (
+            {"value": None, "low": None, "high": None, "verdict": "unproven"},
+            "unproven that either is better; their difference is not defined.",
+        ),
+        (
+            {"value": 0.0, "low": 0.0, "high": 0.0, "verdict": "the same"},
+            "the model is the same; on the same rows their difference is 0.0000 (0.0000 to 0.0000).",
+        ),
+    ],
+)
+def test_comparison_by_a_paired_test(
+    difference: dict, expected: str, write_run: Callable[..., Path], binary: Facts
+) -> None:
+    """The verdict is that of the test, whatever the model's own interval; the page and the card say it too."""
+    binary["metrics"]["baselines"]["linear"]["difference"] = {"roc_auc": difference}
+    found = record.read(write_run(binary, None))
+    goal = scores.headline(found)
+    assert goal is not None
+    assert scores.comparison(goal, "linear") == f"The linear baseline reaches 0.7000: {expected}"
+    assert scores.standing(goal, "linear") == difference["verdict"]
+    assert f"| 0.7000 ({difference['verdict']}) | 0.5000 |" in card(found)
+    assert expected.replace("'", "&#39;") in page(found, None)
 
 
 @pytest.mark.parametrize(

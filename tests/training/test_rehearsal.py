@@ -10,6 +10,7 @@ from engine.data.schema import declare
 from engine.errors import DataError, EngineError, RecipeError
 from engine.lifecycle import run
 from engine.recipe.spec import Spec
+from engine.training import rehearsal
 from engine.training.rehearsal import Rehearsal, rehearse
 
 MakeSpec = Callable[[Mapping[str, object]], Spec]
@@ -75,6 +76,35 @@ def test_rows_that_are_left_out_are_told(spec_of: Callable[..., Spec]) -> None:
     )
     (note,) = rehearse(spec, declare(spec)).notes
     assert note.startswith("left out: 1 of 100 rows")
+
+
+def test_of_a_large_table_a_sample_is_looked_over(
+    spec_of: Callable[..., Spec], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All rows are checked and counted; parts, classes and notes are of a sample that is kept."""
+    monkeypatch.setattr(rehearsal, "_MAX_CELLS", 300)
+    monkeypatch.setattr(rehearsal, "_MIN_SAMPLED", 100)
+    rows = frame(["a", "b"] * 200)
+    found = rehearse(spec := spec_of(rows), declare(spec))
+    assert (found.n_rows, found.n_sampled, sum(found.sizes.values())) == (400, 10, 10)
+    assert found.to_json()["n_sampled"] == 10
+    wrong = spec_of(rows.with_columns(pl.lit("x").alias("x")))
+    with pytest.raises(DataError, match="type number: 400 rows are not"):
+        rehearse(wrong, declare(wrong))
+
+
+def test_what_a_sample_lacks_ends_no_rehearsal(
+    spec_of: Callable[..., Spec], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A class that is too rare for the parts of a sample is a note: the whole may have enough of it."""
+    monkeypatch.setattr(rehearsal, "_MAX_CELLS", 300)
+    monkeypatch.setattr(rehearsal, "_MIN_SAMPLED", 100)
+    rows = frame(["a"] * 300 + ["b"] * 6)
+    spec = spec_of(rows, {"split.kind": "stratified"})
+    found = rehearse(spec, declare(spec))
+    assert (found.n_rows, found.n_sampled) == (306, 10)
+    (note,) = found.notes
+    assert note.startswith("a sample of 10 rows can't be divided as all may be: ")
 
 
 def wrong_values() -> tuple[pl.DataFrame, dict[str, object]]:

@@ -38,7 +38,7 @@ def test_ray_is_started_where_that_is_clearly_repaid(
     seconds: float, n_left: int, slots: int, max_seconds: float | None, is_slow: bool
 ) -> None:
     """What side by side saves is to be more than twice what the start takes."""
-    search = SimpleNamespace(n_total=n_left + 1, journal=SimpleNamespace(outcomes={0: None}))
+    search = SimpleNamespace(n_total=n_left + 1, n_done=1)
     pace = Pace(cast("Search", search), slots, max_seconds=max_seconds)
     assert pace.is_slow(Outcome(0, "done", 0.5, seconds=seconds)) is is_slow
 

@@ -25,6 +25,7 @@ from engine.recipe.space import Choices, Span, read_space
 from engine.recipe.spec import Spec
 from engine.recipe.spec_model import ModelSpec
 from engine.runs.folder import STATES, TRIALS
+from engine.runs.steps import Silence
 from engine.tasks.task import Task
 from engine.training.parts import divide
 from engine.tuning.candidates import Candidate, Candidates, candidates
@@ -35,7 +36,7 @@ from engine.tuning.size import n_whole
 from engine.tuning.states import States
 from engine.tuning.strategy import Random
 from engine.tuning.trial import Outcome, Trial
-from engine.tuning.tune import lessons
+from engine.tuning.tune import Before, lessons
 
 # Three generations of four members, and one refit of each of the two best.
 SEARCH = (
@@ -168,9 +169,46 @@ def test_the_winner_is_the_model_of_the_run(whole: tuple[Spec, Path]) -> None:
     search = json.loads((folder / "facts.json").read_text())["search"]
     metrics = json.loads((folder / "metrics.json").read_text())
     assert metrics["validation"]["roc_auc"]["value"] == search["winner"]["score"]
-    assert (search["strategy"], search["trials"], search["repeats"]) == ("pbt", 12, 2)
+    assert (search["strategy"], search["trials"], search["repeats"]) == ("pbt", 13, 3)
+    assert (search["winner"]["seeds"], search["gain"]["seeds"]) == (2, 2)
     assert search["winner"]["stages"][-1] == search["winner"]["params"]
     assert not (folder / STATES).exists()
+
+
+def test_the_params_as_they_stand_are_trained_as_long(whole: tuple[Spec, Path]) -> None:
+    """What the winner is held against has kept the recipe's own params through all stages, and is a finalist."""
+    _, folder = whole
+    search = json.loads((folder / "facts.json").read_text())["search"]
+    trials = Journal(folder / TRIALS).trials
+    assert trials[search["standing"]].stages == ({}, {}, {})
+    assert search["standing"] in {trial.repeats for trial in trials.values()}
+    notes = json.loads((folder / "facts.json").read_text())["notes"]
+    own = load_own(folder)
+    said = f"the model's own max_epochs {own['max_epochs']} and patience {own['patience']} end nothing"
+    assert f"pbt trains for 6 epochs, in stages: {said}" in notes
+
+
+def load_own(folder: Path) -> dict[str, int]:
+    """Read the params that stand in a run's recipe."""
+    params: dict[str, int] = json.loads((folder / "recipe.json").read_text())["model"]["params"]
+    return params
+
+
+def test_the_time_left_counts_whole_fits_as_their_stages(whole: tuple[Spec, Path], tmp_path: Path) -> None:
+    """A refit goes through three generations, and the progress ends where it is said to end."""
+    told: list[tuple[int, int]] = []
+
+    class Ear(Silence):
+        def progressed(self, done: int, total: int, score: float | None) -> None:
+            if score is not None and (not told or done > told[-1][0]):
+                told.append((done, total))
+
+    spec, folder = whole
+    before = Before("x", folder / TRIALS, is_done_again=True)
+    run(spec.model_copy(update={"runs": str(tmp_path)}), listener=Ear(), before=before)
+    search = [one for one in told if one[1] >= 12]
+    assert search[0] == (1, 12 + 3 + 3 * 3)
+    assert search[-1] == (24, 24)
 
 
 def test_what_was_kept_saves_time_and_changes_nothing(whole: tuple[Spec, Path], tmp_path: Path) -> None:
@@ -196,11 +234,13 @@ def test_what_was_kept_saves_time_and_changes_nothing(whole: tuple[Spec, Path], 
 
 
 def test_a_plan_counts_stages_as_shares_of_a_fit(whole: tuple[Spec, Path]) -> None:
-    """Twelve trials of a third of a fit and two whole refits, and a fit that no validation row ends."""
+    """Twelve trials of a third of a fit, what stands, three refits, and a fit that no validation row ends."""
     plan = make_plan(whole[0])
-    assert (plan.fits.trials, n_whole(whole[0], n_folds=0)) == (14, 6.0)
+    assert (plan.fits.trials, n_whole(whole[0], n_folds=0)) == (16, 8.0)
     does = {step.name: step.does for step in plan.steps}
-    assert does["tune"].startswith("pbt: 12 trials, 3 generations of 2 epochs, over ")
+    assert does["tune"].startswith(
+        "pbt: 12 trials, 3 generations of 2 epochs (the model's own max_epochs and patience end nothing), over "
+    )
     assert does["fit mlp"] == "mlp, 6 epochs"
 
 

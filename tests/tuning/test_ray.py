@@ -37,7 +37,7 @@ from engine.tuning.local import run_here
 from engine.tuning.objective import Objective
 from engine.tuning.ray_session import Workers, quiet_ray, session
 from engine.tuning.ray_worker import pack
-from engine.tuning.search import Search, Winner
+from engine.tuning.search import Finalist, Search
 from engine.tuning.states import States
 from engine.tuning.strategy import strategy
 from engine.tuning.trial import Outcome, Trial
@@ -49,7 +49,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 
 SEARCH = ("model=lightgbm", "tune=bayes", "tune.trials=24")
 Heard = Callable[[Outcome], None]
-Found = tuple[dict[int, Trial], dict[int, Outcome], Winner | None]
+Found = tuple[dict[int, Trial], dict[int, Outcome], Finalist | None]
 
 
 @dataclass
@@ -59,7 +59,7 @@ class Quick(Objective):
     def evaluate(self, trial: Trial) -> Outcome:
         """Score slowly enough to be disturbed."""
         time.sleep(0.03)
-        score = random.Random(trial.key).random()  # noqa: S311 (no secret)
+        score = random.Random(f"{trial.params} {trial.past} {trial.seed}").random()  # noqa: S311 (no secret)
         return Outcome(trial.index, "done", score, measured={"pid": os.getpid()})
 
 
@@ -111,8 +111,15 @@ def objective(spec: Spec, kind: type[Objective] = Objective) -> Objective:
 
 def search(spec: Spec, journal: Path) -> Search:
     """Begin a recipe's search."""
-    chosen = strategy(spec, candidates(spec), maximize=True)
-    return Search(chosen, Journal(journal), tune=spec.tune, seed=spec.seed, maximize=True)
+    among = candidates(spec)
+    return Search(
+        strategy(spec, among, maximize=True),
+        Journal(journal),
+        candidates=among,
+        tune=spec.tune,
+        seed=spec.seed,
+        maximize=True,
+    )
 
 
 def here(spec: Spec, journal: Path, measuring: Objective) -> Found:

@@ -1,5 +1,6 @@
 """A search: in any order of outcomes the same trials, the same winner; nothing done twice after a kill."""
 
+import json
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,11 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.errors import EngineError
-from engine.recipe.spec_model import TuneSpec
+from engine.recipe.space import read_space
+from engine.recipe.spec_model import ModelSpec, TuneSpec
 from engine.recipe.text import Plain
+from engine.tuning.candidates import Candidate, Candidates
 from engine.tuning.journal import Journal
 from engine.tuning.search import Search
-from engine.tuning.strategy import Windowed
+from engine.tuning.strategy import Strategy, Windowed
 from engine.tuning.trial import Outcome, Trial
 
 
@@ -62,9 +65,35 @@ def tune(**changes: object) -> TuneSpec:
     return TuneSpec.model_validate({**keys, **changes})
 
 
+def among(family: str = "lightgbm", **params: float) -> Candidates:
+    """Search among one model, along an axis without a space of its own."""
+    model = ModelSpec(family=family, params=params, space={})  # type: ignore[arg-type]
+    return Candidates((Candidate("m", model, {"x": read_space("interval(-9.0,9.0)")}),))
+
+
 def search(path: Path, *, n: int = 20, **changes: object) -> Search:
     """Begin a search, or go on with the one that is journalled."""
-    return Search(Follower(n), Journal(path), tune=tune(**changes), seed=5, maximize=True)
+    return begin(Follower(n), path, **changes)
+
+
+def begin(
+    strategy: Strategy,
+    path: Path,
+    *,
+    candidates: Candidates | None = None,
+    only: frozenset[int] | None = None,
+    **changes: object,
+) -> Search:
+    """Begin a search by any strategy."""
+    return Search(
+        strategy,
+        Journal(path),
+        candidates=candidates or among(),
+        tune=tune(**changes),
+        seed=5,
+        maximize=True,
+        only=only,
+    )
 
 
 def finish(one: Search, *, shuffle: random.Random | None = None, workers: int = 1) -> Search:
@@ -92,7 +121,7 @@ def test_the_order_of_outcomes_changes_nothing(tmp_path: Path) -> None:
 def test_a_proposal_knows_all_but_the_last_few(tmp_path: Path) -> None:
     """Trial i knows i - 3 outcomes where four may be under way, whatever else has ended."""
     strategy = Follower(10)
-    one = Search(strategy, Journal(tmp_path / "j"), tune=tune(), seed=5, maximize=True)
+    one = begin(strategy, tmp_path / "j")
     finish(one)
     assert strategy.heard == {i: (max(i - 3, 0), min(i, 3)) for i in range(10)}
 
@@ -122,9 +151,9 @@ def test_finalists_are_fitted_with_other_seeds_and_the_mean_wins(tmp_path: Path)
     """Three finalists, two seeds each; what misses a gate is no finalist where others miss none."""
     one = finish(search(tmp_path / "j"))
     repeats = [trial for trial in one.journal.trials.values() if trial.repeats is not None]
-    assert [trial.seed for trial in repeats] == [6, 7] * 3
+    assert [trial.seed for trial in repeats] == [6] * 3 + [7] * 3
     finalists = [trial.index for trial, _ in one.ranked(one.searched())[:3]]
-    assert [trial.repeats for trial in repeats] == [index for index in finalists for _ in range(2)]
+    assert [trial.repeats for trial in repeats] == finalists * 2
     winner = one.winner()
     assert winner is not None
     assert winner.n_seeds == 3 - sum(
@@ -147,9 +176,7 @@ def test_a_trial_that_was_tried_before_is_not_fitted_again(tmp_path: Path) -> No
             del model
             return ()
 
-    one = Search(
-        Same(), Journal(tmp_path / "j"), tune=tune(max_concurrent_trials=1, repeats=0), seed=0, maximize=True
-    )
+    one = begin(Same(), tmp_path / "j", max_concurrent_trials=1, repeats=0)
     ran = []
     while not isinstance(got := one.next(), str):
         ran.append(got.index)
@@ -193,9 +220,132 @@ def test_a_stopped_search_begins_nothing_more(tmp_path: Path) -> None:
     assert winner.n_seeds == 1
 
 
-@pytest.mark.parametrize("content", [b"no json\n", b'{"else": 1}\n', b'{"trial": {"index": 0}}\n', b"[]\n"])
-def test_a_file_that_is_no_journal_is_refused(content: bytes, tmp_path: Path) -> None:
-    """A whole line that can't be replayed is an error, and not an empty search."""
-    (tmp_path / "j").write_bytes(content)
-    with pytest.raises(EngineError, match="not the journal of a search"):
-        Journal(tmp_path / "j")
+@dataclass
+class Fixed(Windowed):
+    """A strategy that tries a list."""
+
+    points: tuple[float | None, ...]
+
+    @property
+    def n_trials(self) -> int:
+        """Return the length of the list."""
+        return len(self.points)
+
+    def propose(self, index: int, **_: object) -> tuple[str, Mapping[str, Plain]]:
+        """Return a point; none: the params as they stand."""
+        x = self.points[index]
+        return "m", {} if x is None else {"x": x}
+
+    def cuts(self, model: str, **_: object) -> tuple[float | None, ...]:
+        """Stop nothing."""
+        del model
+        return ()
+
+
+def scored(one: Search, *, stand: float = 0.0) -> list[int]:
+    """Run to the end, each trial worth its x and a little of its seed; return what was fitted."""
+    ran = []
+    while not isinstance(got := one.next(), str):
+        ran.append(got.index)
+        x = got.params.get("x", stand)
+        assert isinstance(x, float)
+        one.tell(Outcome(got.index, "done", x - (got.seed - 5) * (x == 3.0)))
+    return ran
+
+
+def test_the_params_as_they_stand_are_a_finalist_and_can_win(tmp_path: Path) -> None:
+    """A trial that was lucky with one seed loses to them in the mean over the same seeds."""
+    one = begin(Fixed((None, 3.0, 1.0, 0.5)), tmp_path / "j", finalists=2)
+    assert scored(one, stand=2.5) == list(range(4 + 2 * 2))
+    assert {one.trial.index: (one.mean, one.n_seeds) for one in one.finalists()} == {
+        0: (2.5, 3),
+        1: (2.0, 3),
+    }
+    winner = one.winner()
+    assert winner is not None
+    assert winner.trial.index == 0
+    last = begin(Fixed((None, 3.0, 1.0, 0.5)), tmp_path / "last", finalists=2)
+    assert scored(last, stand=-1.0) == list(range(4 + 3 * 2))
+    assert [one.trial.index for one in last.finalists()] == [1, 2, 0]
+
+
+def test_equal_params_are_one_finalist_and_fitted_once(tmp_path: Path) -> None:
+    """What is drawn again has its score already, also while the first is under way, and takes no other's place."""
+    one = begin(Fixed((None, 2.0, 2.0, 1.0, 2.0, 0.0)), tmp_path / "j", candidates=among(x=0.0))
+    assert scored(one) == [0, 1, 3, *range(6, 6 + 3 * 2)]
+    assert [one.trial.index for one in one.finalists()] == [1, 3, 0]
+    assert [one.journal.outcomes[index].score for index in range(6)] == [0.0, 2.0, 2.0, 1.0, 2.0, 0.0]
+    side = begin(Fixed((2.0, 2.0, 1.0)), tmp_path / "side", finalists=1)
+    under_way = [side.next(), side.next()]
+    assert [trial.index for trial in under_way if isinstance(trial, Trial)] == [0, 2]
+    assert side.next() == "wait"
+    side.tell(Outcome(0, "done", 2.0))
+    side.tell(Outcome(2, "done", 1.0))
+    assert side.next() == "done"
+    assert side.journal.outcomes[1] == Outcome(1, "done", 2.0)
+
+
+def test_what_makes_no_random_choice_is_fitted_once(tmp_path: Path) -> None:
+    """A ridge comes out the same with any seed; one trial alone has nothing to be held against."""
+    one = begin(Fixed((None, 2.0, 1.0)), tmp_path / "j", candidates=among("ridge"))
+    assert one.n_total == 3
+    assert scored(one) == [0, 1, 2]
+    winner = one.winner()
+    assert winner is not None
+    assert (winner.trial.index, winner.n_seeds) == (1, 1)
+    assert scored(begin(Fixed((None,)), tmp_path / "single")) == [0]
+
+
+def test_a_search_stopped_amid_the_repeats_compares_over_equal_seeds(tmp_path: Path) -> None:
+    """Who has been fitted with one more seed is neither better nor worse for it."""
+    one = begin(Fixed((None, 3.0, 2.0)), tmp_path / "j", finalists=2)
+    for _ in range(3 + 1):
+        got = one.next()
+        assert isinstance(got, Trial)
+        one.tell(Outcome(got.index, "done", float(str(got.params.get("x", 0.0))) - (got.index == 3) * 9))
+    one.stop()
+    assert {one.trial.index: (one.mean, one.n_seeds) for one in one.finalists()} == {
+        1: (3.0, 1),
+        2: (2.0, 1),
+        0: (0.0, 1),
+    }
+
+
+@pytest.mark.parametrize("n_ended", [1, 4, 9, 20, 23])
+def test_as_far_as_a_search_came_it_can_be_done_again(n_ended: int, tmp_path: Path) -> None:
+    """Just the trials that ended are run, whichever they were, with the params they had; the same wins."""
+    first, running = search(tmp_path / "first"), []
+    dice = random.Random(n_ended)  # noqa: S311 (no secret)
+    while len(first.journal.outcomes) < n_ended:
+        while len(running) < 4 and not isinstance(got := first.next(), str):
+            running.append(got)
+        first.tell(evaluate(running.pop(dice.randrange(len(running)))))
+    first.stop()
+    ended = frozenset(first.journal.outcomes)
+    again = finish(begin(Follower(20), tmp_path / "again", only=ended), workers=2)
+    assert again.journal.outcomes == first.journal.outcomes
+    assert all(again.journal.trials[index] == first.journal.trials[index] for index in ended)
+    assert again.winner() == first.winner()
+
+
+@pytest.mark.parametrize(
+    ("content", "line", "why"),
+    [
+        (b"no json\n", 1, "it is no JSON"),
+        (b'{"else": 1}\n', 1, "it holds neither trial nor outcome"),
+        (b'{"trial": {"index": 0}}\n', 1, "it holds neither trial nor outcome"),
+        (b"[]\n", 1, "it holds neither trial nor outcome"),
+        (b"GOOD\n\n{", 2, "it is no JSON"),
+    ],
+)
+def test_a_damaged_journal_is_refused(content: bytes, line: int, why: str, tmp_path: Path) -> None:
+    """A whole line that can't be replayed is an error that names file and line, and not an empty search."""
+    good = json.dumps({"trial": Trial(0, "m", {"x": 1.0}, 5).to_json()}).encode()
+    path = tmp_path / "j"
+    path.write_bytes(content.replace(b"GOOD", good))
+    with pytest.raises(EngineError) as error:
+        Journal(path)
+    assert str(error.value) == (
+        f"{path}:{line}\n  line {line} of the search's journal is damaged: {why}\n"
+        "  try: cut the journal off before that line, and resume: what stood there and after it is done again"
+    )

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from engine.recipe.spec_model import TuneSpec
+from engine.recipe.space import Choices
+from engine.recipe.spec_model import ModelSpec, TuneSpec
 from engine.recipe.text import Plain
+from engine.tuning.candidates import Candidate, Candidates
 from engine.tuning.journal import Journal
 from engine.tuning.search import Search
 from engine.tuning.stops import heard_by
@@ -61,7 +63,10 @@ def search(tmp_path: Path) -> Search:
             "models": {}, "space": None,
         }
     )  # fmt: skip
-    return Search(Steps(), Journal(tmp_path / "j"), tune=tune, seed=0, maximize=True)
+    model = ModelSpec(family="ridge", params={}, space={})
+    among = Candidates((Candidate("m", model, {"x": Choices((0, 1))}),))
+    journal = Journal(tmp_path / "j")
+    return Search(Steps(), journal, candidates=among, tune=tune, seed=0, maximize=True)
 
 
 def one(search: Search) -> None:

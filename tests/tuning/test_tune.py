@@ -1,7 +1,6 @@
 """A search on real fits: what its trials are worth, what a run makes of it, and what a kill can't change."""
 
 import json
-import os
 import random
 import signal
 import subprocess
@@ -15,15 +14,20 @@ from typing import cast
 import polars as pl
 import pytest
 
-from engine.again import resume
+from engine.again import go_on, resume, verify
 from engine.cli import main
 from engine.data.schema import declare
 from engine.data.source import read
-from engine.errors import EngineError
+from engine.errors import EngineError, RecipeError
 from engine.lifecycle import run
 from engine.names import TASKS
+from engine.plan import load_checked
 from engine.recipe.spec import Spec
+from engine.runs import facts
+from engine.runs.finished import find_finished
 from engine.runs.folder import PARTIAL, TRIALS
+from engine.runs.run import Run
+from engine.runs.same import compare_files
 from engine.tasks.task import Task
 from engine.training.parts import Divided, divide
 from engine.tuning.candidates import candidates
@@ -141,7 +145,7 @@ def test_what_a_library_refuses_is_the_failure_of_its_trial(load_small: Load) ->
     found = objective(spec).evaluate(Trial(0, "mlp", {"learning_rate": 1e30}, 0))
     assert (found.state, found.score) == ("failed", None)
     assert found.error
-    with pytest.raises(EngineError, match="none of 1 trials could be scored"):
+    with pytest.raises(EngineError, match="the one trial could not be scored"):
         run(spec)
 
 
@@ -182,10 +186,18 @@ def test_asha_goes_by_a_metric_that_is_better_when_larger(model: str, key: str, 
     assert objective(spec).evaluate(Trial(1, model, {}, 0, cuts=(-0.99, None))).state == "stopped"
 
 
-def test_a_kill_at_any_moment_changes_nothing(load_small: Load, small: Path, tmp_path: Path) -> None:
+UNDISTURBED = ("model=lightgbm", "tune=bayes", "tune.trials=24", "tune.max_concurrent_trials=2", ALONE)
+
+
+@pytest.fixture(scope="module")
+def whole(small: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """Give the run that nobody disturbed."""
+    return run(load_checked(small, UNDISTURBED, runs=tmp_path_factory.mktemp("whole")))
+
+
+def test_a_kill_at_any_moment_changes_nothing(whole: Run, small: Path, tmp_path: Path) -> None:
     """Ten times killed and resumed: the trials and the winner of the run that nobody disturbed."""
-    overrides = ("model=lightgbm", "tune=bayes", "tune.trials=24", "tune.max_concurrent_trials=2", ALONE)
-    whole = run(load_small(*overrides))
+    overrides = UNDISTURBED
     command = [
         sys.executable,
         "-m",
@@ -239,31 +251,80 @@ def _begun(runs: Path, process: "subprocess.Popen[bytes]") -> Path | None:
     return None
 
 
-def test_ctrl_c_keeps_the_best_so_far(small: Path, tmp_path: Path) -> None:
-    """A search that is stopped by the user ends as a run, marked as such, with the code of a stop."""
-    command = [
-        sys.executable, "-m", "engine", "run", str(small), "model=lightgbm", "tune=random", "tune.trials=5000",
-        "compute.executor=local",
-        "--runs", str(tmp_path / "runs"), "--json",
-    ]  # fmt: skip
+@pytest.fixture(scope="module")
+def stopped(small: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, str]:
+    """Give a run whose search was stopped by SIGTERM, and what the command said."""
+    runs = tmp_path_factory.mktemp("stopped")
+    command = [sys.executable, "-m", "engine", "run", str(small), *UNDISTURBED, "--runs", str(runs)]
     process = subprocess.Popen(
-        command,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        # Whoever started these tests may ignore Ctrl-C, as a shell does of what runs in the background.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 (no thread is forked)
+        command, cwd=small.parent, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
-    folder = _begun(tmp_path / "runs", cast("subprocess.Popen[bytes]", process))
+    folder = _begun(runs, cast("subprocess.Popen[bytes]", process))
     assert folder is not None
     while (folder / TRIALS).read_text().count('"outcome"') < 3:
-        time.sleep(0.05)
-    os.kill(process.pid, signal.SIGINT)
+        time.sleep(0.005)
+    process.send_signal(signal.SIGTERM)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
-    told = json.loads(out)
-    notes = json.loads((Path(told["path"]) / "facts.json").read_text())["notes"]
-    assert any("stopped by the user" in note for note in notes)
+    return Run(folder.with_name(folder.name.removesuffix(PARTIAL))), out
+
+
+def test_a_stop_keeps_the_best_so_far(
+    stopped: tuple[Run, str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A search that the user stops ends as a run, marked as such, with the command that goes on with it."""
+    done, out = stopped
+    runs = done.path.parent.parent
+    n = sum("outcome" in entry for entry in trials(done.path))
+    assert 3 <= n < 24
+    notes = cast("list[str]", done.facts["notes"])
+    assert f"stopped by the user after {n} trials: the best so far has won" in notes
+    assert f"go on    engine run --resume {done.id} --runs {runs}\n" in out
+    monkeypatch.setenv("COLUMNS", "200")
+    assert main(["runs", "--runs", str(runs)]) == 0
+    said = capsys.readouterr().out
+    assert ", stopped by the user" in said
+    assert "engine run --resume RUN goes on, in a new run, with one whose search was stopped" in said
+    assert find_finished({0: load_checked(done.path / "recipe.yaml", roots=["/"], runs=runs)}) == {}
+
+
+def test_a_stopped_search_is_verified_as_far_as_it_came(stopped: tuple[Run, str], small: Path) -> None:
+    """Just the trials that had ended are done again, and the same comes out of them."""
+    same = verify(stopped[0], roots=[small.parent])
+    assert list(same)[:2] == ["trials.parquet", "metrics.json"]
+    assert all(same.values()), same
+
+
+def test_a_stopped_search_is_gone_on_with(stopped: tuple[Run, str], whole: Run, small: Path) -> None:
+    """A new run takes over what had ended, and comes out as the run that nobody stopped, to the bit."""
+    first = stopped[0]
+    runs = first.path.parent.parent
+    before = {path: path.stat().st_mtime_ns for path in first.path.rglob("*")}
+    assert (
+        main(["run", "--resume", "small@latest", "--runs", str(runs), "--root", str(small.parent), "--quiet"])
+        == 0
+    )
+    assert {path: path.stat().st_mtime_ns for path in first.path.rglob("*")} == before
+    (done,) = (Run(path) for path in first.path.parent.iterdir() if path.is_dir() and path != first.path)
+    assert compare_files(whole, done) == dict.fromkeys(compare_files(whole, whole), True)
+    n = sum("outcome" in entry for entry in trials(first.path))
+    assert trials(done.path)[: 2 * n] == trials(first.path)[: 2 * n]
+    assert f"{n} trials of run {first.id}, which was stopped, taken over" in cast(
+        "list[str]", done.facts["notes"]
+    )
+    # What was gone on with is not the latest any more.
+    assert main(["run", "--resume", "small@latest", "--runs", str(runs)]) == 2
+
+
+def test_a_stopped_search_of_other_code_is_refused(
+    stopped: tuple[Run, str], small: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What other code would propose next is another search; the message says what has changed."""
+    monkeypatch.setattr(facts, "code_sha256", lambda: "0" * 64)
+    with pytest.raises(RecipeError) as error:
+        go_on(stopped[0], roots=[small.parent])
+    what = f"code has changed since the search of run {stopped[0].id} was stopped"
+    assert error.value.messages[0].what == what
 
 
 @pytest.mark.parametrize("model", ["lightgbm", "xgboost", "mlp"])

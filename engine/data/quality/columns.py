@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 
 import numpy as np
 import polars as pl
 
 from engine.data.profile import ColumnProfile
-from engine.data.quality.finding import CONSTANTS, ID_LIKE, NULLS, TWINS, Finding, Found
+from engine.data.quality.finding import CONSTANTS, ID_LIKE, NULLS, TWINS, Evidence, Finding, Found
 from engine.data.schema import Column
 
 MANY_NULLS = 0.5
@@ -18,7 +18,7 @@ _NEARLY_ALL = 0.999
 # An integer that counts the rows leaves few numbers out between its ends.
 _DENSE = 1.5
 _MIN_ROWS = 100
-# Pearson's correlation of two columns that say the same but for rounding.
+# The correlation, of values or of ranks, of two columns that say the same but for rounding.
 SAME = 0.999
 _MAX_COMPARED = 200
 _COMPARED_ROWS = 20_000
@@ -79,30 +79,27 @@ def _names_rows(column: ColumnProfile, n_rows: int) -> bool:
 
 
 def check_twins(frame: pl.DataFrame, features: Sequence[Column]) -> Found:
-    """Find features that say what another says: one value for each of its values, or a straight line.
+    """Find features that say what another says: one value for each of its values, a line, the same order.
 
-    Parameters
-    ----------
-    frame
-        At most so many rows as one wants to look at; what holds for them is said of all.
+    No more than 20,000 rows are compared, from all of the table; what holds for them is said of all.
     """
-    looked = frame.head(_COMPARED_ROWS)
+    looked = frame.gather_every(max(-(-frame.height // _COMPARED_ROWS), 1))
     kept = [column for column in features[:_MAX_COMPARED] if looked[column.name].n_unique() > 1]
-    pairs = {**_lines(looked, kept), **_renamed(looked, kept)}
+    pairs = {**_correlated(looked, kept), **_renamed(looked, kept)}
     order = {column.name: at for at, column in enumerate(features)}
     findings = []
     twins = set()
-    for (one, other), (said, figure) in sorted(
+    for (one, other), (said, evidence) in sorted(
         pairs.items(), key=lambda item: (order[item[0][0]], order[item[0][1]])
     ):
         twins.add(other)
         what = f"'{other}' says what '{one}' says: {said}"
         advice = "one of them is enough; importances are shared between the two"
-        findings.append(Finding(TWINS, "note", (one, other), what, {"correlation": figure}, advice))
+        findings.append(Finding(TWINS, "note", (one, other), what, evidence, advice))
     return Found(findings, {TWINS: len(twins)})
 
 
-Pairs = dict[tuple[str, str], tuple[str, float]]
+Pairs = dict[tuple[str, str], tuple[str, Mapping[str, Evidence]]]
 
 
 def _renamed(frame: pl.DataFrame, columns: Sequence[Column]) -> Pairs:
@@ -116,24 +113,36 @@ def _renamed(frame: pl.DataFrame, columns: Sequence[Column]) -> Pairs:
             continue
         both = (codes[one] * (sizes[other] + 1) + codes[other]).n_unique()
         if both == sizes[one]:
-            found[one, other] = ("one value for each of its values", 1.0)
+            found[one, other] = ("one value for each of its values", {"distinct": sizes[one]})
     return found
 
 
-def _lines(frame: pl.DataFrame, columns: Sequence[Column]) -> Pairs:
+def _correlated(frame: pl.DataFrame, columns: Sequence[Column]) -> Pairs:
+    """Return the pairs whose values lie on a line, else those whose ranks do (Spearman 1904)."""
     names = [c.name for c in columns if c.storage in {"int64", "float64"} and c.type != "category"]
     if len(names) < 2 or frame.height < _MIN_ROWS:  # noqa: PLR2004 (one column has no twin)
         return {}
-    table = np.column_stack([_filled(frame[name]) for name in names])
-    spread = table.std(axis=0)
-    table = (table - table.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
-    correlation = table.T @ table / len(table)
+    values = [_filled(frame[name]) for name in names]
+    ranks = [pl.Series(each).rank("average").to_numpy() for each in values]
+    lines, orders = _correlations(values), _correlations(ranks)
     found: Pairs = {}
     for i, j in zip(*np.triu_indices(len(names), k=1), strict=True):
-        figure = round(float(correlation[i, j]), 6)
-        if abs(figure) >= SAME:
-            found[names[i], names[j]] = (f"their correlation is {figure:.4f}", figure)
+        line, order = round(float(lines[i, j]), 6), round(float(orders[i, j]), 6)
+        if abs(line) >= SAME:
+            found[names[i], names[j]] = (f"their correlation is {line:.4f}", {"correlation": line})
+        elif abs(order) >= SAME:
+            said = f"the correlation of their ranks is {order:.4f}"
+            found[names[i], names[j]] = (said, {"rank_correlation": order})
     return found
+
+
+def _correlations(columns: Sequence[np.ndarray]) -> np.ndarray:
+    """Return Pearson's correlation of each pair, shape (n, n); 0 where a column is constant."""
+    table = np.column_stack(columns)
+    spread = table.std(axis=0)
+    table = (table - table.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
+    correlations: np.ndarray = table.T @ table / len(table)
+    return correlations
 
 
 def _filled(values: pl.Series) -> np.ndarray:

@@ -17,6 +17,8 @@ FUTURE = "future_columns"
 ACROSS = "duplicates_across_parts"
 DUPLICATES = "duplicate_rows"
 CONFLICTS = "conflicting_rows"
+NEAR = "near_duplicate_rows"
+NEAR_ACROSS = "near_duplicates_across_parts"
 NULLS = "missing_values"
 CONSTANTS = "constant_columns"
 ID_LIKE = "id_like_columns"
@@ -33,22 +35,24 @@ DATA_MEANINGS: Mapping[str, str] = {
     ACROSS: "share of validation and test rows that stand among the training rows too",
     DUPLICATES: "share of rows that repeat an earlier row",
     CONFLICTS: "share of rows with a twin that is equal in every feature and has another target",
+    NEAR: "share of rows that equal another, target and all, but for rounding, case or blanks",
+    NEAR_ACROSS: "share of validation and test rows equal to a training row but for rounding, case or blanks",
     NULLS: "largest share of missing values in a feature",
     CONSTANTS: "number of features with one value or none",
     ID_LIKE: "number of features with another value in every row",
     TWINS: "number of features that say what another one says",
-    LABEL_NOISE: "estimated share of rows whose class is wrong (confident learning)",
+    LABEL_NOISE: "estimated share of rows whose class is wrong (confident learning), or whose number is",
     RAREST: "share of all rows that the rarest class has",
     SENSITIVE: "test rows of the smallest group of a column marked sensitive",
     SHIFT: "largest population stability index of a feature, test rows against training rows",
     POPULATION: "largest population stability index of a column, training rows against data.population",
 }
 # Those between 0 and 1.
-SHARES = frozenset({ACROSS, DUPLICATES, CONFLICTS, NULLS, LABEL_NOISE, RAREST})
+SHARES = frozenset({ACROSS, DUPLICATES, CONFLICTS, NEAR, NEAR_ACROSS, NULLS, LABEL_NOISE, RAREST})
 # Those of which more is better.
 GREATER_IS_BETTER = frozenset({RAREST, SENSITIVE})
 # Those of a target that has classes.
-OF_CLASSES = frozenset({LABEL_NOISE, RAREST})
+OF_CLASSES = frozenset({RAREST})
 
 
 @dataclass(frozen=True, slots=True)

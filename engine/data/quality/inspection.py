@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from engine.data.profile import Profile
-from engine.data.quality import labels, leaks, rows, shift
+from engine.data.quality import labels, leaks, shift
 from engine.data.quality.codes import draw, pick
 from engine.data.quality.columns import check_columns, check_twins
 from engine.data.quality.finding import DATA_MEANINGS, LEAKAGE, SEVERITIES, Finding, Found, Quality
@@ -16,6 +16,7 @@ from engine.data.quality.future import check_future
 from engine.data.quality.groups import check_classes, check_groups
 from engine.data.quality.rows import check_rows
 from engine.data.quality.shift import check_population, check_shift
+from engine.data.quality.values import check_values
 from engine.data.split import Parts
 from engine.data.table import Table
 
@@ -57,17 +58,13 @@ def inspect(
     """
     frame, schema = table.frame, table.schema
     sampled: list[str] = []
-    if table.n_rows > rows.MAX_BLURRED:
-        sampled.append(
-            f"nearly equal rows are looked for in no more than {rows.MAX_BLURRED:,} rows: not here"
-        )
     if len(parts.train) > shift.MAX_ROWS:
         sampled.append(f"shifts are looked for in {shift.MAX_ROWS:,} rows of each part")
     founds = [
         _leaks(table, parts.train, y, n_classes=len(classes), seed=seed, sampled=sampled),
         check_future(frame, schema, y),
         check_population(frame, parts, population),
-        check_rows(frame, schema, parts, n_repeated=profile.n_duplicate_rows),
+        check_rows(frame, schema, parts, n_repeated=profile.n_duplicate_rows, kept=table.kept),
         check_columns(profile.columns, n_rows=table.n_rows),
         check_twins(frame, schema.features),
         check_shift(frame, schema, parts, in_time=in_time, seed=seed),
@@ -75,7 +72,7 @@ def inspect(
     ]
     if classes:
         founds.append(check_classes(y, parts, classes, schema.target))
-        founds.append(_labels(table, y, classes, seed=seed, sampled=sampled))
+    founds.append(_labels(table, y, classes, seed=seed, sampled=sampled))
     return _together(founds, sampled)
 
 
@@ -114,9 +111,12 @@ def _suspected(suspects: Sequence[leaks.Suspect]) -> Iterator[Finding]:
 def _labels(table: Table, y: Array, classes: Sequence[str], *, seed: int, sampled: list[str]) -> Found:
     drawn = draw(table.n_rows, labels.MAX_ROWS, seed=seed)
     if len(drawn) < table.n_rows:
-        sampled.append(f"wrong classes are looked for in {len(drawn):,} of {table.n_rows:,} rows")
+        what = "classes" if classes else "targets"
+        sampled.append(f"wrong {what} are looked for in {len(drawn):,} of {table.n_rows:,} rows")
     features = table.schema.features
     looked = pick(table.frame, (column.name for column in features))[drawn]
+    if not classes:
+        return check_values(looked, features, y[drawn], table.places(drawn), target=table.schema.target)
     return labels.check_labels(
         looked, features, y[drawn], table.places(drawn), names=classes, target=table.schema.target
     )

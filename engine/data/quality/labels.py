@@ -18,7 +18,7 @@ from engine.data.schema import Column
 if TYPE_CHECKING:
     Array = np.ndarray
 MAX_ROWS = 10_000
-_N_FOLDS = 3
+N_FOLDS = 3
 _MIN_CLASS_ROWS = 20
 _MAX_CLASSES = 50
 _MANY = 0.03
@@ -27,7 +27,7 @@ _SURE, _OVERLAP = 0.75, 0.1
 # Rows named: those of which the model is surest.
 _N_NAMED = 20
 # Enough for the order of rows by doubt; a better model costs more and doubts nearly the same ones.
-_TREES = {
+TREES = {
     "num_leaves": 15,
     "learning_rate": 0.15,
     "min_data_in_leaf": 20,
@@ -64,7 +64,7 @@ def check_labels(
     usable = [column for column in features if frame[column.name].n_unique() > 1]
     if len(names) > _MAX_CLASSES or (counts < _MIN_CLASS_ROWS).any() or not usable:
         return Found(measures={LABEL_NOISE: float("nan")})
-    probabilities = _out_of_fold(_matrix(frame, usable), y, len(names), usable)
+    probabilities = _out_of_fold(matrix_of(frame, usable), y, len(names), usable)
     likely = confident_class(probabilities, y)
     joint = estimate_joint(likely, y, len(names))
     share = max(float(1 - np.trace(joint)), 0.0)
@@ -151,7 +151,7 @@ def _cells(joint: Array, names: Sequence[str]) -> dict[str, float]:
     }
 
 
-def _matrix(frame: pl.DataFrame, columns: Sequence[Column]) -> Array:
+def matrix_of(frame: pl.DataFrame, columns: Sequence[Column]) -> Array:
     """Return a float32 matrix of shape (n, n_columns): texts as codes, what is missing as NaN."""
     arrays = []
     for column in columns:
@@ -167,23 +167,38 @@ def _matrix(frame: pl.DataFrame, columns: Sequence[Column]) -> Array:
 
 
 def _out_of_fold(x: Array, y: Array, n_classes: int, columns: Sequence[Column]) -> Array:
+    params: dict[str, object] = {"objective": "binary"}
+    if n_classes > 2:  # noqa: PLR2004 (two classes)
+        params = {"objective": "multiclass", "num_class": n_classes}
+    rounds = _ROUNDS if n_classes == 2 else max(_ROUNDS * 2 // n_classes, 8)  # noqa: PLR2004
+    found = out_of_fold(x, y, few_valued(x, columns), params, n_rounds=rounds)
+    return np.column_stack([1 - found, found]) if found.ndim == 1 else found
+
+
+def few_valued(x: Array, columns: Sequence[Column]) -> list[int]:
+    """Return the places of the categories that have few values."""
+    return [at for at, c in enumerate(columns) if c.type == "category" and _is_few(x[:, at])]
+
+
+def out_of_fold(
+    x: Array, y: Array, categories: list[int], params: Mapping[str, object], *, n_rounds: int
+) -> Array:
+    """Return what models say of rows that they have not seen, a third at a time; shape (n,) or (n, k)."""
     import lightgbm
 
-    categories = [at for at, c in enumerate(columns) if c.type == "category" and _is_few(x[:, at])]
-    params = {**_TREES, "num_threads": 1, "objective": "binary" if n_classes == 2 else "multiclass"}  # noqa: PLR2004
-    if n_classes > 2:  # noqa: PLR2004 (two classes)
-        params["num_class"] = n_classes
-    rounds = _ROUNDS if n_classes == 2 else max(_ROUNDS * 2 // n_classes, 8)  # noqa: PLR2004
+    given = {**TREES, "num_threads": 1, **params}
     whole = lightgbm.Dataset(
-        x, y, categorical_feature=categories, params=params, free_raw_data=False
+        x, y, categorical_feature=categories, params=given, free_raw_data=False
     ).construct()
-    probabilities = np.empty((len(y), n_classes))
-    folds = np.arange(len(y)) % _N_FOLDS
-    for fold in range(_N_FOLDS):
-        model = lightgbm.train(params, whole.subset(np.flatnonzero(folds != fold)), num_boost_round=rounds)
-        found = np.asarray(model.predict(x[folds == fold], num_threads=1))
-        probabilities[folds == fold] = np.column_stack([1 - found, found]) if found.ndim == 1 else found
-    return probabilities
+    folds = np.arange(len(y)) % N_FOLDS
+    parts = []
+    for fold in range(N_FOLDS):
+        model = lightgbm.train(given, whole.subset(np.flatnonzero(folds != fold)), num_boost_round=n_rounds)
+        parts.append(np.asarray(model.predict(x[folds == fold], num_threads=1)))
+    said = np.empty((len(y), *parts[0].shape[1:]))
+    for fold, part in enumerate(parts):
+        said[folds == fold] = part
+    return said
 
 
 def _is_few(codes: Array) -> bool:

@@ -14,6 +14,7 @@ import polars as pl
 
 from engine.data.quality.codes import draw
 from engine.data.quality.finding import POPULATION, SHIFT, Finding, Found, Severity
+from engine.data.quality.population import ranges_of
 from engine.data.schema import Column, Schema
 from engine.data.split import Parts
 
@@ -148,15 +149,23 @@ def check_population(
     findings: list[Finding] = []
     figures: dict[str, float] = {}
     for name, declared in (population or {}).items():
-        values = frame[name][parts.train].drop_nulls().cast(pl.String)
-        found = dict(values.alias("value").value_counts(name="n").iter_rows())
-        shares = np.array([found.get(level, 0) for level in declared], dtype=np.float64)
+        values = frame[name][parts.train].drop_nulls()
+        shares = np.array(_counts(values, list(declared)), dtype=np.float64)
         shares = np.append(shares, len(values) - shares.sum()) / max(len(values), 1)
         expected = np.array([*declared.values(), max(1 - sum(declared.values()), 0.0)])
         figures[name] = round(psi(expected, shares), 6)
         if figures[name] > max(SOME, by_chance(len(shares), len(values), _EVERYONE)):
             findings.append(_unlike(name, list(declared), expected, shares, figures[name]))
     return Found(findings, {POPULATION: max(figures.values(), default=float("nan"))}, {POPULATION: figures})
+
+
+def _counts(values: pl.Series, names: Sequence[str]) -> list[int]:
+    """Return how many of some values are of each name: a value, or a range of numbers."""
+    ranges = ranges_of(names) if values.dtype.is_numeric() else None
+    if ranges is not None:
+        return [int(((values >= low) & (values < high)).sum()) for low, high in ranges]
+    found = dict(values.cast(pl.String).alias("value").value_counts(name="n").iter_rows())
+    return [found.get(name, 0) for name in names]
 
 
 def _unlike(name: str, levels: Sequence[str], expected: Array, shares: Array, found: float) -> Finding:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -10,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from engine.data.opened import Part
+from engine.data.rowhash import row_hashes
 from engine.data.storage import Held
 
 EMPTY_SAMPLE = "no row is of the sample: data.sample asks for too few"
@@ -43,7 +43,7 @@ class Sample:
         frame = part.held.frame
         places = np.arange(self.n_rows, self.n_rows + frame.height, dtype=np.int64)
         self.n_rows += frame.height
-        drawn = _hashes(frame, places, key=self.key, seed=self.seed)
+        drawn = row_hashes(frame, places, key=self.key, seed=self.seed)
         if self.size < 1:
             keep = drawn < np.uint64(self.size * _ALL)
             self._taken.append((_filtered(part.held, keep), drawn[keep], places[keep]))
@@ -81,34 +81,3 @@ def _filtered(held: Held, keep: np.ndarray) -> Held:
     mask = pl.Series(keep)
     refused = {name: replace(cells, mask=cells.mask.filter(mask)) for name, cells in held.refused.items()}
     return Held(held.frame.filter(mask), refused)
-
-
-def _hashes(frame: pl.DataFrame, places: np.ndarray, *, key: Sequence[str], seed: int) -> np.ndarray:
-    """Return a hash of each row, uint64, shape (n_rows,), the same on every machine."""
-    drawn = np.full(len(places), seed, dtype=np.uint64)
-    for values in [_numbers(frame[name]) for name in key] or [places.astype(np.uint64)]:
-        drawn = _mixed(drawn ^ _mixed(values))
-    return drawn
-
-
-def _numbers(values: pl.Series) -> np.ndarray:
-    """Return a number for each value; equal values have the same."""
-    if values.dtype == pl.String:
-        texts = values.to_list()
-        return np.array([_number(text) for text in texts], dtype=np.uint64)
-    if values.dtype == pl.Float64:
-        return (values.fill_null(0).to_numpy() + 0.0).view(np.uint64)
-    return values.to_physical().cast(pl.Int64).fill_null(0).to_numpy().astype(np.int64).view(np.uint64)
-
-
-def _number(text: str | None) -> int:
-    return int.from_bytes(hashlib.blake2b((text or "").encode(), digest_size=8).digest(), "little")
-
-
-def _mixed(values: np.ndarray) -> np.ndarray:
-    """Return the finaliser of SplitMix64 of each number (Steele, Lea, Flood 2014)."""
-    with np.errstate(over="ignore"):
-        mixed = values + np.uint64(0x9E3779B97F4A7C15)
-        mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return np.asarray(mixed ^ (mixed >> np.uint64(31)))

@@ -65,7 +65,7 @@ def test_measures_of_columns() -> None:
 
 
 def test_columns_that_say_the_same(column_of: ColumnOf) -> None:
-    """A renamed column and a column in another unit are named beside the first; one that is like it is not."""
+    """A renamed column, one in another unit and one in the same order are named; one that is like it is not."""
     rng = np.random.default_rng(0)
     metres = rng.random(500)
     frame = pl.DataFrame(
@@ -74,6 +74,7 @@ def test_columns_that_say_the_same(column_of: ColumnOf) -> None:
             "metres": metres,
             "feet": 3.28084 * metres,
             "near": metres + rng.normal(0, 0.05, 500),
+            "power": -(metres**8),
         }
     ).with_columns(pl.col("grade").replace_strict({"low": 1, "mid": 2, "high": 3}).alias("code"))
     features = [column_of(name, "category" if name == "grade" else "number") for name in frame.columns]
@@ -81,5 +82,21 @@ def test_columns_that_say_the_same(column_of: ColumnOf) -> None:
     assert [(one.severity, one.columns) for one in found.findings] == [
         ("note", ("grade", "code")),
         ("note", ("metres", "feet")),
+        ("note", ("metres", "power")),
+        ("note", ("feet", "power")),
     ]
-    assert found.measures == {"redundant_columns": 2}
+    assert [dict(one.evidence) for one in found.findings] == [
+        {"distinct": 3},
+        {"correlation": 1.0},
+        {"rank_correlation": -1.0},
+        {"rank_correlation": -1.0},
+    ]
+    assert found.measures == {"redundant_columns": 3}
+
+
+def test_columns_are_compared_all_over_the_table(column_of: ColumnOf) -> None:
+    """Two columns that differ in the last rows alone, of many, are two."""
+    rng = np.random.default_rng(0)
+    one = rng.random(60_000)
+    frame = pl.DataFrame({"a": one, "b": np.concatenate([one[:30_000], rng.random(30_000)])})
+    assert check_twins(frame, [column_of("a", "number"), column_of("b", "number")]).findings == []

@@ -15,7 +15,9 @@ COLUMNS = {
     "sex": {"type": "category", "values": ["f", "m"]},
     "old": {"type": "boolean"},
     "size": {"type": "number"},
+    "age": {"type": "integer"},
     "note": {"type": "category", "role": "ignore"},
+    "born": {"type": "datetime"},
     "y": {"type": "number"},
 }
 
@@ -29,7 +31,14 @@ def said(population: object, spec_of: SpecOf) -> list[str]:
 
 @pytest.mark.parametrize(
     "population",
-    [None, {}, {"sex": {"f": 0.51, "m": 0.49}}, {"sex": {"f": 0.5}, "old": {"true": 0.2, "false": 0.8}}],
+    [
+        None,
+        {},
+        {"size": {"..1.5": 0.2, "1.5..3": 0.5, "10..": 0.1}, "age": {"18..65": 0.6}},
+        {"age": {"18": 0.6}},
+        {"sex": {"f": 0.51, "m": 0.49}},
+        {"sex": {"f": 0.5}, "old": {"true": 0.2, "false": 0.8}},
+    ],
 )
 def test_a_population_is_taken(population: object, spec_of: SpecOf) -> None:
     """Shares of the values that a column has, all of them or some."""
@@ -41,16 +50,29 @@ def test_a_population_is_taken(population: object, spec_of: SpecOf) -> None:
     [
         (
             {"sx": {"f": 0.5}},
-            "data.population.sx\n  'sx' is not a declared column\n  did you mean 'sex'?\n  allowed: sex, old",
+            "data.population.sx\n  'sx' is not a declared column\n  did you mean 'sex'?\n  allowed: sex, old, size, age, y",
         ),
         (
             {"size": {"1": 0.5}},
-            "data.population.size\n  'size' is of type number, of whose values no shares can be said\n"
-            "  allowed: sex, old",
+            "data.population.size.1\n  '1' is no range of numbers, such as '..30', '30..60' or '60..'",
+        ),
+        (
+            {"age": {"..30": 0.5, "60": 0.5}},
+            "data.population.age.60\n  '60' is no range of numbers, such as '..30', '30..60' or '60..'",
+        ),
+        (
+            {"age": {"..30": 0.5, "20..": 0.5}},
+            "data.population.age\n  two ranges overlap: '..30' and '20..'",
+        ),
+        ({"size": {"..30": 2}}, "data.population.size...30\n  2 is no share: it is between 0 and 1"),
+        (
+            {"born": {"..30": 0.5}},
+            "data.population.born\n  'born' is of type datetime, of whose values no shares can be said\n"
+            "  allowed: sex, old, size, age, y",
         ),
         (
             {"note": {"a": 0.5}},
-            "data.population.note\n  'note' is ignored, of whose values no shares can be said\n  allowed: sex, old",
+            "data.population.note\n  'note' is ignored, of whose values no shares can be said\n  allowed: sex, old, size, age, y",
         ),
         (
             {"sex": {"fm": 0.5}},

@@ -33,6 +33,8 @@ def test_rows_in_two_parts_and_with_two_answers(column_of: ColumnOf, schema_of: 
         "duplicate_rows": 0.1,
         "duplicates_across_parts": 0.25,
         "conflicting_rows": 0.2,
+        "near_duplicate_rows": 0.0,
+        "near_duplicates_across_parts": 0.0,
     }
     assert [(one.check, one.severity, one.what) for one in found.findings] == [
         ("duplicate_rows", "warning", "1 of 10 rows (10.00%) repeat an earlier row in every column"),
@@ -50,23 +52,46 @@ def test_rows_in_two_parts_and_with_two_answers(column_of: ColumnOf, schema_of: 
 
 
 def test_rows_that_are_nearly_the_same(column_of: ColumnOf, schema_of: SchemaOf) -> None:
-    """Rows that agree in three digits and but for case and blanks are near; the exact ones are not counted."""
+    """Rows that agree in three digits and but for case and blanks are near, and are named by their place."""
     schema = schema_of(
         column_of("n", "number"), column_of("c", "category"), column_of("y", "category", "target")
     )
     frame = pl.DataFrame(
         {
-            "n": [*np.arange(1.0, 7.0), 1.0001, 9.0, 8.0, 7.0],
+            "n": [*np.arange(1.0, 7.0), 1.0001, 9.0, 8.5, 7.0],
             "c": ["Big  Dog", "b", "c", "d", "e", "f", "big dog ", "x", "y", "z"],
             "y": ["p"] * 10,
         }
     )
-    (only,) = check_rows(frame, schema, PARTS, n_repeated=0).findings
-    assert (only.check, only.severity, only.evidence) == (
-        "near_duplicates_across_parts",
-        "note",
-        {"n_rows": 1, "share": 0.25},
+    found = check_rows(frame, schema, PARTS, n_repeated=0, kept=np.arange(10) * 2)
+    assert (found.measures["near_duplicate_rows"], found.measures["near_duplicates_across_parts"]) == (
+        0.1,
+        0.25,
     )
+    assert [(one.check, one.severity, one.what, dict(one.evidence)) for one in found.findings] == [
+        (
+            "near_duplicate_rows",
+            "warning",
+            "1 of 10 rows (10.00%) equal an earlier row but for rounding, case or blanks",
+            {"n_rows": 1, "share": 0.1, "first_rows": "13"},
+        ),
+        (
+            "near_duplicates_across_parts",
+            "warning",
+            "1 of 4 rows (25.00%) to be judged equal a training row but for rounding, case or blanks",
+            {"n_rows": 1, "share": 0.25},
+        ),
+    ]
+
+
+def test_years_and_rows_that_are_equal_are_not_near(column_of: ColumnOf, schema_of: SchemaOf) -> None:
+    """Whole numbers are not rounded, large ones with a fraction to the whole, and a copy is no near row."""
+    schema = schema_of(column_of("n", "number"), column_of("y", "number", "target"))
+    years = pl.DataFrame({"n": [2000.0 + at % 9 for at in range(10)], "y": [0.0] * 10})
+    assert check_rows(years, schema, PARTS, n_repeated=1).measures["near_duplicate_rows"] == 0.0
+    numbers = [2000.4, 2000.3, 2001.2, *np.arange(5000.2, 5007.2)]
+    large = pl.DataFrame({"n": numbers, "y": [0.0] * 10})
+    assert check_rows(large, schema, PARTS, n_repeated=0).measures["near_duplicate_rows"] == 0.1
 
 
 def test_ids_tell_nothing_apart(column_of: ColumnOf, schema_of: SchemaOf) -> None:

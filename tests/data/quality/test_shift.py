@@ -83,3 +83,15 @@ def test_the_population_is_held_against_training_rows() -> None:
     }
     nobody = check_population(frame, HALVES, None)
     assert np.isnan(nobody.measures["shift_from_population"])
+
+
+def test_ranges_of_numbers_are_held_against_the_population() -> None:
+    """Half of the people below 40 where there should be a fifth; a bound belongs to the range above it."""
+    ages = [20, 39, 40, 60] * 250
+    frame = pl.DataFrame({"age": [*ages, *ages]})
+    near = check_population(frame, HALVES, {"age": {"..40": 0.5, "40..": 0.5}})
+    assert (near.findings, near.measures) == ([], {"shift_from_population": 0.0})
+    (only,) = check_population(frame, HALVES, {"age": {"..40": 0.2, "40..": 0.8}}).findings
+    # (0.5 - 0.2) ln(0.5 / 0.2) + (0.5 - 0.8) ln(0.5 / 0.8)
+    assert only.evidence["psi"] == pytest.approx(0.415888, abs=1e-6)
+    assert (only.severity, only.evidence["furthest"], only.evidence["its_share"]) == ("serious", "..40", 0.5)

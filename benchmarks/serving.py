@@ -1,0 +1,231 @@
+"""What serving costs: `engine serve` against a minimal app and the usual Bento, the same graph in all.
+
+Each is a process on loopback with one worker; wrk asks them in turn, several times round. Printed are medians
+and ratios to the minimal app: CPU of the server a request, throughput at 16 connections, p50 at one, with one
+row and with 100; then memory and the CPU of a start. Needs `wrk` on the path.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+import psutil
+
+HERE = Path(__file__).parent
+SERVERS = HERE / "servers"
+PYTHON = sys.executable
+TICKS = os.sysconf("SC_CLK_TCK")
+BOUNDS = {"cpu of one row": 1.3, "throughput": 0.75, "p50 of 100 rows": 1.2, "cpu of the fallback": 2.0}
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server that answers, and what its start took."""
+
+    port: int
+    process: psutil.Process
+    start_cpu_s: float
+
+    def cpu_s(self) -> float:
+        """Return the CPU seconds of the process and its children, in user and system mode."""
+        return cpu_s(self.process)
+
+    def memory_mib(self) -> float:
+        """Return the memory of the process that answers: the largest of the tree."""
+        tree = [self.process, *self.process.children(recursive=True)]
+        return max(each.memory_full_info().pss for each in tree) / 2**20
+
+
+@dataclass(frozen=True)
+class Load:
+    """What wrk saw of one server."""
+
+    requests_per_s: float
+    p50_ms: float
+    cpu_us: float
+    n_errors: int
+
+
+def cpu_s(process: psutil.Process) -> float:
+    """Return the CPU seconds of a process tree, the ended children of its living processes included."""
+    total = 0.0
+    for each in [process, *process.children(recursive=True)]:
+        fields = Path(f"/proc/{each.pid}/stat").read_text().rpartition(") ")[2].split()
+        total += sum(map(int, fields[11:15])) / TICKS
+    return total
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def serving(command: Callable[[int], list[str]], *, folder: Path, body: bytes) -> Iterator[Server]:
+    """Run a server until the block is left; it is given once it has answered a real request."""
+    port = free_port()
+    environment = os.environ | {"BENTOML_DO_NOT_TRACK": "True", "BENTOML_HOME": str(folder / "bentoml")}
+    started = subprocess.Popen(
+        command(port), cwd=SERVERS, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        deadline = time.monotonic() + 120
+        while not answers(port, body):
+            if started.poll() is not None or time.monotonic() > deadline:
+                raise SystemExit(f"this server does not answer: {' '.join(command(port))}")
+            time.sleep(0.1)
+        process = psutil.Process(started.pid)
+        yield Server(port, process, cpu_s(process))
+    finally:
+        started.terminate()
+        started.wait(timeout=60)
+
+
+def answers(port: int, body: bytes) -> bool:
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{port}/predict", body, {"content-type": "application/json"}
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=5) as answer:  # noqa: S310
+            return len(json.loads(answer.read())["predictions"]) > 0
+    except urllib.error.HTTPError as exc:
+        raise SystemExit(f"a server refuses the request: {exc.read()!r}") from None
+    except OSError:
+        return False
+
+
+def ask(server: Server, script: Path, *, n_connections: int, seconds: int) -> Load:
+    """Ask one server for some seconds."""
+    command = ["wrk", "-t1", f"-c{n_connections}", f"-d{seconds}s", "--latency", "-s", str(script)]
+    before = server.cpu_s()
+    done = subprocess.run(
+        [*command, f"http://127.0.0.1:{server.port}/predict"], capture_output=True, text=True, check=True
+    )
+    used = server.cpu_s() - before
+    said = done.stdout
+    n_requests = int(found(r"(\d+) requests in", said))
+    wrong = re.search(r"Non-2xx or 3xx responses: (\d+)", said)
+    broken = re.search(r"Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)", said)
+    n_errors = (int(wrong[1]) if wrong else 0) + (sum(map(int, broken.groups())) if broken else 0)
+    p50, unit = float(found(r"50%\s+([\d.]+)", said)), found(r"50%\s+[\d.]+(us|ms|s)", said)
+    p50_ms = p50 * {"us": 1e-3, "ms": 1, "s": 1e3}[unit]
+    return Load(float(found(r"Requests/sec:\s+([\d.]+)", said)), p50_ms, 1e6 * used / n_requests, n_errors)
+
+
+def found(pattern: str, text: str) -> str:
+    match = re.search(pattern, text)
+    assert match is not None, text
+    return match[1]
+
+
+def make_bundle(folder: Path, *options: str) -> Path:
+    """Run the census recipe and return its bundle."""
+    command = [PYTHON, "-m", "engine", "run", "adult", f"runs={folder}", "compute.threads=1", *options]
+    subprocess.run([*command, "--quiet"], cwd=HERE.parent, check=True, stdout=subprocess.DEVNULL)
+    return max(folder.glob("adult/2*")) / "bundle"
+
+
+def bodies(bundle: Path) -> dict[int, bytes]:
+    """Return the bodies that are asked: golden rows, one and a hundred of them."""
+    contract = json.loads((bundle / "schema.json").read_bytes())
+    names = [column["name"] for column in contract["schema"]["columns"] if column["role"] == "feature"]
+    rows = pl.read_parquet(bundle / "golden.parquet").select(names).to_dicts() * 100
+    return {n: json.dumps({"records": rows[:n]}).encode() for n in (1, 100)}
+
+
+def wrk_script(folder: Path, body: bytes, *, n_rows: int) -> Path:
+    path = folder / f"rows{n_rows}.lua"
+    # A long bracket takes the text as it stands.
+    path.write_text(
+        'wrk.method = "POST"\nwrk.headers["Content-Type"] = "application/json"\n'
+        f"wrk.body = [==[{body.decode()}]==]\n"
+    )
+    return path
+
+
+def commands(bundle: Path) -> dict[str, Callable[[int], list[str]]]:
+    """Return how each variant is started on a port."""
+    run = str(bundle.parent)
+    engine_serve = [PYTHON, "-m", "engine", "serve", run, "--quiet", "--port"]
+    os.environ["BENCH_BUNDLE"] = str(bundle)
+    return {
+        "minimal": lambda port: [PYTHON, "minimal.py", str(bundle), str(port)],
+        "engine serve": lambda port: [*engine_serve, str(port)],
+        "usual Bento": lambda port: [PYTHON, "-m", "bentoml", "serve", "usual:Usual", "--port", str(port)],
+    }
+
+
+def measure(servers: dict[str, Server], scripts: dict[int, Path], *, rounds: int, seconds: int) -> None:
+    """Ask all servers in turn, `rounds` times, and print medians and their ratios to the first server's."""
+    cases = {
+        "1 row, 16 connections": (1, 16),
+        "1 row, 1 connection": (1, 1),
+        "100 rows, 1 connection": (100, 1),
+    }
+    for title, (n_rows, n_connections) in cases.items():
+        seen: dict[str, list[Load]] = {name: [] for name in servers}
+        for _ in range(rounds):
+            for name, server in servers.items():
+                load = ask(server, scripts[n_rows], n_connections=n_connections, seconds=seconds)
+                seen[name].append(load)
+        first = next(iter(seen.values()))
+        heads = (("CPU us", 10), ("ratio", 8), ("req/s", 10), ("ratio", 8), ("p50 ms", 10), ("ratio", 8))
+        print(f"\n{title:28}{''.join(f'{head:>{width}}' for head, width in heads)}{'errors':>8}")
+        for name, loads in seen.items():
+            cells = [
+                f"{median(loads, field):>10.{digits}f}{median(loads, field) / median(first, field):>8.2f}"
+                for field, digits in (("cpu_us", 0), ("requests_per_s", 0), ("p50_ms", 2))
+            ]
+            print(f"{name:28}{''.join(cells)}{sum(load.n_errors for load in loads):>8}")
+
+
+def median(loads: list[Load], field: str) -> float:
+    return statistics.median(getattr(load, field) for load in loads)
+
+
+def main() -> None:
+    """Start the servers, ask them, print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=int, default=3)
+    parser.add_argument("--run", type=Path, help="a run of the census recipe that is there already")
+    parser.add_argument("--only", nargs="*", help="names of variants; the minimal app is always there")
+    options = parser.parse_args()
+    if shutil.which("wrk") is None:
+        raise SystemExit("wrk is not installed: apt-get install wrk")
+    with tempfile.TemporaryDirectory() as made, ExitStack() as stack:
+        folder = Path(made)
+        bundle = options.run.resolve() / "bundle" if options.run else make_bundle(folder / "runs")
+        asked = bodies(bundle)
+        servers = {
+            name: stack.enter_context(serving(command, folder=folder, body=asked[1]))
+            for name, command in commands(bundle).items()
+            if options.only is None or name in ("minimal", *options.only)
+        }
+        scripts = {n: wrk_script(folder, body, n_rows=n) for n, body in asked.items()}
+        measure(servers, scripts, rounds=options.rounds, seconds=options.seconds)
+        print(f"\n{'':28}{'start, CPU s':>14}{'memory MiB':>14}")
+        for name, server in servers.items():
+            print(f"{name:28}{server.start_cpu_s:>14.2f}{server.memory_mib():>14.0f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,184 @@
+"""A server of one process for a service: closed by default, let go of who keeps it waiting, ended by SIGTERM.
+
+Imported only by `engine serve`, so uvicorn and BentoML stand at the top.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import bentoml
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from engine.deploy.door import Door
+from engine.deploy.listen import listen
+from engine.deploy.meters import meters
+from engine.deploy.service import create
+from engine.deploy.watch import Watcher
+from engine.errors import EngineError, RecipeError
+
+# How long a request that is at work may take to end after SIGTERM.
+GRACE_S = 30
+# How long new requests are answered 503 before the port closes, for a balancer to look at /readyz once more.
+DRAIN_S = 1.0
+_STEP_S = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """What is to be served later on: `find` gives its folder, `tell` hears of every change."""
+
+    find: Callable[[], Path]
+    tell: Callable[[str], None]
+
+
+def run(
+    folder: Path,
+    *,
+    host: str,
+    port: int,
+    on_ready: Callable[[str], None],
+    watch: Watch | None = None,
+) -> None:
+    """Serve the bundle in `folder` from this process until SIGTERM, which ends it cleanly, or SIGINT.
+
+    Parameters
+    ----------
+    port
+        0 lets the system choose.
+    on_ready
+        Called once with the URL, when requests are answered.
+    watch
+        None: `folder` is served to the end.
+
+    Raises
+    ------
+    RecipeError
+        If the address can't be listened on, or a bundle is watched that is served inside BentoML's pipeline.
+    EngineError
+        If the service does not start, or as `engine.deploy.service.create`.
+    KeyboardInterrupt
+        On SIGINT, after the requests at work are answered.
+    """
+    app = _asgi(create(folder))
+    if watch is not None and not isinstance(app, Door):
+        what = "a service inside BentoML's pipeline can't change its bundle; deploy.pipeline=front can"
+        raise RecipeError.of(what, file="command line", key="--watch")
+    listening = listen(host, port)
+    bound = listening.getsockname()
+    shown = f"[{bound[0]}]" if ":" in bound[0] else bound[0]
+    config = uvicorn.Config(
+        app,
+        http=_Protocol,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        lifespan="on",
+        timeout_graceful_shutdown=GRACE_S,
+    )
+    # uvicorn raises the signal again when it is done; this handler makes of it an ordinary end.
+    previous = signal.signal(signal.SIGTERM, lambda *_: None)
+    try:
+        server = _Server(config)
+        server.door = app if isinstance(app, Door) else None
+        server.watch = watch
+        server.announce = lambda: on_ready(f"http://{shown}:{bound[1]}")
+        server.run(sockets=[listening])
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+        listening.close()
+    if not server.started:
+        raise EngineError.of("the service did not start; its log says why")
+
+
+class _Protocol(HttpToolsProtocol):
+    """Lets go of a connection whose request does not begin, or whose headers do not end, in time."""
+
+    _waiting: asyncio.TimerHandle | None = None
+    _in_headers = False
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._wait()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        # Most requests arrive with all their headers at once, and need no timer.
+        if self._in_headers and self._waiting is None:
+            self._wait()
+
+    def on_message_begin(self) -> None:
+        self._in_headers = True
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        self._in_headers = False
+        self._forget()
+        super().on_headers_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._forget()
+        super().connection_lost(exc)
+
+    def _wait(self) -> None:
+        self._waiting = self.loop.call_later(self.timeout_keep_alive, self._let_go)
+
+    def _forget(self) -> None:
+        if self._waiting is not None:
+            self._waiting.cancel()
+            self._waiting = None
+
+    def _let_go(self) -> None:
+        self._waiting = None
+        if not self.transport.is_closing():
+            self.transport.close()
+
+
+class _Server(uvicorn.Server):
+    announce: Callable[[], None]
+    door: Door | None = None
+    watch: Watch | None = None
+    _watching: asyncio.Task[None] | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            if self.door is not None and self.watch is not None:
+                watcher = Watcher(self.door, find=self.watch.find, tell=self.watch.tell, meters=meters())
+                self._watching = asyncio.create_task(watcher.watch())
+            self.announce()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Refuse what is new, end what is at work, then close the port."""
+        if self._watching is not None:
+            self._watching.cancel()
+        if self.door is not None and not self.force_exit:
+            self.door.is_draining = True
+            loop = asyncio.get_running_loop()
+            asked = loop.time()
+            while not self.force_exit and loop.time() < asked + GRACE_S:
+                if not self.door.n_open and loop.time() >= asked + DRAIN_S:
+                    break
+                await asyncio.sleep(_STEP_S)
+        await super().shutdown(sockets)
+
+
+def _asgi(service: bentoml.Service[Any]) -> Any:
+    from bentoml._internal.context import server_context
+
+    # What BentoML's own worker sets before it makes the app: the labels of its metrics.
+    server_context.service_name = service.name
+    server_context.service_type = "entry_service"
+    server_context.service_routes = [method.route for method in service.apis.values()]
+    server_context.bento_name = service.name
+    server_context.bento_version = "not available"
+    logging.getLogger("bentoml").setLevel(logging.WARNING)
+    return service.to_asgi()

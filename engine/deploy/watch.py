@@ -1,0 +1,131 @@
+"""Follows a name's champion while it is served: another bundle takes over between two requests, or never.
+
+A bundle takes over once it is verified, its gates were met, its golden rows were predicted as stored and in
+time, and every request that was right so far stays right.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from time import perf_counter
+
+from engine.data.schema import Column
+from engine.deploy.door import Door
+from engine.deploy.meters import Meters
+from engine.deploy.served import Served
+from engine.errors import BundleError, EngineError
+from engine.runs.bundle import Bundle, load_deployable
+
+PERIOD_S = 0.5
+
+
+class Watcher:
+    """Looks for another bundle now and then, and puts it in place.
+
+    Parameters
+    ----------
+    find
+        Returns the folder of the bundle that is to be served.
+    tell
+        Is told of every bundle that took over, and of every one that did not, and why.
+    """
+
+    def __init__(
+        self, door: Door, *, find: Callable[[], Path], tell: Callable[[str], None], meters: Meters
+    ) -> None:
+        self._door = door
+        self._find = find
+        self._tell = tell
+        self._meters = meters
+        self._looked_at = door.served.bundle.folder
+        self._trouble = ""
+
+    async def watch(self) -> None:
+        """Look until cancelled."""
+        while True:
+            await asyncio.sleep(PERIOD_S)
+            await self.look()
+
+    async def look(self) -> None:
+        """Look once; loading takes place in a thread, beside the requests."""
+        try:
+            folder = self._find()
+        except (EngineError, OSError, ValueError) as fault:
+            # A journal that can't be read now may be readable in a moment: it is told once.
+            if str(fault) != self._trouble:
+                self._trouble = str(fault)
+                self._tell(f"who is champion can't be told: {fault}")
+            return
+        self._trouble = ""
+        if folder == self._looked_at:
+            return
+        self._looked_at = folder
+        try:
+            served = await asyncio.to_thread(_ready, folder, self._door.served.bundle)
+        except (EngineError, OSError) as fault:
+            self._meters.swapped("refused")
+            self._tell(f"stays with {self._door.served.bundle.model_version}: {fault}")
+            return
+        self._door.swap(served)
+        self._meters.swapped("done")
+        self._tell(f"serves {served.bundle.model_version}")
+
+
+def _ready(folder: Path, before: Bundle) -> Served:
+    bundle = load_deployable(folder)
+    started = perf_counter()
+    bundle.replay_golden()
+    seconds = perf_counter() - started
+    if seconds > before.limits.timeout_s:
+        what = (
+            f"its golden rows take {seconds:.1f} s, more than the {before.limits.timeout_s:g} s of a request"
+        )
+        raise BundleError.of(what, file=str(folder))
+    narrower = what_narrows(before, bundle)
+    if narrower:
+        raise BundleError.of(f"requests that were right would be refused: {narrower}", file=str(folder))
+    return Served(bundle)
+
+
+def what_narrows(before: Bundle, after: Bundle) -> str:
+    """Return what one bundle answered and another would refuse, or answer of another kind; else nothing."""
+    if (before.target.kind, before.target.classes) != (after.target.kind, after.target.classes):
+        return f"the target '{after.target.name}' is of another kind or has other classes"
+    old = {column.name: column for column in before.schema.columns}
+    new = {column.name: column for column in after.schema.columns}
+    for column in after.schema.features:
+        known = old.get(column.name)
+        if known is None or known.role != "feature":
+            return f"'{column.name}' is a new column"
+        if rule := _narrower(known, column):
+            return f"'{column.name}' has another {rule}"
+    if after.schema.extra == "error":
+        gone = [name for name, column in old.items() if column.role in ("feature", "id") and name not in new]
+        if gone or before.schema.extra == "ignore":
+            return f"'{gone[0]}' is no longer known" if gone else "columns beside the schema's were left out"
+    return ""
+
+
+def _narrower(old: Column, new: Column) -> str:
+    """Return the rule by which a column takes less than it did, or nothing."""
+    if old.storage != new.storage:
+        return "type"
+    if old.nullable and not new.nullable:
+        return "rule nullable"
+    for rule, keeps in _KEEPS.items():
+        before, after = getattr(old, rule), getattr(new, rule)
+        if after is not None and (before is None or not keeps(before, after)):
+            return f"rule {rule}"
+    return ""
+
+
+# Whether a rule of now takes all that the rule before took, neither of them None.
+_KEEPS: dict[str, Callable[..., bool]] = {
+    "min": lambda before, after: after <= before,
+    "max": lambda before, after: after >= before,
+    "values": lambda before, after: set(before) <= set(after),
+    "pattern": lambda before, after: before == after,
+    "max_length": lambda before, after: after >= before,
+}

@@ -1,0 +1,196 @@
+"""A service that follows its champion, and one that is ended while it is asked."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from engine.deploy.watch import what_narrows
+from engine.durable import append_journal
+from engine.runs.bundle import load_bundle
+from engine.tasks.task import Target
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+class Asker(threading.Thread):
+    """Asks one connection after the other, as fast as it goes, until told to stop."""
+
+    def __init__(self, port: int, body: bytes) -> None:
+        super().__init__()
+        self.port = port
+        self.body = body
+        self.is_ending = False
+        self.seen: Counter[tuple[int, str]] = Counter()
+        self.broken = 0
+
+    def run(self) -> None:
+        """Ask; a connection that is closed between two requests is opened again, as clients do."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        while not self.is_ending:
+            try:
+                connection.request("POST", "/predict", self.body, {"content-type": "application/json"})
+                answer = connection.getresponse()
+                content = json.loads(answer.read())
+                self.seen[answer.status, str(content.get("model_version"))] += 1
+                if answer.status == 503:
+                    self.is_ending = True
+            except ConnectionRefusedError:
+                self.is_ending = True
+            except (OSError, http.client.HTTPException):
+                self.broken += 1
+                connection.close()
+                if self.broken > 3:
+                    self.is_ending = True
+        connection.close()
+
+
+@contextmanager
+def asked(port: int, body: bytes, *, n_clients: int) -> Iterator[list[Asker]]:
+    """Ask from several threads while the block lasts."""
+    askers = [Asker(port, body) for _ in range(n_clients)]
+    for asker in askers:
+        asker.start()
+    try:
+        yield askers
+    finally:
+        for asker in askers:
+            asker.is_ending = True
+        for asker in askers:
+            asker.join(timeout=30)
+
+
+@contextmanager
+def following(runs: Path) -> Iterator[tuple[subprocess.Popen[str], int, list[str]]]:
+    """Serve the champion of `tiny` by the command; yield the process, its port, and what it tells."""
+    command = [sys.executable, "-m", "engine", "serve", "--watch", "tiny@champion", "--port", "0"]
+    process = subprocess.Popen(
+        [*command, "--runs", str(runs)],
+        cwd=REPOSITORY,
+        env=os.environ | {"PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    told: list[str] = []
+    errors = process.stderr
+    listener = threading.Thread(target=lambda: told.extend(iter(errors.readline, "")))
+    try:
+        url = process.stdout.readline().strip()
+        if not url:
+            pytest.fail(process.stderr.read())
+        listener.start()
+        yield process, int(url.rpartition(":")[2]), told
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.wait(timeout=20)
+        process.stdout.close()
+        listener.join(timeout=10)
+        errors.close()
+
+
+def wait_for(told: list[str], words: str, *, before: int) -> None:
+    """Return when something new that was told holds the words."""
+    deadline = time.monotonic() + 20
+    while not any(words in line for line in told[before:]):
+        if time.monotonic() > deadline:
+            pytest.fail(f"nothing was told of '{words}': {told}")
+        time.sleep(0.02)
+
+
+@pytest.mark.slow
+def test_swaps_and_an_end_lose_no_request(
+    tiny: ModuleType, tmp_path: Path, record: dict[str, object]
+) -> None:
+    """Under load, good champions take over, bad ones never do, and SIGTERM ends it: no request is lost."""
+    folder = tmp_path / "runs" / "tiny"
+    kinds: dict[str, dict[str, Any]] = {
+        "20260101-000000-aaaaaaaa": {},
+        "20260101-000001-bbbbbbbb": {"max_records": 500},
+        "20260101-000002-cccccccc": {"task": "regression"},
+        "20260101-000003-dddddddd": {"missed": ("roc_auc",)},
+        "20260101-000004-eeeeeeee": {},
+    }
+    for run, options in kinds.items():
+        (folder / run).mkdir(parents=True)
+        tiny.write_tiny(folder / run / "bundle", model_version=run, **options)
+        (folder / run / "facts.json").write_text("{}")
+        (folder / run / "recipe.json").write_text('{"deploy": {"kind": "bento"}}')
+    one, two, other, missed, changed = kinds
+    model = folder / changed / "bundle" / "model.onnx"
+    model.write_bytes(bytes(64) + model.read_bytes()[64:])
+
+    def name(run: str) -> None:
+        """Name a champion as no command would."""
+        line = {"run": run, "before": None, "who": "a", "why": "b", "when": "c", "back": False}
+        append_journal(folder / "champions.jsonl", line)
+
+    name(one)
+    body = json.dumps({"records": [record]}).encode()
+    with following(tmp_path / "runs") as (process, port, told), asked(port, body, n_clients=4) as askers:
+        for run, words in [
+            (two, f"serves {two}"),
+            (other, "is of another kind or has other classes"),
+            (missed, "were missed (roc_auc)"),
+            (changed, "SHA-256 is not the one in the manifest"),
+            ("gone", "the champion gone is no longer there"),
+            (one, f"serves {one}"),
+            (two, f"serves {two}"),
+        ]:
+            n_told = len(told)
+            name(run)
+            wait_for(told, words, before=n_told)
+        time.sleep(0.3)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=20) == 0
+    seen = sum((asker.seen for asker in askers), Counter())
+    assert {key for key, n in seen.items() if n} <= {(200, one), (200, two), (503, "None")}
+    assert min(seen[200, one], seen[200, two]) > 10
+    assert sum(asker.broken for asker in askers) == 0
+
+
+def test_what_a_bundle_may_not_take_away(bundle_folder: Path) -> None:
+    """A column that takes less than before, or is new, narrows; one that takes more doesn't."""
+    before = load_bundle(bundle_folder)
+
+    def narrowed(name: str, /, **rules: Any) -> str:
+        columns = tuple(
+            replace(column, **rules) if column.name == name else column for column in before.schema.columns
+        )
+        return what_narrows(before, replace(before, schema=replace(before.schema, columns=columns)))
+
+    assert what_narrows(before, before) == ""
+    assert narrowed("age", min=18) == "'age' has another rule min"
+    assert narrowed("age", min=16, max=None) == ""
+    assert narrowed("hours", nullable=False) == "'hours' has another rule nullable"
+    assert narrowed("member", nullable=True) == ""
+    assert narrowed("sex", values=("Female",)) == "'sex' has another rule values"
+    assert narrowed("sex", values=("Female", "Male", "Other")) == ""
+    assert narrowed("job", pattern="[a-z]+") == "'job' has another rule pattern"
+    assert narrowed("job", storage="int64") == "'job' has another type"
+    assert narrowed("note", role="feature") == "'note' is a new column"
+    assert narrowed("job", name="jobs") == "'jobs' is a new column"
+    assert narrowed("hours", role="ignore") == ""
+    fewer = tuple(column for column in before.schema.columns if column.name != "job")
+    without = replace(before, schema=replace(before.schema, columns=fewer))
+    assert what_narrows(before, without) == "'job' is no longer known"
+    other = replace(before, target=Target("income", "binary", ("no", "yes")))
+    assert what_narrows(before, other) == "the target 'income' is of another kind or has other classes"
