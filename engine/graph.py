@@ -19,6 +19,7 @@ OPSET = 21
 ML_OPSET = 5
 ML = "ai.onnx.ml"
 ROWS = "rows"
+_SPLICED = "spliced"
 
 
 class Graph:
@@ -117,7 +118,8 @@ class Graph:
         for name in [tensor.name for tensor in graph.initializer] + [
             name for node in graph.node for name in node.output if name
         ]:
-            rename[name] = self._fresh(name)
+            # Not by its own name: converters number theirs through all that a process converts.
+            rename[name] = self._fresh(_SPLICED)
         initializers = []
         for tensor in graph.initializer:
             copied = type(tensor)()
@@ -141,7 +143,7 @@ class Graph:
         """Rename everything in the body of a Scan, Loop or If; it may read tensors of the graph around it."""
         rename = dict(outer)
         for value in body.input:
-            rename[value.name] = self._fresh(value.name)
+            rename[value.name] = self._fresh(_SPLICED)
         initializers, nodes = self._renamed(body, rename)
         for value in [*body.input, *body.output]:
             value.name = rename[value.name]

@@ -12,17 +12,19 @@ from engine.recipe.spec import Spec
 from engine.report import render
 from engine.runs import record
 from engine.runs.facts import identity
-from engine.runs.folder import STATES, TRIALS, draft, failing
+from engine.runs.folder import NESTED, STATES, TRIALS, draft, failing
 from engine.runs.run import Run
 from engine.runs.steps import READING, SEARCH, TIMED, Listener, Silence, Steps
 from engine.tasks.task import Task
-from engine.training.baselines import score_baselines
+from engine.training.baselines import score_baselines, score_unmitigated
 from engine.training.fit import deploy_candidate, n_bytes
 from engine.training.folds import score_folds
 from engine.training.larger import read_table
 from engine.training.parts import divide
 from engine.training.quality import alarms
 from engine.training.stream import fit_divided
+from engine.tuning.nested import choose_inside
+from engine.tuning.ray_data import crew_of
 from engine.tuning.tune import Before, NoneScoredError, tune
 
 
@@ -59,9 +61,9 @@ def run(
         If a fit fails, or the graph and the library differ.
     """
     steps = Steps(listener or Silence())
-    task = cast("Task", TASKS.load(spec.task.kind))
+    task, crew = cast("Task", TASKS.load(spec.task.kind)), crew_of(spec)
     with steps(READING), spec.places.placing():
-        table = read_table(spec, declare(spec), tell=steps.read)
+        table = read_table(spec, declare(spec), tell=steps.read, crew=crew)
     steps.take(note for note in (table.sampled, table.left_out) if note)
     with steps("split"):
         divided = divide(table, task=task, spec=spec)
@@ -100,6 +102,7 @@ def run(
                 spec=spec,
                 progress=steps.listener.progressed,
                 course=course,
+                crew=crew,
             )
         with steps("write the graph"):
             model = deploy_candidate(
@@ -125,7 +128,7 @@ def run(
                 task=task,
                 target=target,
             )
-        folds = baselines = None
+        folds = baselines = mitigation = None
         if divided.parts.folds:
             with steps("cross-validate"):
                 folds = score_folds(
@@ -135,14 +138,22 @@ def run(
                     spec=spec,
                     progress=steps.listener.progressed,
                     course=course,
+                    choose=choose_inside(
+                        tuned, divided, schema=schema, task=task, folder=made.folder / NESTED
+                    ),
                 )
         if spec.evaluation.baselines:
             with steps("baselines"):
                 baselines = score_baselines(
                     divided, model=judgement.test, schema=schema, task=task, spec=spec
                 )
+                mitigation = score_unmitigated(
+                    divided, model=judgement.test, schema=schema, task=task, spec=spec
+                )
         with steps("bundle"):
-            record.write_judgement(made.folder, judgement, validation=folds, baselines=baselines)
+            record.write_judgement(
+                made.folder, judgement, validation=folds, baselines=baselines, mitigation=mitigation
+            )
             record.write_predictions(
                 made.folder, divided=divided, judgement=judgement, table=table, task=task
             )

@@ -17,6 +17,7 @@ from engine.data.schema import declare
 from engine.errors import EngineError, Message
 from engine.evaluation.bounded import not_a_goal
 from engine.evaluation.gates import check_gates
+from engine.evaluation.mitigation import check_mitigation
 from engine.evaluation.slices import check_slices
 from engine.features.check import unprepared
 from engine.machine import has_cuda
@@ -53,8 +54,7 @@ def find_mistakes(draft: Draft) -> Iterator[Message]:
     if task is not None and draft.knows("schema", "goal"):
         yield from _task_mistakes(spec, task)
         yield from check_gates(spec, task.metric_names(spec))
-    if draft.knows("schema", "evaluation"):
-        yield from check_slices(spec)
+    yield from _judgement_mistakes(draft, task)
     if draft.knows("model"):
         yield from _model_mistakes(draft, task)
     if draft.knows("model", "tune", "task", "split"):
@@ -63,6 +63,13 @@ def find_mistakes(draft: Draft) -> Iterator[Message]:
         yield from _device_mistakes(draft)
     if draft.knows("deploy"):
         yield from _named(DEPLOYMENTS, spec.deploy.kind, "deploy")[1]
+
+
+def _judgement_mistakes(draft: Draft, task: Task | None) -> Iterator[Message]:
+    if draft.knows("schema", "evaluation"):
+        yield from check_slices(draft.spec)
+    if task is not None and draft.knows("schema", "model", "tune"):
+        yield from check_mitigation(draft.spec, has_classes="continuous" not in task.kinds)
 
 
 def _data_mistakes(draft: Draft) -> Iterator[Message]:

@@ -191,7 +191,7 @@ def make_plan(spec: Spec, *, check_data: bool = False, listener: Listener | None
     if is_streamed(spec, schema, header):
         check_streamed(spec, schema)
         through, found = _through(spec, schema, size, work, found)
-    fits = Fits(1, work.rows.n_folds, 2 if spec.evaluation.baselines else 0, work.n_searched)
+    fits = Fits(1, work.rows.n_folds, _n_baselines(spec), work.n_searched)
     does = dict(_steps(spec, schema, header, work, graph=_DEPLOYED_AS[deployed_as]))
     return Plan(
         name=spec.name,
@@ -220,11 +220,18 @@ def _through(
         in_time=cut.kind == "time",
         goes_again=again,
         cap_mib=spec.compute.memory_mib or 0,
+        by=" on Ray" if spec.compute.executor == "ray" else "",
     )
     costs = shipped()
     part = workload(spec, schema, replace(size, n_rows=held), assumed=costs.assumed(), cores=usable_cores())
     of_held = estimate(part, device=spec.compute.device, costs=costs)
     return through, streamed(whole, of_held, through, work)
+
+
+def _n_baselines(spec: Spec) -> int:
+    if not spec.evaluation.baselines:
+        return 0
+    return 2 if spec.model.fairness is None else 3
 
 
 def _size(header: Header, rehearsal: Rehearsal | None) -> Size:
@@ -277,7 +284,8 @@ def _steps(
         "cross-validate", f"one fit for each of {rows.n_folds} folds", ("training rows", "validation rows")
     )
     linear = "logistic" if work.n_classes else "ridge"
-    yield step("baselines", f"a constant and {linear}", ("training rows", "test rows"))
+    without = ", and the model without model.fairness" if spec.model.fairness else ""
+    yield step("baselines", f"a constant and {linear}{without}", ("training rows", "test rows"))
     yield step(
         "bundle",
         "what is deployed, held together by its manifest",

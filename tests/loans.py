@@ -51,6 +51,7 @@ _RECIPE: dict[str, object] = {
         "max_seconds": None,
         "max_concurrent_trials": 1,
         "objective": "validation",
+        "nested": False,
         "finalists": 1,
         "repeats": 0,
         "reduction_factor": None,

@@ -10,8 +10,11 @@ import pytest
 
 import engine
 from engine import again
+from engine.deploy.batch import predict
+from engine.deploy.served import Served
 from engine.errors import DataError, EngineError, RecipeError
 from engine.names import FAMILIES
+from engine.runs.bundle import Bundle
 from engine.runs.folder import PARTIAL
 from engine.runs.run import Run, find_run, list_runs
 
@@ -47,6 +50,29 @@ def run(recipe: Path, *overrides: str) -> Run:
     return engine.run(engine.load(recipe, overrides))
 
 
+def written(rows: pl.DataFrame, folder: Path) -> Path:
+    """Write rows without their numbers, the columns in another order."""
+    columns = [name for name in reversed(rows.columns) if name != "row"]
+    rows.select(columns).write_parquet(folder / "rows.parquet")
+    return folder / "rows.parquet"
+
+
+def served(bundle: Bundle, rows: pl.DataFrame) -> pl.DataFrame:
+    """Return what the service's door answers to rows sent as JSON, as prediction columns."""
+    names = [column.name for column in bundle.schema.features]
+    records = [
+        {name: value.isoformat() if hasattr(value, "isoformat") else value for name, value in row.items()}
+        for row in rows.select(names).iter_rows(named=True)
+    ]
+    service = Served(bundle)
+    body = json.dumps({"records": records}).encode()
+    answers = json.loads(service.answer(service.score(body)))["predictions"]
+    columns = {"prediction": [answer["prediction"] for answer in answers]}
+    for name in bundle.target.class_names:
+        columns[f"probability_{name}"] = [answer["probabilities"][name] for answer in answers]
+    return pl.DataFrame(columns)
+
+
 def test_the_table_of_kinds_names_every_family() -> None:
     """A family that is registered is run here on every kind of target that it takes."""
     assert set(KINDS) == set(FAMILIES.names())
@@ -74,7 +100,16 @@ def test_every_family_from_table_to_the_same_answers(
             np.testing.assert_allclose(again[name], stored[name], rtol=1e-9, atol=1e-9)
         else:
             assert again[name].to_list() == stored[name].to_list()
-    done.bundle().replay_golden()
+    bundle = done.bundle()
+    bundle.replay_golden()
+    # The service and batch scoring are the same graph behind other readers.
+    predict(bundle, written(raw.drop("note", "outcome"), tmp_path), tmp_path / "scored.parquet")
+    for given in (pl.read_parquet(tmp_path / "scored.parquet"), served(bundle, raw)):
+        for name in again.columns:
+            if again[name].dtype.is_float():
+                np.testing.assert_allclose(given[name], stored[name], rtol=1e-9, atol=1e-9)
+            else:
+                assert given[name].to_list() == stored[name].to_list()
     # Twenty trees or epochs are few; chance would be 0 and 0.5.
     metric, least = ("r2", 0.2) if kind == "continuous" else ("roc_auc", 0.75)
     assert done.metrics["test"][metric]["value"] > least  # type: ignore[index]

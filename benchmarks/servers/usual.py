@@ -1,4 +1,4 @@
-"""A Bento as its tutorials write one: a service class, pydantic in and out, the same session as the others.
+"""A Bento as its tutorials write one: pydantic in and out, a list as the answer, the same session as all.
 
 `bentoml serve usual:Usual`, the bundle in the variable `BENCH_BUNDLE`.
 """
@@ -15,7 +15,6 @@ from pydantic import BaseModel, Field, create_model
 
 BUNDLE = Path(os.environ["BENCH_BUNDLE"])
 CONTRACT = json.loads((BUNDLE / "schema.json").read_bytes())
-VERSION = json.loads((BUNDLE / "manifest.json").read_bytes())["model_version"]
 COLUMNS = [column for column in CONTRACT["schema"]["columns"] if column["role"] == "feature"]
 KINDS: dict[str, Any] = {"int64": int, "float64": float, "boolean": bool, "string": str, "datetime": str}
 FIELDS: dict[str, Any] = {
@@ -31,13 +30,6 @@ class Prediction(BaseModel):
     probabilities: dict[str, float]
 
 
-class Answer(BaseModel):
-    """All answers."""
-
-    model_version: str
-    predictions: list[Prediction]
-
-
 @bentoml.service(workers=1)
 class Usual:
     """The service."""
@@ -50,7 +42,7 @@ class Usual:
         self.read = {each.name for each in self.session.get_inputs()}
 
     @bentoml.api
-    def predict(self, records: list[Record]) -> Answer:  # type: ignore[valid-type]
+    def predict(self, records: list[Record]) -> list[Prediction]:  # type: ignore[valid-type]
         """Predict."""
         inputs = {}
         for i, column in enumerate(COLUMNS):
@@ -64,10 +56,7 @@ class Usual:
                 inputs[column["name"]] = np.array(values, dtype=np.float64).reshape(-1, 1)
         probabilities, decisions = self.session.run(self.names, inputs)
         classes = CONTRACT["target"]["classes"]
-        return Answer(
-            model_version=VERSION,
-            predictions=[
-                Prediction(prediction=classes[decision], probabilities=dict(zip(classes, row, strict=True)))
-                for decision, row in zip(decisions.tolist(), probabilities.tolist(), strict=True)
-            ],
-        )
+        return [
+            Prediction(prediction=classes[decision], probabilities=dict(zip(classes, row, strict=True)))
+            for decision, row in zip(decisions.tolist(), probabilities.tolist(), strict=True)
+        ]

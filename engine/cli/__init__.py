@@ -37,6 +37,7 @@ VERBS = {
     "explain": ("engine.cli.explain", "why a run answers rows as it does, and what would change its mind"),
     "promote": ("engine.cli.promote", "make a run the champion of its name, or go back to the one before"),
     "package": ("engine.cli.package", "write a Bento and its archive"),
+    "export": ("engine.cli.export", "one ONNX file for the edge, with a script that needs nothing of ours"),
     "serve": ("engine.cli.serve", "serve the bundle through BentoML, on loopback"),
     "options": ("engine.cli.options", "what can be written in a recipe, and the options of each group"),
     "schema": ("engine.cli.schema", "the JSON Schema of recipes, for editors"),

@@ -43,6 +43,8 @@ class Options(argparse.Namespace):
     origins: bool
     check_data: bool
     hashes: bool
+    grpc_port: int | None
+    to: str
     quarantine: str | None
     why: str | None
     back: bool

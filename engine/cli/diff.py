@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from engine.cli.arguments import Options, Parser, add_common, add_run, run_name, runs_folder
-from engine.cli.output import print_json, print_table, print_text
+from engine.cli.output import print_fact, print_json, print_table, print_text
+from engine.cli.summary import interval
+from engine.evaluation.paired import Difference as Rivalry
+from engine.report.rivals import compare_runs
 from engine.runs.compare import Difference, compare
 from engine.runs.run import find_run
 
@@ -31,16 +34,35 @@ def call(options: Options) -> int:
     root = runs_folder(options)
     first, second = find_run(options.run, root=root), find_run(options.other, root=root)
     differences = compare(first, second)
+    has_other_scores = any(item.about == "metrics" for item in differences)
+    rivals = compare_runs(first.path, second.path) if has_other_scores else {}
     if options.json:
-        print_json([difference.to_json() for difference in differences])
+        proved = [] if isinstance(rivals, str) else list(rivals.items())
+        print_json(
+            [
+                *(difference.to_json() for difference in differences),
+                *({"about": "paired", "key": f"test {name}", **one.to_json()} for name, one in proved),
+            ]
+        )
     elif differences:
         rows = [
             [item.about, item.key, _short(item.first), _short(item.second)] for item in _told(differences)
         ]
         print_table("", ["", "key", first.id, second.id], rows)
+        _print_rivals(rivals, second.id)
     else:
         print_text("no difference in data, code, recipe, versions or metrics")
     return 0
+
+
+def _print_rivals(rivals: Mapping[str, Rivalry] | str, name: str) -> None:
+    """Print whether the second run is better on the same test rows, or why that can't be said."""
+    if isinstance(rivals, str):
+        print_fact("note", f"which run is better is not tested: {rivals}")
+    elif rivals:
+        rows = [[metric, interval(one.interval.to_json()), one.verdict] for metric, one in rivals.items()]
+        title = f"{name} less the first, on the same test rows"
+        print_table(title, ["metric", "difference", f"{name} is"], rows)
 
 
 def _told(differences: Sequence[Difference]) -> list[Difference]:

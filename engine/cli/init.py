@@ -13,7 +13,7 @@ from engine.starter.compose import (
     candidate_words,
     command,
     mostly_without_target,
-    name_of,
+    name_of_table,
     shown_positive,
     without_target,
 )
@@ -66,7 +66,7 @@ def _recipe(options: Options) -> Path:
     if options.output is not None:
         return Path(options.output)
     folder = _RECIPES if _RECIPES.is_dir() else Path()
-    return folder / f"{name_of(Path(options.data).name.partition('.')[0])}.yaml"
+    return folder / f"{name_of_table(Path(options.data))}.yaml"
 
 
 def _print(started: Started) -> None:

@@ -21,6 +21,11 @@ def add_arguments(parser: Parser) -> None:
         action="store_true",
         help="follow NAME@champion: what is promoted next takes over without a request lost, or is refused",
     )
+    parser.add_argument(
+        "--grpc-port",
+        type=port,
+        help="speak the open inference protocol over gRPC there as well (extra: grpc)",
+    )
     add_common(parser)
 
 
@@ -46,5 +51,6 @@ def call(options: Options) -> int:
         on_ready=print_text,
         find=find if options.watch else None,
         tell=say,
+        grpc_port=options.grpc_port,
     )
     return 0

@@ -93,6 +93,8 @@ def _print_search(recorded: Record) -> None:
     print_fact("winner", found.verdict)
     params = " ".join(f"{name}={search.value_words(value)}" for name, value in found.changed.items())
     print_fact("params", params or "as they stand in the recipe")
+    if found.chose != "by validation":
+        print_fact("note", found.caution)
     if found.behind and not scores.worse(recorded):
         print_fact("note", found.behind)
 

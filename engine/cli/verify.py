@@ -30,5 +30,7 @@ def call(options: Options) -> int:
     else:
         for file, is_same in same.items():
             print_text(f"{file:<24} {'the same, bit for bit' if is_same else 'DIFFERENT'}")
+        if run.stopped_by is not None:
+            print_text("its search was stopped: the trials that had ended were done again, and no others")
         print_text(f"run {run.id} {'verified' if all(same.values()) else 'is not reproduced'}")
     return 0 if all(same.values()) else EngineError.exit_code

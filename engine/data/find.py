@@ -23,6 +23,9 @@ _MAGIC: Mapping[bytes, str] = {b"PAR1": "parquet", b"ARROW1": "arrow", b"SQLite 
 _MUST: Mapping[str, str] = {"parquet": "Parquet", "arrow": "Arrow IPC", "sql": "SQLite"}
 _GLOB = re.compile(r"[*?\[]")
 DELTA_LOG = "_delta_log"
+# How a pointer of Git LFS begins, and what it is smaller than
+# (https://github.com/git-lfs/git-lfs/blob/main/docs/spec.md).
+_POINTER, _MAX_POINTER = b"version https://git-lfs.github.com/spec/", 1024
 
 
 def is_glob(path: str) -> bool:
@@ -43,12 +46,23 @@ def find(data: DataSpec) -> tuple[Path, str]:
         return path, shown
     if path.exists() and not path.is_file():
         raise DataError.of(f"'{shown}' is no regular file", key="data.path")
+    if path.is_file() and _is_pointer(path):
+        what = f"'{shown}' is Git LFS's note of where the table is, and not the table"
+        raise DataError.of(what, key="data.path", try_="git lfs pull")
     if not path.is_file():
         names = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
         near = nearest_file(path.name, names) if data.reference is None else ""
         suggestion = os.path.join(os.path.dirname(shown), near) if near and near != path.name else ""
         raise DataError.of(f"there is no file '{shown}'", key="data.path", suggestion=suggestion)
     return path, shown
+
+
+def _is_pointer(path: Path) -> bool:
+    """Tell whether a file stands for one that Git LFS has not fetched."""
+    if path.stat().st_size >= _MAX_POINTER:
+        return False
+    with path.open("rb") as file:
+        return file.read(len(_POINTER)) == _POINTER
 
 
 def shown_of(data: DataSpec) -> str:

@@ -80,7 +80,7 @@ class Lazily:
         counts = (count.alias(f"c{at}") for at, count in enumerate([*doubts, *tests]))
         held = (self.held[at] for at in places)
         query = self._watched(places, progress).with_columns(held)
-        found = query.select(pl.len().alias("n"), last.alias("l"), *counts).collect(engine="streaming")
+        found = _collected(query.select(pl.len().alias("n"), last.alias("l"), *counts), progress)
         return tuple(map(int, found.row(0)))
 
     def _watched(self, places: range, progress: Progress | None) -> pl.LazyFrame:
@@ -100,7 +100,7 @@ class Lazily:
         watched = self._watched(range(len(self.columns)), progress)
         query = watched.select(*self.held, *(pl.col(name) for name in further))
         try:
-            found = query.collect(engine="streaming")
+            found = _collected(query, progress)
         except pl.exceptions.PolarsError:
             return None
         if self.doubts and any(found.select(doubt.sum() for doubt in self.doubts.values()).row(0)):
@@ -112,6 +112,13 @@ class Lazily:
         found = found.drop(further)
         found.columns = [column.name for column in self.columns]
         return found
+
+
+def _collected(query: pl.LazyFrame, progress: Progress | None) -> pl.DataFrame:
+    def collect() -> pl.DataFrame:
+        return query.collect(engine="streaming")
+
+    return collect() if progress is None else progress.during(collect)
 
 
 def lazily(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -93,6 +93,18 @@ class Opened(Protocol):
 
     def source(self) -> Source:
         """Return what was read, once all parts have been."""
+
+
+@dataclass
+class Remembering:
+    """What every table that was found has: a memory of what was read, written when all rows have come."""
+
+    _read: Source | None = field(default=None, init=False, repr=False)
+
+    def source(self) -> Source:
+        """Return what was read, once all parts have been: size, hash, version."""
+        assert self._read is not None, "asked before all rows were read"
+        return self._read
 
 
 class Opener(Protocol):

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     import polars as pl
 
+Done = TypeVar("Done")
 Tell = Callable[[int, int], None]
 # Often enough for an eye, seldom enough to cost nothing.
 _EVERY_S = 0.1
@@ -32,6 +34,7 @@ class Progress:
     _n_passes: int = 1
     _n_come: int = 0
     _told_s: float = 0.0
+    _is_stopped: bool = False
 
     def begin(self, n_passes: int = 1) -> None:
         """Begin at the first row; all rows come `n_passes` times, in some columns each time."""
@@ -48,5 +51,22 @@ class Progress:
 
     def passed(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Count the rows of a frame, which is given back as it is."""
+        if self._is_stopped:
+            raise InterruptedError
         self.came(frame.height)
         return frame
+
+    def during(self, query: Callable[[], Done]) -> Done:
+        """Return what a query gives whose rows are `passed`; a signal to end is heard at once, and ends it.
+
+        A library's own loop would hear it when it is done: it runs in another thread, and this one waits.
+        """
+        with ThreadPoolExecutor(1) as pool:
+            found = pool.submit(query)
+            try:
+                while not found.done():
+                    wait([found], timeout=_EVERY_S)
+            except BaseException:
+                self._is_stopped = True
+                raise
+        return found.result()

@@ -330,11 +330,8 @@ def _join(parts: list[Held], columns: tuple[Column, ...]) -> Held:
             else pl.repeat(value=False, n=part.frame.height, eager=True)
             for part in parts
         ]
-        examples = tuple(
-            text for part in parts if name in part.refused for text in part.refused[name].examples
-        )
-        notes = frozenset().union(*(part.refused[name].notes for part in parts if name in part.refused))
-        refused[name] = Refused(pl.concat(masks), examples[:3], notes)
+        # What stood there was told part by part.
+        refused[name] = Refused(pl.concat(masks), ())
     return Held(frame, refused)
 
 

@@ -110,11 +110,11 @@ class Streamed:
     @property
     def told(self) -> str:
         """One sentence on what is done with how many rows."""
-        held = ", ".join(f"{n} {name}" for name, n in self.n_held.items())
+        held = ", ".join(f"{n:,} {name}" for name, n in self.n_held.items())
         return (
-            f"streamed: of {counted(self.n_rows, 'row')}, each checked and dealt by {self.dealt_by}, "
+            f"streamed: of {self.n_rows:,} rows, each checked and dealt by {self.dealt_by}, "
             f"{held} rows drawn by the seed are described and judged; the model learns from all "
-            f"{self.sizes['train']} training rows (compute.memory_mib)"
+            f"{self.sizes['train']:,} training rows (compute.memory_mib)"
         )
 
     def close(self) -> None:

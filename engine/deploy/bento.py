@@ -6,6 +6,7 @@ requirements. It is built in a store of its own, never in the user's.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import shutil
@@ -113,6 +114,7 @@ class Deployment:
         on_ready: Callable[[str], None] | None = None,
         find: Callable[[], Path] | None = None,
         tell: Callable[[str], None] | None = None,
+        grpc_port: int | None = None,
     ) -> int:
         """Serve the bundle from this process until SIGTERM, then return 0; see `engine.deploy.server.run`.
 
@@ -126,14 +128,19 @@ class Deployment:
             Returns the folder of the bundle that is to be served now, which may change; None: it doesn't.
         tell
             Hears of every bundle that takes over, or is refused.
+        grpc_port
+            Where the open inference protocol is spoken over gRPC as well, by the extra `grpc`.
         """
+        # A start makes many objects and leaves no garbage worth looking for; see `engine.deploy.server`.
+        gc.disable()
         with tempfile.TemporaryDirectory(prefix="engine-serve-") as home:
             # Read when BentoML is first imported: its metrics need a folder, its store is to be no one's.
             os.environ |= _QUIET | {"BENTOML_HOME": home, "PROMETHEUS_MULTIPROC_DIR": home}
             from engine.deploy.server import Watch, run
 
             watch = Watch(find, tell or _ignore) if find is not None else None
-            run(bundle, host=host, port=port, on_ready=on_ready or _print_url, watch=watch)
+            ready = on_ready or _print_url
+            run(bundle, host=host, port=port, on_ready=ready, watch=watch, grpc_port=grpc_port)
         return 0
 
 

@@ -6,6 +6,9 @@ They describe and never decide: what is taken is decided by the schema's own dec
 from __future__ import annotations
 
 import datetime as dt
+import json
+from collections.abc import Iterable, Mapping
+from http import HTTPStatus
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
@@ -19,6 +22,41 @@ _TYPES: dict[str, type] = {
     "boolean": bool,
     "string": str,
     "datetime": dt.datetime,
+}
+_REFUSALS = (
+    HTTPStatus.BAD_REQUEST,
+    HTTPStatus.REQUEST_TIMEOUT,
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    HTTPStatus.UNPROCESSABLE_ENTITY,
+    HTTPStatus.TOO_MANY_REQUESTS,
+    HTTPStatus.INTERNAL_SERVER_ERROR,
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    HTTPStatus.GATEWAY_TIMEOUT,
+)
+_MESSAGE = {
+    "type": "object",
+    "description": "One mistake: where it stands, what is wrong, the nearest spelling, what is allowed.",
+    "required": ["file", "line", "key", "what", "suggestion", "allowed"],
+    "properties": {
+        "file": {"type": "string"},
+        "line": {"type": "integer", "nullable": True},
+        "key": {"type": "string", "example": "records[0].age"},
+        "what": {"type": "string"},
+        "suggestion": {"type": "string"},
+        "allowed": {"type": "array", "items": {"type": "string"}},
+    },
+}
+_ERROR = {
+    "type": "object",
+    "required": ["error"],
+    "properties": {
+        "error": {
+            "type": "object",
+            "required": ["code", "messages"],
+            "properties": {"code": {"type": "integer"}, "messages": {"type": "array", "items": _MESSAGE}},
+        }
+    },
 }
 _CONFIG = ConfigDict(extra="forbid", protected_namespaces=(), populate_by_name=False)
 
@@ -93,3 +131,41 @@ def _field(column: Column) -> Any:
             json_schema_extra=known,
         ),
     )
+
+
+def documented(spec: Mapping[str, Any], bundle: Bundle, *, tables: Iterable[str]) -> dict[str, Any]:
+    """Return BentoML's OpenAPI page with what the door adds: its refusals, other formats, an example row.
+
+    Parameters
+    ----------
+    spec
+        As BentoML makes it; not changed.
+    tables
+        The content types of tables that the door takes and gives.
+    """
+    # By way of JSON: BentoML's statuses are numbers there.
+    described: dict[str, Any] = json.loads(json.dumps(spec))
+    described["components"]["schemas"]["Error"] = _ERROR
+    refusal = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
+    predict = described["paths"]["/predict"]["post"]
+    answer = predict["responses"]["200"]
+    asked = predict["requestBody"]["content"]
+    asked["application/json"]["example"] = {"records": [_example(bundle)]}
+    for kind in tables:
+        asked[kind] = answer["content"][kind] = {"schema": {"type": "string", "format": "binary"}}
+    predict["responses"] = {
+        "200": answer,
+        **{str(int(status)): {"description": status.phrase, "content": refusal} for status in _REFUSALS},
+    }
+    content = {"application/json": {"schema": {"type": "object"}}}
+    told = {"description": "The columns of a record, and the limits of a request", "content": content}
+    described["paths"]["/schema"] = {"get": {"responses": {"200": told}}}
+    return described
+
+
+def _example(bundle: Bundle) -> dict[str, Any]:
+    """Return the first golden row as a record; nobody's personal data is in one."""
+    row = bundle.golden.head(1).select([column.name for column in bundle.schema.features]).row(0, named=True)
+    return {
+        name: value.isoformat() if isinstance(value, dt.datetime) else value for name, value in row.items()
+    }

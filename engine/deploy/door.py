@@ -39,11 +39,11 @@ INLINE_BYTES = 64 * 1024
 # client that writes first and reads afterwards sees the answer and no broken pipe.
 DRAIN_FACTOR = 4
 _JSON, _HTML = b"application/json", b"text/html; charset=utf-8"
-_TABLES: Mapping[str, TableKind] = {
+TABLES: Mapping[str, TableKind] = {
     "application/vnd.apache.arrow.stream": "arrow",
     "application/vnd.apache.parquet": "parquet",
 }
-_ENDPOINTS = {"/predict": "predict", "/schema": "schema", "/": "page"}
+_ENDPOINTS = {"/predict": "predict", "/schema": "schema", "/": "page", "/docs.json": "docs"}
 # From a body to how many rows it has, and the body of the answer.
 _Work = Callable[[bytes], tuple[int, bytes]]
 _FAULT = Message("this is a fault of the service, not of the request; its log says more")
@@ -63,11 +63,16 @@ class Door:
         BentoML's own pipeline, which answers every other path.
     served
         What answers; `swap` replaces it, and requests that are at work end with what they began with.
+    docs
+        What `GET /docs.json` answers; None: what the app does.
     """
 
-    def __init__(self, app: Asgi, *, served: Served, meters: Meters) -> None:
+    def __init__(
+        self, app: Asgi, *, served: Served, meters: Meters, docs: Mapping[str, Any] | None = None
+    ) -> None:
         self._app = app
-        self._meters = meters
+        self._docs = None if docs is None else _ENCODER.encode(docs)
+        self.meters = meters
         self._ids = count()
         self._id_prefix = f"{secrets.token_hex(6)}-".encode()
         self._deadlines = Deadlines()
@@ -93,6 +98,8 @@ class Door:
         if scope["type"] == "http":
             path = scope["path"]
             endpoint = _ENDPOINTS.get(path) or ("infer" if path.startswith(inference.PREFIX) else None)
+            if endpoint == "docs" and self._docs is None:
+                endpoint = None
         if endpoint is None:
             await self._hand_on(scope, receive, send)
             return
@@ -126,7 +133,7 @@ class Door:
             logger.exception("request %s to %s failed", own[0][1].decode(), scope["path"])
             status = HTTPStatus.INTERNAL_SERVER_ERROR
             body, kind = _told(RefusedError(status, [_FAULT]), endpoint), _JSON
-        self._meters.answered(endpoint, int(status), perf_counter() - started)
+        self.meters.answered(endpoint, int(status), perf_counter() - started)
         await _send(send, status, body, kind, own)
 
     def _request_id(self, headers: dict[bytes, bytes]) -> bytes:
@@ -137,7 +144,7 @@ class Door:
 
     def _headers_of(self, refused: RefusedError, method: str) -> list[tuple[bytes, bytes]]:
         if refused.status is HTTPStatus.UNPROCESSABLE_ENTITY:
-            self._meters.refused(refused.messages, self._columns)
+            self.meters.refused(refused.messages, self._columns)
         headers = [(b"connection", b"close")] if refused.close else []
         if refused.status is HTTPStatus.METHOD_NOT_ALLOWED:
             headers.append((b"allow", method.encode()))
@@ -157,7 +164,9 @@ class Door:
         if method == "GET":
             if endpoint == "infer":
                 return inference.tell(scope["path"], served, is_ready=not self.is_draining), _JSON
-            return (served.page, _HTML) if endpoint == "page" else (served.schema, _JSON)
+            if endpoint == "page":
+                return served.page, _HTML
+            return (self._docs or b"{}") if endpoint == "docs" else served.schema, _JSON
         if self.is_draining:
             what = "the service is ending: ask another"
             raise RefusedError.of(HTTPStatus.SERVICE_UNAVAILABLE, what, close=True)
@@ -169,7 +178,7 @@ class Door:
             what = f"the body did not arrive within {served.limits.timeout_s:g} s"
             raise RefusedError.of(HTTPStatus.REQUEST_TIMEOUT, what, close=True) from None
         n_rows, content = work(body) if len(body) <= INLINE_BYTES else await self._aside(work, body, served)
-        self._meters.rows.inc(n_rows)
+        self.meters.rows.inc(n_rows)
         return content, kind
 
     async def _aside(self, work: _Work, body: bytes, served: Served) -> tuple[int, bytes]:
@@ -249,7 +258,7 @@ def _work(endpoint: str, path: str, headers: dict[bytes, bytes], served: Served)
             raise RefusedError.of(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, what, close=True)
         return lambda body: inference.infer(body, path, served), _JSON
     wanted = headers.get(b"accept", b"").decode("latin-1").lower()
-    answer_as = _TABLES.get(wanted)
+    answer_as = TABLES.get(wanted)
 
     def predict(body: bytes) -> tuple[int, bytes]:
         scores = served.score(body) if kind is None else served.score_table(body, kind)
@@ -277,7 +286,7 @@ def _kind_of(headers: dict[bytes, bytes]) -> TableKind | None:
     named = parameters.replace(" ", "").replace('"', "")
     if kind.strip() == "application/json" and named in ("", "charset=utf-8"):
         return None
-    if kind.strip() in _TABLES and not named:
-        return _TABLES[kind.strip()]
-    what = f"the content type must be application/json in UTF-8, or {' or '.join(_TABLES)}"
+    if kind.strip() in TABLES and not named:
+        return TABLES[kind.strip()]
+    what = f"the content type must be application/json in UTF-8, or {' or '.join(TABLES)}"
     raise RefusedError.of(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, what, close=True)

@@ -36,7 +36,9 @@ _TAKEN: Mapping[str, frozenset[str]] = {
 }
 
 
-class _Input(msgspec.Struct, forbid_unknown_fields=True):
+class Input(msgspec.Struct, forbid_unknown_fields=True):
+    """A tensor of a request: the values of one column."""
+
     name: str
     shape: list[int]
     datatype: str
@@ -44,15 +46,19 @@ class _Input(msgspec.Struct, forbid_unknown_fields=True):
     parameters: dict[str, Any] = {}
 
 
-class _Output(msgspec.Struct, forbid_unknown_fields=True):
+class Output(msgspec.Struct, forbid_unknown_fields=True):
+    """A tensor that a request asks for."""
+
     name: str
     parameters: dict[str, Any] = {}
 
 
-class _Request(msgspec.Struct, forbid_unknown_fields=True):
-    inputs: list[_Input]
+class Request(msgspec.Struct, forbid_unknown_fields=True):
+    """A request for predictions."""
+
+    inputs: list[Input]
     id: str | None = None
-    outputs: list[_Output] = []
+    outputs: list[Output] = []
     parameters: dict[str, Any] = {}
 
 
@@ -108,11 +114,28 @@ def infer(body: bytes, path: str, served: Served) -> tuple[int, bytes]:
     RefusedError
         With all that is wrong with the request.
     """
-    _find(path, served)
     try:
-        asked = msgspec.convert(read_json(body), _Request)
+        asked = msgspec.convert(read_json(body), Request)
     except msgspec.ValidationError as exc:
         raise _unprocessable(str(exc)) from None
+    n_rows, told = answer(asked, path, served)
+    return n_rows, _ENCODER.encode(told)
+
+
+def path_of(name: str, version: str) -> str:
+    """Return the path of a model; an empty version is the one that is served."""
+    return f"/v2/models/{name}" + (f"/versions/{version}" if version else "")
+
+
+def answer(asked: Request, path: str, served: Served) -> tuple[int, dict[str, Any]]:
+    """Return how many rows a request has, and the answer.
+
+    Raises
+    ------
+    RefusedError
+        With all that is wrong with the request.
+    """
+    _find(path, served)
     columns = {column.name: column for column in served.bundle.schema.columns}
     n_rows = -1
     values: dict[str, list[Any]] = {}
@@ -138,13 +161,13 @@ def infer(body: bytes, path: str, served: Served) -> tuple[int, bytes]:
             near = nearest(name, known)
             raise _unprocessable(f"there is no such output{f': {near}?' if near else ''}", name)
     manifest = served.bundle.manifest
-    answer = {
+    told = {
         "model_name": tag_name(manifest.name),
         "model_version": manifest.model_version,
         **({"id": asked.id} if asked.id is not None else {}),
         "outputs": [output for output in outputs if output["name"] in wanted],
     }
-    return len(records), _ENCODER.encode(answer)
+    return len(records), told
 
 
 def _find(path: str, served: Served) -> str:
@@ -165,7 +188,7 @@ def _require_ready(*, is_ready: bool) -> None:
         raise RefusedError.of(HTTPStatus.SERVICE_UNAVAILABLE, "the service is ending: ask another")
 
 
-def _values(tensor: _Input, column: Column | None) -> list[Any]:
+def _values(tensor: Input, column: Column | None) -> list[Any]:
     """Return one value a row; a tensor of one column may be written (rows) or (rows, 1)."""
     if column is None:
         raise _unprocessable("this input is not known", tensor.name)

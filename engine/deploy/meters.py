@@ -33,7 +33,8 @@ class Meters:
         self.rows = Counter("engine_rows", "Rows scored")
         self._bound: dict[tuple[str, int], Counter] = {}
         self._observe = {
-            name: self._seconds.labels(name).observe for name in ("predict", "infer", "schema", "page")
+            name: self._seconds.labels(name).observe
+            for name in ("predict", "infer", "schema", "page", "docs")
         }
 
     def answered(self, endpoint: str, status: int, seconds: float) -> None:

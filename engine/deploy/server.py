@@ -6,6 +6,7 @@ Imported only by `engine serve`, so uvicorn and BentoML stand at the top.
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import signal
 import socket
@@ -19,6 +20,7 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from engine.deploy.door import Door
+from engine.deploy.grpc_server import GrpcServer
 from engine.deploy.listen import listen
 from engine.deploy.meters import meters
 from engine.deploy.service import create
@@ -47,6 +49,7 @@ def run(
     port: int,
     on_ready: Callable[[str], None],
     watch: Watch | None = None,
+    grpc_port: int | None = None,
 ) -> None:
     """Serve the bundle in `folder` from this process until SIGTERM, which ends it cleanly, or SIGINT.
 
@@ -58,6 +61,8 @@ def run(
         Called once with the URL, when requests are answered.
     watch
         None: `folder` is served to the end.
+    grpc_port
+        Where the open inference protocol is spoken over gRPC as well; None: nowhere.
 
     Raises
     ------
@@ -69,9 +74,10 @@ def run(
         On SIGINT, after the requests at work are answered.
     """
     app = _asgi(create(folder))
-    if watch is not None and not isinstance(app, Door):
-        what = "a service inside BentoML's pipeline can't change its bundle; deploy.pipeline=front can"
-        raise RecipeError.of(what, file="command line", key="--watch")
+    if not isinstance(app, Door) and (watch is not None or grpc_port is not None):
+        what = "a service inside BentoML's pipeline has no part in this; deploy.pipeline=front has"
+        key = "--grpc-port" if watch is None else "--watch"
+        raise RecipeError.of(what, file="command line", key=key)
     listening = listen(host, port)
     bound = listening.getsockname()
     shown = f"[{bound[0]}]" if ":" in bound[0] else bound[0]
@@ -90,6 +96,8 @@ def run(
         server = _Server(config)
         server.door = app if isinstance(app, Door) else None
         server.watch = watch
+        if grpc_port is not None and server.door is not None:
+            server.grpc = GrpcServer(server.door, host=host, port=grpc_port)
         server.announce = lambda: on_ready(f"http://{shown}:{bound[1]}")
         server.run(sockets=[listening])
     finally:
@@ -146,10 +154,14 @@ class _Server(uvicorn.Server):
     announce: Callable[[], None]
     door: Door | None = None
     watch: Watch | None = None
+    grpc: GrpcServer | None = None
     _watching: asyncio.Task[None] | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        # What was made so far stays to the end: it is never looked through again while requests wait.
+        gc.freeze()
+        gc.enable()
         if self.started:
             if self.door is not None and self.watch is not None:
                 watcher = Watcher(self.door, find=self.watch.find, tell=self.watch.tell, meters=meters())
@@ -168,6 +180,8 @@ class _Server(uvicorn.Server):
                 if not self.door.n_open and loop.time() >= asked + DRAIN_S:
                     break
                 await asyncio.sleep(_STEP_S)
+        if self.grpc is not None:
+            await asyncio.to_thread(self.grpc.stop)
         await super().shutdown(sockets)
 
 

@@ -12,8 +12,8 @@ from typing import Any
 import bentoml
 from bentoml import Service
 
-from engine.deploy.docs import answer_model, request_model
-from engine.deploy.door import Asgi, Door
+from engine.deploy.docs import answer_model, documented, request_model
+from engine.deploy.door import TABLES, Asgi, Door
 from engine.deploy.meters import meters
 from engine.deploy.served import Served
 from engine.deploy.tag import tag_name
@@ -34,7 +34,8 @@ class Fronted(Service[Any]):  # type: ignore[misc]
     def to_asgi(self, is_main: bool = True) -> Asgi:
         """Return the door, and behind it BentoML's app, which answers health, metrics and docs."""
         app: Asgi = super().to_asgi(is_main=is_main)
-        return Door(app, served=Served(self.bundle), meters=meters())
+        docs = documented(self.openapi_spec.asdict(), self.bundle, tables=TABLES)
+        return Door(app, served=Served(self.bundle), meters=meters(), docs=docs)
 
 
 class Inner(Door):

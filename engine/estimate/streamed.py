@@ -64,7 +64,7 @@ def n_held(n_rows: int, n_columns: int, shares: tuple[float, float, float]) -> i
     return sum(min(round(n_rows * share), most) for share in shares)
 
 
-def passes(work: Workload, *, held: int, in_time: bool, goes_again: bool, cap_mib: int) -> Passes:
+def passes(work: Workload, *, held: int, in_time: bool, goes_again: bool, cap_mib: int, by: str) -> Passes:
     """Say how many passes a run makes, and what it holds in memory and on disk.
 
     Parameters
@@ -77,14 +77,16 @@ def passes(work: Workload, *, held: int, in_time: bool, goes_again: bool, cap_mi
         Whether the times are counted first, to find where the parts begin.
     goes_again
         Whether the family goes through the rows more than once; else it holds their bins.
+    by
+        Who reads and prepares, such as " on Ray"; empty where this process does.
     """
     rows, n_columns = work.rows, work.n_columns
     prepared = rows.train * (work.n_features + 2) * 8
     found = ["count the times"] if in_time else []
     found += [
-        "check every row, deal it to its part, lay it aside on disk",
+        f"check every row{by}, deal it to its part, lay it aside on disk",
         "count levels, means and deviations of the training rows",
-        "prepare the training rows, block by block",
+        f"prepare the training rows, block by block{by}",
     ]
     of_family = 0.0
     if not goes_again:

@@ -134,7 +134,7 @@ def evaluate(
     }
     fairness: tuple[Audit, ...] = ()
     if target.kind == "binary" and JUDGED_PART in parts:
-        fairness = tuple(_audit(parts[JUDGED_PART], by=by) for by in _groupings(spec))
+        fairness = tuple(_audit(parts[JUDGED_PART], by=by, spec=spec, seed=seed) for by in _groupings(spec))
     slices: tuple[Slicing, ...] = ()
     if JUDGED_PART in parts:
         slices = _slices(parts[JUDGED_PART], metrics=metrics, spec=spec, target=target, seed=seed)
@@ -162,13 +162,22 @@ def _slices(
     )
 
 
-def _audit(part: PartScores, *, by: tuple[str, ...]) -> Audit:
-    decisions = np.asarray(part.scores.decisions)
-    return audit(part.frame, by=by, y=part.y, decisions=decisions, weights=part.weights)
+def _audit(part: PartScores, *, by: tuple[str, ...], spec: Spec, seed: int) -> Audit:
+    return audit(
+        part.frame,
+        by=by,
+        y=part.y,
+        decisions=np.asarray(part.scores.decisions),
+        weights=part.weights,
+        probabilities=part.scores.values[:, 1],
+        confidence=spec.evaluation.confidence,
+        n_bootstrap=spec.evaluation.bootstrap,
+        seed=seed,
+    )
 
 
 def _groupings(spec: Spec) -> tuple[tuple[str, ...], ...]:
-    """Return each sensitive column alone, then what gates compare by, each once."""
+    """Return each sensitive column alone, then what gates compare by and mitigation weighs by, each once."""
     schema = spec.schema_
     sensitive = [
         (name,)
@@ -176,4 +185,5 @@ def _groupings(spec: Spec) -> tuple[tuple[str, ...], ...]:
         if column.sensitive and column.type in GROUPING_TYPES and name != schema.target
     ]
     gated = [gate.by for gate in (spec.goal.gates or {}).values() if gate.by]
-    return tuple(dict.fromkeys([*sensitive, *gated]))
+    mitigated = [spec.model.fairness.by] if spec.model.fairness else []
+    return tuple(dict.fromkeys([*sensitive, *gated, *mitigated]))

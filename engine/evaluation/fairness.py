@@ -5,13 +5,13 @@ Definitions are those of fairlearn (Bird et al., 2020); decisions are binary, 1 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import polars as pl
 
-from engine.evaluation.score import finite
+from engine.evaluation.score import Interval, bounded, finite
 from engine.tasks.task import Array, ratio
 
 # A rate of fewer rows says more about chance than about the model.
@@ -23,18 +23,31 @@ DEMOGRAPHIC_PARITY_RATIO = "demographic_parity_ratio"
 DEMOGRAPHIC_PARITY_DIFFERENCE = "demographic_parity_difference"
 EQUALIZED_ODDS_RATIO = "equalized_odds_ratio"
 EQUALIZED_ODDS_DIFFERENCE = "equalized_odds_difference"
+PREDICTIVE_PARITY_RATIO = "predictive_parity_ratio"
+PREDICTIVE_PARITY_DIFFERENCE = "predictive_parity_difference"
+CALIBRATION_DIFFERENCE = "group_calibration_difference"
 MEANINGS = {
     DEMOGRAPHIC_PARITY_RATIO: "lowest over highest share of a group that is decided positive",
     DEMOGRAPHIC_PARITY_DIFFERENCE: "highest less lowest share of a group that is decided positive",
     EQUALIZED_ODDS_RATIO: "lowest over highest true or false positive rate of a group, the worse",
     EQUALIZED_ODDS_DIFFERENCE: "highest less lowest true or false positive rate of a group, the worse",
+    PREDICTIVE_PARITY_RATIO: "lowest over highest share of a group's positive decisions that are right",
+    PREDICTIVE_PARITY_DIFFERENCE: "highest less lowest share of a group's positive decisions that are right",
+    CALIBRATION_DIFFERENCE: "highest less lowest excess of a group's mean probability over its share",
 }
 MEASURES = tuple(MEANINGS)
+# The share of the largest selection rate that each group's is held against: U.S. Uniform Guidelines on
+# Employee Selection Procedures (1978), section 4D.
+FOUR_FIFTHS = 0.8
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """One group's rates, each in [0, 1], NaN where it has no row to count; `n` is unweighted rows."""
+    """One group's rates, each in [0, 1], NaN where it has no row to count; `n` is unweighted rows.
+
+    `precision` is the share of its positive decisions that are right, `calibration_gap` in [-1, 1] its mean
+    probability of the positive class less its share of positive rows.
+    """
 
     name: str
     n: int
@@ -42,6 +55,8 @@ class Group:
     selection_rate: float
     true_positive_rate: float
     false_positive_rate: float
+    precision: float = float("nan")
+    calibration_gap: float = float("nan")
 
     def to_json(self) -> dict[str, object]:
         """Return the group as JSON values."""
@@ -52,6 +67,8 @@ class Group:
             "selection_rate": finite(self.selection_rate),
             "true_positive_rate": finite(self.true_positive_rate),
             "false_positive_rate": finite(self.false_positive_rate),
+            "precision": finite(self.precision),
+            "calibration_gap": finite(self.calibration_gap),
         }
 
 
@@ -67,6 +84,7 @@ class Audit:
     n_excluded_groups: int
     n_excluded_rows: int
     measures: Mapping[str, float]
+    intervals: Mapping[str, Interval] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, object]:
         """Return the audit as JSON values; an undefined measure is null."""
@@ -76,11 +94,24 @@ class Audit:
             "n_excluded_groups": self.n_excluded_groups,
             "n_excluded_rows": self.n_excluded_rows,
             **{name: finite(value) for name, value in self.measures.items()},
+            "intervals": {
+                name: {"low": finite(one.low), "high": finite(one.high)}
+                for name, one in self.intervals.items()
+            },
         }
 
 
 def audit(
-    frame: pl.DataFrame, *, by: Sequence[str], y: Array, decisions: Array, weights: Array | None
+    frame: pl.DataFrame,
+    *,
+    by: Sequence[str],
+    y: Array,
+    decisions: Array,
+    weights: Array | None,
+    probabilities: Array | None = None,
+    confidence: float = 0.95,
+    n_bootstrap: int = 0,
+    seed: int = 0,
 ) -> Audit:
     """Compare how groups are decided for.
 
@@ -96,6 +127,10 @@ def audit(
         Shape (n,), 1 where decided positive, else 0.
     weights
         Shape (n,), or None for equal weights.
+    probabilities
+        Shape (n,), of the positive class; without them nothing is said of calibration.
+    confidence, n_bootstrap, seed
+        Of the measures' intervals, as `engine.evaluation.score.score` takes them; 0 resamples give none.
 
     Returns
     -------
@@ -110,37 +145,32 @@ def audit(
     positives (negatives) takes no part in comparing true (false) positive rates, and true or false positive
     rates that are 0 in all groups count as equal.
     """
-    codes, names = _group(frame, by=by)
+    codes, names = group_rows(frame, by=by)
     n_groups = len(names)
     w = np.ones(len(y)) if weights is None else np.asarray(weights, dtype=np.float64)
-    positive, selected = y == 1, decisions == 1
-
-    def total(rows: Array) -> Array:
-        return np.bincount(codes, w * rows, n_groups)
-
+    said = np.full(len(y), np.nan) if probabilities is None else np.asarray(probabilities, dtype=np.float64)
+    rates_at = _rates(codes, n_groups, positive=y == 1, selected=decisions == 1, said=said)
     n = np.bincount(codes, minlength=n_groups)
-    positives, negatives = total(positive), total(~positive)
-    rates = np.stack(
-        [
-            ratio(positives, positives + negatives),
-            ratio(total(selected), positives + negatives),
-            ratio(total(positive & selected), positives),
-            ratio(total(~positive & selected), negatives),
-        ],
-        axis=1,
-    )
-    large = n >= MIN_GROUP_ROWS
+    rates, large = rates_at(w), n >= MIN_GROUP_ROWS
+    measures, intervals = _compare(rates[large]), {}
+    if n_bootstrap and len(y):
+        drawn = _resample(lambda counts: rates_at(w * counts)[large], len(y), n_bootstrap, seed)
+        intervals = {
+            name: bounded(value, drawn[name], centre=value, scale=1.0, confidence=confidence)
+            for name, value in measures.items()
+        }
     groups = tuple(Group(names[i], int(n[i]), *map(float, rates[i])) for i in np.flatnonzero(large))
     return Audit(
         by=tuple(by),
         groups=groups,
         n_excluded_groups=int((~large).sum()),
         n_excluded_rows=int(n[~large].sum()),
-        measures=_compare(rates[large]),
+        measures=measures,
+        intervals=intervals,
     )
 
 
-def _group(frame: pl.DataFrame, *, by: Sequence[str]) -> tuple[Array, list[str]]:
+def group_rows(frame: pl.DataFrame, *, by: Sequence[str]) -> tuple[Array, list[str]]:
     """Return each row's group, shape (n,), and the groups' names; only groups that occur."""
     columns = [
         frame[name].cast(pl.String).fill_null(MISSING).alias(str(index)) for index, name in enumerate(by)
@@ -153,8 +183,46 @@ def _group(frame: pl.DataFrame, *, by: Sequence[str]) -> tuple[Array, list[str]]
     return codes.to_numpy().astype(np.int64), names
 
 
+def _rates(
+    codes: Array, n_groups: int, *, positive: Array, selected: Array, said: Array
+) -> Callable[[Array], Array]:
+    """Return what gives, from weights of shape (n,), the six rates of each group, shape (n_groups, 6)."""
+
+    def rates_at(w: Array) -> Array:
+        def total(rows: Array) -> Array:
+            return np.bincount(codes, w * rows, n_groups)
+
+        positives, negatives = total(positive), total(~positive)
+        hits, chosen, of_all = total(positive & selected), total(selected), positives + negatives
+        return np.stack(
+            [
+                ratio(positives, of_all),
+                ratio(chosen, of_all),
+                ratio(hits, positives),
+                ratio(total(~positive & selected), negatives),
+                ratio(hits, chosen),
+                ratio(total(said) - positives, of_all),
+            ],
+            axis=1,
+        )
+
+    return rates_at
+
+
+def _resample(
+    rates_at: Callable[[Array], Array], n_rows: int, n_bootstrap: int, seed: int
+) -> dict[str, Array]:
+    """Return each measure on each resample of the rows, shape (n_bootstrap,)."""
+    rng = np.random.default_rng(seed)
+    found = []
+    for _ in range(n_bootstrap):
+        counts = np.bincount(rng.integers(n_rows, size=n_rows, dtype=np.uint32), minlength=n_rows)
+        found.append(_compare(rates_at(counts)))
+    return {name: np.array([one[name] for one in found]) for name in MEASURES}
+
+
 def _compare(rates: Array) -> dict[str, float]:
-    _, selection, true_positive, false_positive = rates.T
+    _, selection, true_positive, false_positive, precision, excess = rates.T
     low, high = _extremes(selection)
     odds = [_extremes(true_positive), _extremes(false_positive)]
     return {
@@ -163,6 +231,9 @@ def _compare(rates: Array) -> dict[str, float]:
         # np.min and np.max hand a NaN on; Python's would not.
         EQUALIZED_ODDS_RATIO: float(np.min([ratio(low, high, undefined=1.0) for low, high in odds])),
         EQUALIZED_ODDS_DIFFERENCE: float(np.max([high - low for low, high in odds])),
+        PREDICTIVE_PARITY_RATIO: float(ratio(*_extremes(precision), undefined=1.0)),
+        PREDICTIVE_PARITY_DIFFERENCE: -float(np.subtract(*_extremes(precision))),
+        CALIBRATION_DIFFERENCE: -float(np.subtract(*_extremes(excess))),
     }
 
 

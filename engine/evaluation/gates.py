@@ -15,7 +15,7 @@ from engine.data.quality.finding import (
     SHARES,
 )
 from engine.errors import Message, nearest
-from engine.evaluation.fairness import MEASURES
+from engine.evaluation.fairness import CALIBRATION_DIFFERENCE, MEASURES
 from engine.evaluation.score import finite
 from engine.recipe.spec import Gate, Spec, Value
 from engine.tasks.confusion import F1, PER_CASES
@@ -45,6 +45,7 @@ _REACH: Mapping[str, tuple[float, float]] = {
     **dict.fromkeys(("mape", "poisson_deviance", *MEASURED_ON_BUNDLE), (0.0, math.inf)),
     **{name: _SHARE if name in SHARES else (0.0, math.inf) for name in DATA_MEANINGS},
     "brier_score": (0.0, 2.0),
+    CALIBRATION_DIFFERENCE: (0.0, 2.0),
     "matthews_corrcoef": (-1.0, 1.0),
     "r2": (-math.inf, 1.0),
 }
@@ -212,7 +213,7 @@ def _check_by(gate: Gate, *, metric: str, spec: Spec) -> Iterator[Message]:
     )
     if metric not in MEASURES:
         if gate.by:
-            yield Message(f"'{metric}' compares no groups, so it takes no 'by'", key=key, allowed=MEASURES)
+            yield Message(f"'{metric}' compares no groups, so it takes no 'by'", key=key, try_=_LISTED)
         return
     if not gate.by:
         yield Message(

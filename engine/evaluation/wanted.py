@@ -55,7 +55,14 @@ class Wanted:
         )
         values = {name: interval.value for name, interval in found.items()}
         for by in self.groupings:
-            groups = audit(part.frame, by=by, y=part.y, decisions=part.scores.decisions, weights=part.weights)
+            groups = audit(
+                part.frame,
+                by=by,
+                y=part.y,
+                decisions=part.scores.decisions,
+                weights=part.weights,
+                probabilities=part.scores.values[:, 1],
+            )
             values |= {gate_name(name, by): value for name, value in groups.measures.items()}
         return values
 

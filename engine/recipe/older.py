@@ -16,6 +16,7 @@ _ADDED: Mapping[str, tuple[str, ...]] = {
         "max_seconds",
         "max_concurrent_trials",
         "objective",
+        "nested",
         "finalists",
         "repeats",
         "reduction_factor",

@@ -167,7 +167,8 @@ class ComputeSpec(Strict):
     )
     executor: Literal["auto", "local", "ray"] = Field(
         description="where the trials of a search run, with the same outcomes: local: one after the other; "
-        "ray: side by side; auto: on Ray where that is clearly sooner done, or where an address is given",
+        "ray: side by side; auto: on Ray where that is clearly sooner done, or an address is given. With "
+        "ray also Parquet that is larger than memory_mib is read, and its rows are prepared, by Ray Data",
         examples=["ray"],
     )
     address: str | None = Field(

@@ -4,11 +4,24 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
-from engine.recipe.strict import Scalar, Strict
+from engine.recipe.strict import Scalar, Strict, as_tuple
 
 Balance = Literal["weights", "under", "over"]
+
+
+class FairnessSpec(Strict):
+    """What is done in training so that groups of people are decided for more alike."""
+
+    kind: Literal["reweigh"] = Field(
+        description="reweigh: training rows weigh so that group and class are independent of each other "
+        "(Kamiran and Calders, 2012)",
+        examples=["reweigh"],
+    )
+    by: Annotated[
+        tuple[str, ...], BeforeValidator(as_tuple, json_schema_input_type=str | tuple[str, ...])
+    ] = Field(description="the columns whose values make the groups", examples=["sex", ["sex", "race"]])
 
 
 class ModelSpec(Strict):
@@ -34,6 +47,12 @@ class ModelSpec(Strict):
         description="what evens out classes of different size, in training rows alone: weights, under (fewer "
         "rows of the others), over (rows of the rare ones repeated); null: nothing",
         examples=["weights"],
+    )
+    fairness: FairnessSpec | None = Field(
+        None,
+        description="what is done in training, in training rows alone, so that groups are decided for more "
+        "alike; the report shows the scores with it and without; null: nothing",
+        examples=[{"kind": "reweigh", "by": "sex"}],
     )
     space: dict[str, str] = Field(
         {},
@@ -69,6 +88,11 @@ class TuneSpec(Strict):
     objective: Literal["validation", "folds"] = Field(
         description="the rows that score a trial: the validation part, or the folds of split kind kfold",
         examples=["folds"],
+    )
+    nested: bool = Field(
+        description="cross-validate the whole search: it is done anew inside the training rows of each fold, "
+        "and what wins there is judged on the fold, by rows that chose nothing; needs a split with folds",
+        examples=[True],
     )
     finalists: int = Field(
         ge=1,

@@ -4,11 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from engine import durable
-from engine.report import figures, record
-from engine.report.card import card
-from engine.report.html import page
-
 
 def render(folder: Path, *, pictures: bool = True) -> None:
     """Write `report.html`, `card.md` and `figures/*.svg` from the files that lie in a run's folder.
@@ -32,6 +27,12 @@ def render(folder: Path, *, pictures: bool = True) -> None:
     -----
     O(n log n) in the number n of test rows, for one sort.
     """
+    # Imported here: the service's page needs the room's markup, and nothing else of it.
+    from engine import durable
+    from engine.report import figures, record
+    from engine.report.card import card
+    from engine.report.html import page
+
     found = record.read(folder)
     gallery = figures.draw(found) if pictures else None
     if gallery:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from engine.report import pictures_importance, scores, search, slices
+from engine.report import mitigation, pictures_importance, scores, search, slices
 from engine.report.record import Json, Record, at, elements, is_null, members, number, plain, text
 from engine.report.words import MISSING, inline_code, metric, prose, quantity, share, title
 
@@ -74,7 +74,11 @@ def _search(record: Record) -> list[tuple[str, str]]:
         return []
     cut = {"user": "; stopped by the user", "time": "; stopped by time"}.get(found.stopped or "", "")
     tried = f"{inline_code(found.strategy)}, {prose(found.scope)}{found.losses}{cut}"
-    return [("Parameters searched by", tried), ("Parameters chosen by", prose(found.verdict))]
+    return [
+        ("Parameters searched by", tried),
+        ("Parameters chosen by", prose(found.verdict)),
+        ("Validation scores", prose(found.caution)),
+    ]
 
 
 def _use() -> str:
@@ -202,8 +206,14 @@ def _fairness(record: Record) -> str:
         ]
         parts.append(f"### {inline_code(columns)}")
         parts.append(_table(("Group", *(prose(title(rate)) for rate in rates)), rows))
-        parts.append(_list((title(name), metric(value)) for name, value in scores.measures(audit).items()))
+        parts.append(
+            _list((title(name), scores.measure_words(audit, name)) for name in scores.measures(audit))
+        )
         parts.append(scores.excluded(audit))
+    cost = [[prose(name), *numbers] for name, *numbers in mitigation.rows(record)]
+    if cost:
+        parts += ["### With and without what was done for fairness", prose(mitigation.said(record))]
+        parts.append(_table(mitigation.HEADER, cost))
     return "\n\n".join(["## Groups", *filter(None, parts)]) if parts else ""
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, cast
 
+from engine.evaluation.fairness import DEMOGRAPHIC_PARITY_RATIO, FOUR_FIFTHS, MEASURES
 from engine.names import TASKS
 from engine.recipe.spec import Value
 from engine.report.record import Json, Record, at, elements, members, number, plain, text
@@ -222,7 +223,21 @@ def excluded(audit: Json) -> str:
 def measures(audit: Json) -> dict[str, float | None]:
     """Return the gaps between the groups of an audit by name."""
     known = members(audit)
-    return {key: number(audit, key) for key in known if key.startswith(("demographic_", "equal"))}
+    return {key: number(audit, key) for key in known if key in MEASURES}
+
+
+def measure_words(audit: Json, name: str) -> str:
+    """Return a gap between groups with its interval; of the parity ratio, how it stands to four fifths."""
+    value = number(audit, name)
+    low, high = (number(audit, "intervals", name, end) for end in ("low", "high"))
+    said = metric(value) + ("" if low is None or high is None else f" ({metric(low)} to {metric(high)})")
+    if name != DEMOGRAPHIC_PARITY_RATIO or value is None:
+        return said
+    if low is None or high is None or low <= FOUR_FIFTHS <= high:
+        side = "at or above" if value >= FOUR_FIFTHS else "below"
+        sure = "" if low is None else ", which the interval does not prove"
+        return f"{said}: {side} four fifths{sure}"
+    return f"{said}: {'above' if low > FOUR_FIFTHS else 'below'} four fifths"
 
 
 def _score(record: Record, *path: str) -> Score:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from engine.report import scores
 from engine.report.record import Json, Record, at, members, number, plain, text
 from engine.report.words import counted, metric, quantity
+
+Chose = Literal["by validation", "by folds", "nested"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,8 @@ class Found:
         How much better than they the winner is; below 0 where it is worse.
     compared
         Over how many seeds both were fitted.
+    chose
+        What the validation scores of the run are to its choice: `by validation`, `by folds`, or `nested`.
     behind
         What is better than the winner on the test rows for all the search, a sentence; empty where nothing.
     """
@@ -49,10 +54,23 @@ class Found:
     first: float | None
     gain: float | None
     compared: int
+    chose: Chose
     behind: str
     stopped: str | None
     metric: str
     rows: str
+
+    @property
+    def caution(self) -> str:
+        """How the validation scores of the run are to be taken, a sentence."""
+        if self.chose == "nested":
+            return (
+                "The validation scores are of nested cross-validation: the whole search was done anew inside "
+                "each fold, and what won there was judged on rows that had chosen nothing."
+            )
+        rows = "folds" if self.chose == "by folds" else "validation rows"
+        cure = "" if self.chose == "by validation" else " tune.nested=true estimates it by rows that do not."
+        return f"The {rows} chose the params, so their scores flatter the model; the test rows do not.{cure}"
 
     @property
     def scope(self) -> str:
@@ -130,6 +148,7 @@ def read(record: Record) -> Found | None:
         first=first if of is None else of,
         gain=gain,
         compared=_count(node, "gain", "seeds"),
+        chose=_chose(record, node),
         behind=_behind(scored),
         stopped=text(node, "stopped"),
         metric=scored.title if scored else name,
@@ -145,6 +164,12 @@ def _gain(
     if value is not None or score is None or first is None or greater_is_better is None:
         return value
     return score - first if greater_is_better else first - score
+
+
+def _chose(record: Record, node: Json) -> Chose:
+    if at(node, "nested") is True:
+        return "nested"
+    return "by folds" if number(record.data, "split", "n_folds") else "by validation"
 
 
 def _behind(scored: scores.Scored | None) -> str:

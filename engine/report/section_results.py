@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.report import scores
+from engine.report import mitigation, scores, search
 from engine.report.canvas import Figure
 from engine.report.figures import Gallery
 from engine.report.markup import (
@@ -178,6 +178,9 @@ def metrics(record: Record) -> Html:
     drawn = number(record.facts, "train_rows_scored")
     if drawn is not None and drawn < (number(record.data, "split", "sizes", "train") or 0):
         told.append(paragraph(f"Train scores are of {quantity(drawn)} training rows drawn at random."))
+    searched = search.read(record)
+    if searched is not None:
+        told.append(paragraph(searched.caution))
     told += [paragraph(why) for why in undefined(record)]
     return section("metrics", "Metrics", table(header_, rows), paragraph(note), *told)
 
@@ -217,6 +220,13 @@ def _verdict_on(scored: Scored, kind: str) -> str:
 def fairness(record: Record) -> Html | None:
     """Return how the groups of each sensitive column fare, where that was measured."""
     body = [part for columns, audit in scores.audits(record) for part in _audit(columns, audit)]
+    cost = mitigation.rows(record)
+    if cost:
+        body += [
+            tag("h3", words("With and without what was done for it")),
+            paragraph(mitigation.said(record)),
+            table(mitigation.HEADER, ([words(cell) for cell in row] for row in cost)),
+        ]
     return section("fairness", "Fairness", *body) if body else None
 
 
@@ -229,15 +239,23 @@ def _audit(columns: str, audit: Json) -> list[Html]:
     left_out = scores.excluded(audit)
     return [
         tag("h3", words("By "), code(columns)),
-        pairs((title(name), words(metric(value))) for name, value in scores.measures(audit).items()),
+        pairs((title(name), words(scores.measure_words(audit, name))) for name in scores.measures(audit)),
         table(("Group", *(_RATES.get(rate, title(rate)) for rate in rates)), rows),
         *([paragraph(left_out)] if left_out else []),
     ]
 
 
-_RATES = {"n": "Rows", "base_rate": "Positive rows", "selection_rate": "Decided positive"}
+_RATES = {
+    "n": "Rows",
+    "base_rate": "Positive rows",
+    "selection_rate": "Decided positive",
+    "precision": "Right if positive",
+}
 
 
 def _rate(group: Json, rate: str) -> str:
     value = number(group, rate)
-    return quantity(value) if rate == "n" else share(value)
+    if rate == "n":
+        return quantity(value)
+    signed = rate == "calibration_gap" and value is not None and value > 0
+    return f"+{share(value)}" if signed else share(value)

@@ -48,6 +48,8 @@ def search(record: Record, gallery: Gallery | None) -> Html | None:
         return None
     tried = read_trials(record)
     body = [_facts(record, found, tried), paragraph(_FLATTERED)]
+    if found.chose == "nested":
+        body.append(paragraph(found.caution))
     if found.behind:
         body.insert(
             0,

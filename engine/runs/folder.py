@@ -22,6 +22,8 @@ from engine.errors import EngineError, RecipeError
 PARTIAL = ".partial"
 RECIPE = "recipe.yaml"
 TRIALS = "trials.jsonl"
+# The journals of the searches inside the folds.
+NESTED = "nested"
 # What fits in stages have come to, while a search goes on.
 STATES = "states"
 # Why a search came to nothing; its folder stays, for its trials.
@@ -153,6 +155,6 @@ def _reopened(parent: Path, run: str, digest: str) -> Iterator[Draft]:
             raise RecipeError.of(f"run {run} {state}", try_="engine runs")
         for entry in made.folder.iterdir():
             # The recipe stays: a second interruption must leave the run resumable. So do finished trials.
-            if entry.name not in (RECIPE, TRIALS, STATES):
+            if entry.name not in (RECIPE, TRIALS, STATES, NESTED):
                 shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
         yield made

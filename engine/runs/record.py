@@ -165,6 +165,7 @@ def write_judgement(
     *,
     validation: Mapping[str, object] | None,
     baselines: Mapping[str, object] | None,
+    mitigation: Mapping[str, object] | None = None,
 ) -> None:
     """Write `metrics.json` and `gates.json`; `validation` replaces that part's scores where folds did it."""
     content: dict[str, object] = {part: {} for part in ("train", "validation", "test")}
@@ -176,6 +177,8 @@ def write_judgement(
     if judgement.evaluation.fairness:
         audits = judgement.evaluation.fairness
         content["fairness"] = {", ".join(audit.by): audit.to_json() for audit in audits}
+    if mitigation is not None:
+        content["mitigation"] = mitigation
     if judgement.importance is not None:
         content["importance"] = judgement.importance.to_json()
     if judgement.evaluation.slices:

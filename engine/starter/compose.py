@@ -6,8 +6,10 @@ import re
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from engine.data import hints
+from engine.data.find import is_glob
 from engine.data.infer import Guess
 from engine.data.objective import Objective
 from engine.data.quality.leaks import Suspect
@@ -91,6 +93,19 @@ def name_of(stem: str) -> str:
     ('Ums-tze-2024-final', 'x', 'gr-e')
     """
     return _NAME.sub("-", stem).strip("._-")[:100].rstrip("._-") or "table"
+
+
+def name_of_table(path: Path) -> str:
+    """Return a recipe's name for a table; of a pattern of paths, that of the last folder without a mark.
+
+    Examples
+    --------
+    >>> name_of_table(Path("sales/year=*/*.csv")), name_of_table(Path("sales.2024.csv"))
+    ('sales', 'sales')
+    """
+    while is_glob(str(path)) and path.parent != path:
+        path = path.parent
+    return name_of(path.name.partition(".")[0] or path.stem)
 
 
 def write(draft: Draft, *, shown: str, editor: str) -> tuple[str, dict[str, Plain]]:

@@ -29,7 +29,7 @@ from engine.recipe.roots import find_roots
 from engine.recipe.spec_table import DataSpec
 from engine.recipe.urls import is_remote, password_in, without_password
 from engine.starter.choices import choose
-from engine.starter.compose import Draft, name_of
+from engine.starter.compose import Draft, name_of_table
 
 _BLOCK_ROWS = 50_000
 _MERGE = "<<"
@@ -167,7 +167,7 @@ def draft(looked: Looked, *, target: str, task: TaskName | None, recipe: Path) -
     guesses = tuple(_nameable(infer(column), objective) for column in columns)
     _require_feature(guesses, shown=looked.shown)
     return Draft(
-        name=name_of(looked.path.name.partition(".")[0] or looked.path.stem),
+        name=name_of_table(looked.path),
         path=looked.shown if is_remote(looked.shown) else _relative(looked.path, recipe),
         root=_root(looked, recipe),
         table=looked.table,
@@ -187,9 +187,7 @@ def _written(found: object, dialect: Dialect) -> CsvFile | Several:
     dialled = {"delimiter": dialect.delimiter, "encoding": dialect.encoding}
 
     def read_so(table: CsvFile) -> CsvFile:
-        # Itself, for what was fetched goes when the table does.
-        table.data = table.data.model_copy(update=dialled)
-        return table
+        return replace(table, data=table.data.model_copy(update=dialled))
 
     if isinstance(found, CsvFile):
         return read_so(found)

@@ -9,7 +9,7 @@ import polars as pl
 
 from engine.data.parts import PartData
 from engine.data.schema import Schema
-from engine.evaluation.evaluate import PartScores, evaluate, metrics_for
+from engine.evaluation.evaluate import PartScores, audit_columns, evaluate, metrics_for
 from engine.evaluation.paired import compare_models
 from engine.models.decide import decide_values
 from engine.models.family import Array
@@ -69,6 +69,51 @@ def score_baselines(
             **({"difference": differences[place]} if differences else {}),
         }
         for place, ((name, description), rival) in enumerate(zip(names.items(), rivals, strict=True))
+    }
+
+
+def score_unmitigated(
+    divided: Divided, *, model: Scores, schema: Schema, task: Task, spec: Spec
+) -> dict[str, object] | None:
+    """Fit the same model without what `model.fairness` does, and hold both against each other.
+
+    Parameters
+    ----------
+    model
+        What the model with it says of the test rows.
+
+    Returns
+    -------
+    dict or None
+        `kind` and `by`; the `test` scores and `fairness` of the model without, as in `metrics.json`; and as
+        `difference` the scores with it less those without. None where the recipe asks for no mitigation.
+    """
+    mitigated = spec.model.fairness
+    if mitigated is None:
+        return None
+    train, validation, test, target = divided.train, divided.validation, divided.test, divided.target
+    candidate = fit_candidate(
+        spec.model.model_copy(update={"fairness": None}),
+        train=train,
+        validation=validation,
+        schema=schema,
+        target=target,
+        spec=spec,
+    )
+    threshold = None
+    if validation.n_rows:
+        values = candidate.predict(validation.frame)
+        threshold = task.choose_threshold(validation.y, values, validation.weights, spec=spec)
+    scores = decide_values(candidate.predict(test.frame), task=task, target=target, threshold=threshold)
+    part = PartScores(test.y, scores, test.weights, test.frame.select(audit_columns(spec)))
+    found = evaluate({"test": part}, spec=spec, task=task, target=target, seed=spec.seed)
+    (difference,) = _differences(model, [scores], test, task=task, target=target, spec=spec)
+    return {
+        "kind": mitigated.kind,
+        "by": list(mitigated.by),
+        "test": found.to_json()["test"],
+        "fairness": {", ".join(audit.by): audit.to_json() for audit in found.fairness},
+        "difference": difference,
     }
 
 

@@ -35,6 +35,7 @@ from engine.recipe.spec import Spec
 from engine.recipe.spec_model import ModelSpec
 from engine.tasks.task import Target, Task
 from engine.training.balance import balance
+from engine.training.mitigation import reweigh
 
 # Enough rows to meet a tree's every leaf; more would only repeat what is seen.
 _PARITY_ROWS = 5000
@@ -87,6 +88,8 @@ def prepare_rows(
     outcome = Outcome(train.y, target.n_outputs, seed)
     preparation, x = prepare_training(train.frame, schema=schema, needs=family.needs(model), outcome=outcome)
     rows = Rows(x, train.y, train.weights)
+    if model.fairness is not None:
+        rows = reweigh(rows, train.frame.select(model.fairness.by))
     if model.balance is not None:
         rows = balance(rows, model.balance, seed=seed)
     held = None

@@ -13,6 +13,7 @@ from engine.evaluation.evaluate import PartScores, evaluate
 from engine.models.decide import decide_values
 from engine.models.family import Course
 from engine.recipe.spec import Spec
+from engine.recipe.spec_model import ModelSpec
 from engine.tasks.task import Task
 from engine.training.fit import fit_candidate
 from engine.training.parts import Divided
@@ -32,6 +33,18 @@ class FoldScores:
         return {"value": self.mean, "low": low, "high": high, "folds": list(self.folds)}
 
 
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The model that is fitted on one fold, and the stages of its training, if any."""
+
+    model: ModelSpec
+    course: Course | None
+
+
+# Given the place of a fold; None where nothing can be chosen by its training rows.
+Choose = Callable[[int], Chosen | None]
+
+
 def score_folds(
     divided: Divided,
     *,
@@ -40,8 +53,14 @@ def score_folds(
     spec: Spec,
     progress: Callable[[int, int, float | None], None],
     course: Course | None = None,
+    choose: Choose | None = None,
 ) -> dict[str, object]:
     """Fit and score each fold; the preparation is fitted anew on each fold's training rows.
+
+    Parameters
+    ----------
+    choose
+        What is fitted on each fold, chosen by its training rows; None: the recipe's model on all of them.
 
     Returns
     -------
@@ -52,22 +71,27 @@ def score_folds(
     target, folds = divided.target, divided.parts.folds
     rows: list[dict[str, float]] = []
     for index, fold in enumerate(folds):
+        chosen = Chosen(spec.model, course) if choose is None else choose(index)
+        if chosen is None:
+            rows.append({})
+            continue
         judged = divided.whole.take(fold.judged)
         candidate = fit_candidate(
-            spec.model,
+            chosen.model,
             train=divided.whole.take(fold.train),
             validation=divided.whole.take(fold.validation),
             schema=schema,
             target=target,
             spec=spec,
-            course=course,
+            course=chosen.course,
         )
         scores = decide_values(candidate.predict(judged.frame), task=task, target=target, threshold=None)
         part = PartScores(judged.y, scores, judged.weights, pl.DataFrame())
         found = evaluate({"validation": part}, spec=spec, task=task, target=target, seed=spec.seed)
         rows.append({name: interval.value for name, interval in found.metrics["validation"].items()})
         progress(index + 1, len(folds), None)
-    return {name: _over_folds([row[name] for row in rows]).to_json() for name in rows[0]}
+    names = dict.fromkeys(name for row in rows for name in row)
+    return {name: _over_folds([row.get(name, math.nan) for row in rows]).to_json() for name in names}
 
 
 def _over_folds(values: Sequence[float]) -> FoldScores:

@@ -13,6 +13,7 @@ from engine.names import FAMILIES
 from engine.recipe.spec import Spec
 
 if TYPE_CHECKING:
+    from engine.data.crew import Crew
     from engine.data.opened import Header
     from engine.data.progress import Tell
     from engine.data.table import Table
@@ -55,8 +56,13 @@ def streaming_families() -> tuple[str, ...]:
     return tuple(name for name in FAMILIES.names() if isinstance(FAMILIES.load(name), Streaming))
 
 
-def read_table(spec: Spec, schema: Schema, *, tell: Tell | None = None) -> Table:
+def read_table(spec: Spec, schema: Schema, *, tell: Tell | None = None, crew: Crew | None = None) -> Table:
     """Read and check the table of a recipe: whole, or, where it is larger than memory, as a stream.
+
+    Parameters
+    ----------
+    crew
+        Who reads the parts of a stream; else this process does.
 
     Raises
     ------
@@ -73,7 +79,9 @@ def read_table(spec: Spec, schema: Schema, *, tell: Tell | None = None) -> Table
     from engine.data.streamed import read_streamed
 
     check_streamed(spec, schema)
-    return read_streamed(spec.data, schema, cut=spec.split, seed=spec.seed, folder=disk(spec), tell=tell)
+    return read_streamed(
+        spec.data, schema, cut=spec.split, seed=spec.seed, folder=disk(spec), tell=tell, crew=crew
+    )
 
 
 def disk(spec: Spec) -> Path:
@@ -91,6 +99,9 @@ def _needing_all_rows(spec: Spec, schema: Schema) -> Iterator[Message]:
     if not isinstance(family, Streaming):
         what = f"{family.name} needs all rows in memory, and can't learn {_STREAMED}"
         yield Message(what, "model.family", allowed=streaming_families(), try_=_SAMPLE)
+    if spec.model.fairness is not None:
+        what = "rows of groups are weighed with all of them in memory"
+        yield Message(what, "model.fairness", try_=_SAMPLE)
     if spec.model.balance is not None:
         what = f"classes can't be evened out in the training rows {_STREAMED}"
         yield Message(what, "model.balance", try_=_SAMPLE)

@@ -10,6 +10,7 @@ from typing import cast
 import numpy as np
 import polars as pl
 
+from engine.data.crew import Crew
 from engine.data.parts import PartData
 from engine.data.schema import Schema
 from engine.data.shelf import Nameless, Shelf
@@ -27,6 +28,8 @@ from engine.training.parts import Divided
 _COUNTED_ROWS = 500_000
 _MOST_ROWS, _LEAST_ROWS = 65_536, 1_024
 _MOST_CELLS = 2**23
+# Blocks that other processes have at a time.
+_AT_ONCE = 64
 
 
 @dataclass
@@ -41,6 +44,8 @@ class Prepared:
         On a disk with room for the prepared rows.
     is_kept
         Whether they will be asked for again, and are written there.
+    crew
+        Who prepares them; else this process does.
     """
 
     shelf: Shelf
@@ -52,6 +57,7 @@ class Prepared:
     folder: Path
     is_kept: bool
     progress: Progress | None = None
+    crew: Crew | None = None
     _kept: _Kept | None = field(default=None, init=False)
 
     @property
@@ -70,8 +76,7 @@ class Prepared:
         wide = max(len(self.preparation.feature_names), 1)
         n_rows = min(max(_MOST_CELLS // wide, _LEAST_ROWS), _MOST_ROWS)
         n_done = 0
-        for frame, _ in self.shelf.frames(n_rows):
-            rows = self._rows(frame)
+        for rows in self._prepared(frame for frame, _ in self.shelf.frames(n_rows)):
             if kept is not None:
                 kept.put(rows)
             n_done += len(rows.y)
@@ -85,7 +90,21 @@ class Prepared:
         if self._kept is not None:
             self._kept.file.close()
 
-    def _rows(self, frame: pl.DataFrame) -> Rows:
+    def _prepared(self, frames: Iterator[pl.DataFrame]) -> Iterator[Rows]:
+        work = _Preparing(self.preparation, self.task, self.target, self.weight)
+        return map(work, frames) if self.crew is None else self.crew.each(frames, work, at_once=_AT_ONCE)
+
+
+@dataclass(frozen=True)
+class _Preparing:
+    """What is done to a block of raw rows, here or in another process."""
+
+    preparation: Preparation
+    task: Task
+    target: Target
+    weight: str | None
+
+    def __call__(self, frame: pl.DataFrame) -> Rows:
         y = self.task.encode(frame[self.target.name], self.target)
         weights = None if self.weight is None else frame[self.weight].to_numpy().astype(np.float64)
         return Rows(self.preparation.transform(frame), y, weights)
@@ -127,8 +146,14 @@ def fit_divided(
     spec: Spec,
     progress: Progress | None = None,
     course: Course | None = None,
+    crew: Crew | None = None,
 ) -> Candidate:
     """Fit the recipe's model on the training rows, wherever they lie.
+
+    Parameters
+    ----------
+    crew
+        Who prepares rows that lie on disk; else this process does.
 
     Raises
     ------
@@ -137,7 +162,13 @@ def fit_divided(
     """
     if divided.streamed is not None:
         return fit_streamed(
-            divided, schema=schema, task=task, spec=spec, folder=disk(spec), progress=progress
+            divided,
+            schema=schema,
+            task=task,
+            spec=spec,
+            folder=disk(spec),
+            progress=progress,
+            crew=crew,
         )
     return fit_candidate(
         spec.model,
@@ -152,7 +183,14 @@ def fit_divided(
 
 
 def fit_streamed(
-    divided: Divided, *, schema: Schema, task: Task, spec: Spec, folder: Path, progress: Progress | None
+    divided: Divided,
+    *,
+    schema: Schema,
+    task: Task,
+    spec: Spec,
+    folder: Path,
+    progress: Progress | None,
+    crew: Crew | None = None,
 ) -> Candidate:
     """Prepare all training rows and fit a model of a family that learns from blocks.
 
@@ -187,6 +225,7 @@ def fit_streamed(
         folder=folder,
         is_kept=family.goes_again,
         progress=progress,
+        crew=crew,
     )
     problem = Problem(
         train=_rows(train, preparation),

@@ -36,6 +36,9 @@ def check_search(spec: Spec) -> Iterator[Message]:
     """
     tune = spec.tune
     if tune.kind == "none":
+        if tune.nested:
+            what = "there is no search to be done anew inside each fold: tune is none"
+            yield Message(what, "tune.nested", suggestion="false", try_="tune=bayes with it")
         return
     wrong = list(_check_spaces(spec))
     yield from wrong
@@ -109,6 +112,12 @@ def _check_address(compute: ComputeSpec) -> Iterator[Message]:
 
 def _check_objective(spec: Spec) -> Iterator[Message]:
     cut = spec.split
+    if spec.tune.nested and cut.folds is None:
+        what = f"a search is nested in folds, and a {cut.kind} split makes none"
+        yield Message(what, "tune.nested", suggestion="false", try_="split=kfold")
+    if spec.tune.nested and spec.tune.max_seconds is not None:
+        what = "searches inside of folds are counted in trials: what a clock ends is another one in each"
+        yield Message(what, "tune.max_seconds", suggestion="null", try_="tune.trials=20")
     if spec.tune.objective == "folds" and cut.folds is None:
         what = f"trials are scored by folds, and a {cut.kind} split makes none"
         yield Message(what, "tune.objective", suggestion="validation", try_="split=kfold")

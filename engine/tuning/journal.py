@@ -54,6 +54,13 @@ class Journal:
         append_journal(self._path, {_OUTCOME: outcome.to_json()})
         self.outcomes[outcome.index] = outcome
 
+    def settle(self) -> list[Outcome]:
+        """Take in what stands on the disk and not here, as after a stop between the two; return outcomes."""
+        trials, outcomes = replay(self._path)
+        new = [outcome for index, outcome in outcomes.items() if index not in self.outcomes]
+        self.trials, self.outcomes = trials, outcomes
+        return new
+
 
 def replay(path: Path) -> tuple[dict[int, Trial], dict[int, Outcome]]:
     """Return the trials and the outcomes of a journal by index; a last line that a kill has cut is left out.

@@ -22,7 +22,7 @@ from engine.models.decide import decide_values
 from engine.models.family import Array, Course, Progress, StopFit
 from engine.names import FAMILIES, TASKS
 from engine.recipe.spec import Gate, Spec
-from engine.recipe.spec_model import Balance, ModelSpec
+from engine.recipe.spec_model import Balance, FairnessSpec, ModelSpec
 from engine.tasks.task import Scores, Target, Task
 from engine.training.fit import Candidate, Prepared, deploy_candidate, fit_prepared, n_bytes, prepare_rows
 from engine.tuning.candidates import Candidates
@@ -66,7 +66,9 @@ class Objective:
     candidates: Candidates
     threads: int
     states: States | None = None
-    _prepared: dict[tuple[int, Needs, Balance | None], Prepared] = field(default_factory=dict, repr=False)
+    _prepared: dict[tuple[int, Needs, Balance | None, FairnessSpec | None], Prepared] = field(
+        default_factory=dict, repr=False
+    )
     _wanted: Wanted | None = field(default=None, repr=False)
 
     def evaluate(self, trial: Trial) -> Outcome:
@@ -157,7 +159,7 @@ class Objective:
 
     def _prepare(self, model: ModelSpec, lesson: Lesson, place: int) -> Prepared:
         needs = FAMILIES.load(model.family).needs(model)  # type: ignore[attr-defined]
-        key = (place, needs, model.balance)
+        key = (place, needs, model.balance, model.fairness)
         if key not in self._prepared:
             self._prepared[key] = prepare_rows(
                 model,

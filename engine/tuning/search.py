@@ -72,9 +72,9 @@ class Search:
         )
         self._n_begun = sum(index < self._n_trials for index in journal.trials)
         self._n_ended = 0
+        # By what a trial is the first that is the same, and by index that first one's.
         self._first_of: dict[str, int] = {}
-        for trial in journal.trials.values():
-            self._first_of.setdefault(self._key(trial), trial.index)
+        self._firsts = {index: self._first(trial) for index, trial in journal.trials.items()}
         # Trials that wait for the outcome of an equal one, by its index.
         self._twins: dict[int, list[Trial]] = {}
         self._n_done = sum(self._size(journal.trials[index]) for index in journal.outcomes)
@@ -90,7 +90,7 @@ class Search:
                 return found
             if self.only is not None and found.index not in self.only:
                 continue
-            first = self._first_of[self._key(found)]
+            first = self._firsts[found.index]
             if first >= found.index or (self.only is not None and first not in self.only):
                 return found
             same = self.journal.outcomes.get(first)
@@ -114,6 +114,14 @@ class Search:
     def stop(self) -> None:
         """Begin nothing more: what is done is all there will be."""
         self.is_stopped = True
+
+    def settle(self) -> None:
+        """Know all that is journalled, and nothing else: a stop may come at any moment."""
+        for outcome in self.journal.settle():
+            trial = self.journal.trials[outcome.index]
+            self._n_done += self._size(trial)
+            if trial.repeats is None:
+                self._compare(trial, outcome)
 
     @property
     def n_searched(self) -> int:
@@ -285,11 +293,12 @@ class Search:
 
     def _begin(self, trial: Trial) -> None:
         self.journal.begin(trial)
-        self._first_of.setdefault(self._key(trial), trial.index)
+        self._firsts[trial.index] = self._first(trial)
 
-    def _key(self, trial: Trial) -> str:
-        """Return what a trial is, as text: trials of one key have one outcome."""
-        return f"{self._candidates.tried(trial)} {trial.seed} {trial.cuts}"
+    def _first(self, trial: Trial) -> int:
+        """Return the first trial that tries the same with the same seed and cuts: they have one outcome."""
+        same = f"{self._candidates.tried(trial)} {trial.seed} {trial.cuts}"
+        return self._first_of.setdefault(same, trial.index)
 
     def _size(self, trial: Trial) -> int:
         """Return how much of the progress a trial is: one of the search is one, whatever it goes on from."""

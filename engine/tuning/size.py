@@ -72,7 +72,9 @@ def n_searched(spec: Spec, *, n_folds: int) -> int:
         return 0
     is_alone = tune.objective == "validation"
     compared = 2 if is_alone and trials > 1 and spec.evaluation.bootstrap else 0
-    return (trials + (tune.kind == "pbt") + n_repeats(spec)) * (1 if is_alone else n_folds) + compared
+    n_tried = trials + (tune.kind == "pbt") + n_repeats(spec)
+    inside = n_folds * (1 if is_alone else max((spec.split.folds or 0) - 1, 0)) if tune.nested else 0
+    return n_tried * ((1 if is_alone else n_folds) + inside) + compared
 
 
 def n_whole(spec: Spec, *, n_folds: int) -> float:

@@ -160,6 +160,8 @@ def search_lessons(
         progress(done, total, None if best is None else best.score)
 
     remarks = run_trials(search, objective, heard=heard)
+    if search.is_interrupted:
+        search.settle()
     winner = search.winner()
     if winner is None:
         raise _none_scored(search)

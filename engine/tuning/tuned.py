@@ -83,6 +83,11 @@ class Tuned:
     course: Course | None = None
     remarks: tuple[str, ...] = ()
 
+    @property
+    def is_nested(self) -> bool:
+        """Whether the search is done anew inside each fold; not where it was cut short itself."""
+        return self.spec.tune.nested and not self.search.is_stopped and self.search.only is None
+
     def frame(self) -> pl.DataFrame:
         """Return every trial as a row, as `trials_frame` says."""
         journal = self.search.journal
@@ -98,7 +103,8 @@ class Tuned:
             `trials failed stopped_early infeasible repeats`, numbers of each; `winner` (`trial model params
             score mean seeds stages`, the last the params of each stage of pbt, else null); `standing`, the
             trial of the params as they stand, `first`, its score, and `gain`, as `Gain` has it, of the winner
-            over it, all null where they were not tried; `stopped`, by `user` or `time`, else null.
+            over it, all null where they were not tried; `nested`, whether it was done anew inside each fold;
+            `stopped`, by `user` or `time`, else null.
         """
         journal, winner = self.search.journal, self.winner
         searched = self.search.searched()
@@ -121,6 +127,7 @@ class Tuned:
             "standing": None if standing is None else standing[0].index,
             "first": None if standing is None else standing[1].score,
             "gain": None if self.gain is None else self.gain.to_json(),
+            "nested": self.is_nested,
             "stopped": "user" if self.search.is_interrupted else "time" if self.search.is_stopped else None,
         }
 

@@ -218,6 +218,7 @@ def test_several_files_of_text_are_one_table(data: str) -> None:
     assert main(["init", data, "--target", "y", "-o", "t.yaml", "--quiet"]) == 0
     written = recipe("t.yaml")
     assert at(written, "data") == {"path": data, "delimiter": ";"}
+    assert written["name"] == data.partition("/")[0]
     assert at(written, "schema", "key") == "customer_id"
     columns = at(written, "schema", "columns")
     assert isinstance(columns, dict)

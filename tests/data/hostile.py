@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
+import lzma
 import os
+import sqlite3
+import struct
 import unicodedata
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 import polars as pl
@@ -177,6 +183,57 @@ def wide(path: Path) -> None:
     path.write_text(",".join(f"x{at}" for at in range(1_000_000)) + "\n" + ",".join("1" * 1_000_000) + "\n")
 
 
+def footer_lies(path: Path) -> None:
+    """Write a Parquet that says its footer is of two gigabytes."""
+    good().write_parquet(path)
+    content = bytearray(path.read_bytes())
+    content[-8:-4] = struct.pack("<I", 2**31 - 1)
+    path.write_bytes(content)
+
+
+def mixed(path: Path) -> None:
+    """Write a folder of two formats."""
+    path.mkdir()
+    good()[:30].write_parquet(path / "a.parquet")
+    good()[30:].write_csv(path / "b.csv")
+
+
+def led_out(path: Path) -> None:
+    """Write a folder in which a link leads to a file beside it."""
+    path.mkdir()
+    good()[:30].write_parquet(path / "a.parquet")
+    (path / "b.parquet").symlink_to(path.parent / "recipe.yaml")
+
+
+def unlike_folders(path: Path) -> None:
+    """Write parts of which the folders name other columns."""
+    for at, folder in enumerate(("c=1", "d=2")):
+        (path / folder).mkdir(parents=True)
+        good()[30 * at : 30 * at + 30].drop("c").write_parquet(path / folder / "part.parquet")
+
+
+def database(rows: int, third: str = "'c'", *, table: bool = True) -> Callable[[Path], object]:
+    """Write an SQLite file."""
+
+    def write(path: Path) -> None:
+        with closing(sqlite3.connect(path)) as db:
+            db.execute("CREATE TABLE t (a integer, b real, c text, y text)")
+            for at in range(rows):
+                db.execute(f"INSERT INTO t VALUES ({at}, {at / 4}, {third}, '{'np'[at % 2]}')")  # noqa: S608
+            db.execute("SELECT 1" if table else "DROP TABLE t")
+            db.commit()
+
+    return write
+
+
+def lines(*more: bytes, before: bytes = b"") -> Callable[[Path], object]:
+    """Write NDJSON with some lines more at its end."""
+    rows = [row.split(",") for row in ROWS]
+    said = (f'{{"a": {a}, "b": {b}, "c": "{c}", "y": "{y}"}}\n'.encode() for a, b, c, y in rows)
+    return raw(before + b"".join([*said, *more]))
+
+
+POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"4" * 64 + b"\nsize 12345\n"
 NFC, NFD = unicodedata.normalize("NFC", "é"), unicodedata.normalize("NFD", "é")
 READ_EXACTLY = (
     Hostile("bom", text(before=b"\xef\xbb\xbf"), reads={"a": (0, 0)}),
@@ -196,6 +253,12 @@ READ_EXACTLY = (
     Hostile("a NaN where null may be", frame(b=pl.lit(float("nan"))), suffix=".parquet", reads={"b": (0, None)}),
     Hostile("narrow types", frame(a=pl.col("a").cast(pl.UInt8), b=pl.col("b").cast(pl.Float32)), suffix=".parquet", reads={"a": (59, 59)}),
     Hostile("NDJSON without a key", frame(c=pl.lit(None, pl.String)), suffix=".ndjson", reads={"c": (0, None)}),
+    Hostile("NDJSON with a bom", lines(before=b"\xef\xbb\xbf"), suffix=".ndjson", reads={"a": (0, 0)}),
+    Hostile("NDJSON with a colon in a text", frame(c=pl.when(pl.col("a") == 3).then(pl.lit('":')).otherwise("c")), suffix=".ndjson", reads={"c": (3, '":')}),
+    Hostile("everything in quotes", text(header='"a","b","c","y"', change={at: ",".join(f'"{cell}"' for cell in row.split(",")) for at, row in enumerate(ROWS)}), reads={"a": (59, 59)}),
+    Hostile("a plus sign", text(change={3: "+3,+0.75,c0,p"}), reads={"a": (3, 3)}),
+    Hostile("decimals", frame(b=pl.col("b").cast(pl.Decimal(10, 2))), suffix=".parquet", reads={"a": (59, 59)}),
+    Hostile("a row group a row", lambda path: pq.write_table(good().to_arrow(), path, row_group_size=1), suffix=".parquet", reads={"a": (59, 59)}),
     Hostile("parts in a folder", parts(good()[:30], good()[30:]), suffix="", reads={"a": (59, 59)}),
 )  # fmt: skip
 REFUSED = (
@@ -267,6 +330,34 @@ REFUSED = (
     Hostile("NDJSON cut short", cut(frame(), 0.9), suffix=".ndjson"),
     Hostile("NDJSON of lists", raw(b"[1]\n[2]\n"), suffix=".ndjson"),
     Hostile("NDJSON of two types", raw(b'{"a": 1, "b": 1, "c": "c", "y": "n"}\n{"a": "x", "b": 1, "c": "c", "y": "p"}\n'), suffix=".ndjson"),
+    Hostile("bzip2", lambda path: path.write_bytes(bz2.compress(HEADER.encode()))),
+    Hostile("xz", lambda path: path.write_bytes(lzma.compress(HEADER.encode()))),
+    Hostile("Avro", raw(b"Obj\1" + b"\0" * 60)),
+    Hostile("ORC", raw(b"ORC\3" + b"\0" * 60)),
+    Hostile("a pointer of Git LFS", raw(POINTER)),
+    Hostile("a pointer of Git LFS named Parquet", raw(POINTER), suffix=".parquet"),
+    Hostile("a header within", text(change={30: HEADER})),
+    Hostile("a sum at the end", text(change={59: "TOTAL,,,"})),
+    Hostile("a delimiter at the end of rows", text(change={at: f"{row}," for at, row in enumerate(ROWS)})),
+    Hostile("single quotes", text(change={3: "3,0.75,'c,0',p"})),
+    Hostile("an escaped quote", text(change={3: '3,0.75,"c\\"0",p'})),
+    Hostile("Arabic digits", text(change={3: "٣,0.75,c0,p"})),
+    Hostile("a blank that does not break", text(change={3: "3\u00a0000,0.75,c0,p"})),
+    Hostile("a name with a blank of no width", text(header="\u200ba,b,c,y")),
+    Hostile("UTF-8 that is too long", raw(b"a,b,c,y\n1,1,\xc0\xaf,n\n")),
+    Hostile("a Parquet whose footer lies", footer_lies, suffix=".parquet"),
+    Hostile("dates where whole numbers are declared", frame(a=pl.lit(date(2020, 1, 1))), suffix=".parquet"),
+    Hostile("two formats in a folder", mixed, suffix=""),
+    Hostile("a link that leads out of its folder", led_out, suffix=""),
+    Hostile("folders that name other columns", unlike_folders, suffix=""),
+    Hostile("an SQLite file cut short", cut(database(600, f"'{'c' * 300}'"), 0.5), suffix=".db"),
+    Hostile("an SQLite file without a table", database(0, table=False), suffix=".db"),
+    Hostile("a text of SQLite that is none", database(9, "cast(x'ff' AS text)"), suffix=".db"),
+    Hostile("a key that comes late", lines(b'{"a": 1, "b": 1, "c": "c", "y": "n", "z": 3}\n'), suffix=".ndjson"),
+    Hostile("a key twice", lines(b'{"a": 1, "a": 2, "c": "c", "y": "n"}\n'), suffix=".ndjson"),
+    Hostile("NaN in NDJSON", lines(b'{"a": 1, "b": NaN, "c": "c", "y": "n"}\n'), suffix=".ndjson"),
+    Hostile("one JSON list", raw(b'[{"a": 1, "b": 1, "c": "c", "y": "n"}]'), suffix=".ndjson"),
+    Hostile("half a character in NDJSON", lines(b'{"a": 1, "b": 1, "c": "\\ud800", "y": "n"}\n'), suffix=".ndjson"),
     Hostile("nested NDJSON", raw(b'{"a": 1, "b": {"d": 1}, "c": "c", "y": "n"}\n'), suffix=".ndjson"),
 )  # fmt: skip
 

@@ -6,6 +6,7 @@ import contextlib
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -88,6 +89,33 @@ def test_rows_that_come_in_turns_count_once() -> None:
     time.sleep(0.11)
     progress.came(12)
     assert told == [(5, 10), (12, 12)]
+
+
+def test_a_signal_ends_a_query_at_once() -> None:
+    """Whoever waits for a query hears the signal, and the query ends with the next rows that come."""
+    progress = Progress(lambda *_: None, 10)
+    frame = pl.DataFrame({"n": [1]})
+    ended = threading.Event()
+
+    def query() -> None:
+        try:
+            while True:
+                progress.passed(frame)
+        finally:
+            ended.set()
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, 0.2)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            progress.during(query)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert ended.is_set()
+    assert Progress(lambda *_: None, 10).during(lambda: 7) == 7
 
 
 def opened_by(pid: int) -> set[str]:

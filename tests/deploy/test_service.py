@@ -396,6 +396,21 @@ def test_docs_describe_the_wire(server: Any, record: dict[str, object]) -> None:
     assert b"https://" not in page.body
 
 
+@pytest.mark.slow
+def test_no_request_that_its_own_page_allows_is_a_fault(server: Any) -> None:
+    """Schemathesis, by the service's own OpenAPI page, finds no 5xx and no answer that the page does not have."""
+    checks = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
+    ended = subprocess.run(
+        [
+            *(sys.executable, "-m", "schemathesis.cli", "run", f"http://127.0.0.1:{server.port}/docs.json"),
+            *("--checks", checks, "--phases", "coverage,fuzzing", "--max-examples", "20", "--seed", "1"),
+            *("--include-path", "/predict", "--include-path", "/schema", "--no-color"),
+        ],
+        capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+
+
 def test_loopback_only(server: Any) -> None:
     """The service listens on 127.0.0.1 and on no other address of the machine."""
     import psutil
@@ -406,6 +421,21 @@ def test_loopback_only(server: Any) -> None:
         if each.status == psutil.CONN_LISTEN
     ]
     assert listening == ["127.0.0.1"]
+
+
+def test_a_thousand_answers_without_a_pickle_or_a_process(server: Any, record: dict[str, object]) -> None:
+    """A service that would unpickle or begin a process has ended at once: this one answers a thousand times."""
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
+    body = json.dumps({"records": [record]})
+    statuses = set()
+    for _ in range(1000):
+        connection.request("POST", "/predict", body, {"content-type": "application/json"})
+        answer = connection.getresponse()
+        answer.read()
+        statuses.add(answer.status)
+    connection.close()
+    assert statuses == {200}
+    assert server.process.poll() is None
 
 
 def test_one_process(server: Any) -> None:

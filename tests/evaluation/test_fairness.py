@@ -20,15 +20,22 @@ def _audit(cells: dict[str | None, tuple[int, int, int, int]]) -> Audit:
             y += [truth] * count
             decisions += [decision] * count
     frame = pl.DataFrame({"sex": groups}, schema={"sex": pl.String})
-    return audit(frame, by=("sex",), y=np.array(y), decisions=np.array(decisions), weights=None)
+    return audit(
+        frame,
+        by=("sex",),
+        y=np.array(y),
+        decisions=np.array(decisions),
+        weights=None,
+        probabilities=np.full(len(y), 0.5),
+    )
 
 
 def test_a_hand_worked_audit() -> None:
-    """Two groups' rates and all four measures, by hand: the worse rate decides the odds."""
+    """Two groups' rates and all measures, by hand: the worse rate decides the odds."""
     found = _audit({"Female": (6, 4, 2, 8), "Male": (15, 6, 5, 4)})
     assert found.groups == (
-        Group("Female", 20, 8 / 20, 10 / 20, 6 / 8, 4 / 12),
-        Group("Male", 30, 20 / 30, 21 / 30, 15 / 20, 6 / 10),
+        Group("Female", 20, 8 / 20, 10 / 20, 6 / 8, 4 / 12, 6 / 10, (10 - 8) / 20),
+        Group("Male", 30, 20 / 30, 21 / 30, 15 / 20, 6 / 10, 15 / 21, (15 - 20) / 30),
     )
     assert dict(found.measures) == pytest.approx(
         {
@@ -36,6 +43,9 @@ def test_a_hand_worked_audit() -> None:
             "demographic_parity_difference": 0.7 - 0.5,
             "equalized_odds_ratio": (4 / 12) / (6 / 10),
             "equalized_odds_difference": 6 / 10 - 4 / 12,
+            "predictive_parity_ratio": (6 / 10) / (15 / 21),
+            "predictive_parity_difference": 15 / 21 - 6 / 10,
+            "group_calibration_difference": 20 / 30 - 8 / 20,
         },
         abs=1e-15,
     )
@@ -92,7 +102,7 @@ def test_weights_weigh_the_rates_and_not_the_counts() -> None:
     found = audit(frame, by=("old",), y=y, decisions=decisions, weights=weights)
     rows = np.repeat(np.arange(20), weights)
     repeated = audit(frame[rows], by=("old",), y=y[rows], decisions=decisions[rows], weights=None)
-    assert dict(found.measures) == pytest.approx(dict(repeated.measures), abs=1e-15)
+    assert dict(found.measures) == pytest.approx(dict(repeated.measures), abs=1e-15, nan_ok=True)
     assert [group.n for group in found.groups] == [10, 10]
     assert [group.name for group in found.groups] == ["false", "true"]
 
@@ -123,6 +133,8 @@ def test_an_audit_as_json() -> None:
                 "selection_rate": 0.3,
                 "true_positive_rate": None,
                 "false_positive_rate": 0.3,
+                "precision": 0.0,
+                "calibration_gap": 0.5,
             }
         ],
         "n_excluded_groups": 0,
@@ -131,4 +143,80 @@ def test_an_audit_as_json() -> None:
         "demographic_parity_difference": None,
         "equalized_odds_ratio": None,
         "equalized_odds_difference": None,
+        "predictive_parity_ratio": None,
+        "predictive_parity_difference": None,
+        "group_calibration_difference": None,
+        "intervals": {},
     }
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_the_measures_are_fairlearns(*, weighted: bool) -> None:
+    """On two columns and their combinations every rate and gap that fairlearn knows is the same to 1e-12."""
+    import fairlearn.metrics as theirs
+    from sklearn.metrics import precision_score
+
+    rng = np.random.default_rng(5)
+    n = 2000
+    frame = pl.DataFrame({"sex": rng.choice(["F", "M"], n), "race": rng.choice(["a", "b", "c"], n)})
+    y = rng.integers(0, 2, n)
+    decisions = (rng.random(n) < 0.3 + 0.3 * y + 0.1 * (frame["sex"] == "M").to_numpy()).astype(int)
+    weights = rng.random(n) + 0.5 if weighted else None
+    for by in (("sex",), ("sex", "race")):
+        found = audit(frame, by=by, y=y, decisions=decisions, weights=weights)
+        groups = frame.select(pl.concat_str(by, separator=", ")).to_series().to_numpy()
+        given = {"sensitive_features": groups, "sample_weight": weights}
+        for name in ("demographic_parity", "equalized_odds"):
+            for kind in ("ratio", "difference"):
+                expected = getattr(theirs, f"{name}_{kind}")(y, decisions, **given)
+                assert found.measures[f"{name}_{kind}"] == pytest.approx(expected, abs=1e-12)
+        framed = theirs.MetricFrame(
+            metrics={
+                "selection_rate": theirs.selection_rate,
+                "precision": precision_score,
+                "true_positive_rate": theirs.true_positive_rate,
+            },
+            y_true=y,
+            y_pred=decisions,
+            sensitive_features=groups,
+            sample_params={
+                name: {"sample_weight": weights}
+                for name in ("selection_rate", "precision", "true_positive_rate")
+            },
+        )
+        for group in found.groups:
+            for name in ("selection_rate", "precision", "true_positive_rate"):
+                expected = framed.by_group.loc[group.name, name]
+                assert getattr(group, name) == pytest.approx(expected, abs=1e-12)
+        assert found.measures["predictive_parity_difference"] == pytest.approx(
+            framed.difference()["precision"], abs=1e-12
+        )
+
+
+def test_gaps_have_intervals_and_few_rows_wide_ones() -> None:
+    """Bounds hold the value of a plain gap, are the same for the same seed, and narrow with the rows."""
+    widths = []
+    for n in (200, 20_000):
+        rng = np.random.default_rng(0)
+        frame = pl.DataFrame({"sex": rng.choice(["F", "M"], n)})
+        y = rng.integers(0, 2, n)
+        decisions = (rng.random(n) < 0.4 + 0.2 * (frame["sex"] == "M").to_numpy()).astype(int)
+        arguments = {"by": ["sex"], "y": y, "decisions": decisions, "weights": None, "n_bootstrap": 50}
+        found = audit(frame, **arguments)  # type: ignore[arg-type]
+        assert found.to_json() == audit(frame, **arguments).to_json()  # type: ignore[arg-type]
+        interval = found.intervals["demographic_parity_difference"]
+        assert interval.low is not None
+        assert interval.high is not None
+        assert interval.low < interval.value < interval.high
+        assert math.isnan(found.measures["group_calibration_difference"])
+        assert found.intervals["group_calibration_difference"].low is None
+        widths.append(interval.high - interval.low)
+    assert widths[1] < widths[0] / 5
+
+
+def test_no_rows_have_no_intervals() -> None:
+    """An empty table is audited without a fault."""
+    frame = pl.DataFrame({"sex": []}, schema={"sex": pl.String})
+    empty = np.empty(0, np.int64)
+    found = audit(frame, by=["sex"], y=empty, decisions=empty, weights=None, n_bootstrap=20)
+    assert (found.groups, dict(found.intervals)) == ((), {})

@@ -75,14 +75,14 @@ def test_an_undefined_value_never_passes(value: float | None, gate: Gate) -> Non
             "goal.gates.roc_aux\n"
             "  'roc_aux' is not a metric of this recipe that a gate can bound\n"
             "  did you mean 'roc_auc'?\n"
-            "  allowed: 35 names\n"
+            "  allowed: 38 names\n"
             "  try: engine options goal.gates",
         ),
         (
             {"profit": {"min": 0.9}},
             "goal.gates.profit\n"
             "  'profit' needs goal.value, which says what each outcome is worth\n"
-            "  allowed: 35 names\n"
+            "  allowed: 38 names\n"
             "  try: engine options goal.gates",
         ),
         ({"roc_auc": {}}, "goal.gates.roc_auc\n  a gate needs a bound\n  allowed: min, max"),
@@ -94,8 +94,7 @@ def test_an_undefined_value_never_passes(value: float | None, gate: Gate) -> Non
             {"roc_auc": {"min": 0.9, "by": "sex"}},
             "goal.gates.roc_auc.by\n"
             "  'roc_auc' compares no groups, so it takes no 'by'\n"
-            "  allowed: demographic_parity_ratio, demographic_parity_difference, equalized_odds_ratio, "
-            "equalized_odds_difference",
+            "  try: engine options goal.gates",
         ),
         (
             {"demographic_parity_ratio": {"min": 0.3}},
@@ -186,8 +185,7 @@ def test_gates_on_the_data_are_judged_before_a_fit() -> None:
             {"leakage": {"max": 0, "by": "sex"}},
             [
                 "goal.gates.leakage.by\n  'leakage' compares no groups, so it takes no 'by'\n"
-                "  allowed: demographic_parity_ratio, demographic_parity_difference, equalized_odds_ratio, "
-                "equalized_odds_difference"
+                "  try: engine options goal.gates"
             ],
         ),
     ],

@@ -126,8 +126,9 @@ def test_what_a_recipe_must_say() -> None:
         "name", "goal.value.currency", "data", "data.path", "data.join.<place>", "data.join.<place>.path",
         "data.join.<place>.on", "data.join.<place>.time.left", "data.join.<place>.time.right",
         "schema", "schema.target", "schema.columns",
-        "schema.columns.<name>", "schema.columns.<name>.type", "tune.models.<option>",
-        "tune.models.<option>.family",
+        "schema.columns.<name>", "schema.columns.<name>.type", "model.fairness.kind", "model.fairness.by",
+        "tune.models.<option>", "tune.models.<option>.family",
+        "tune.models.<option>.fairness.kind", "tune.models.<option>.fairness.by",
     ]  # fmt: skip
     assert KEYS["model.estimator"].asked_by == ("sklearn",)
 

@@ -74,7 +74,7 @@ Show how a run is told
 | --- | --- | --- |
 | `a` | 40 | 25.0% |
 
-- Demographic parity ratio: 0.8000
+- Demographic parity ratio: 0.8000: at or above four fifths
 
 ## Caveats
 

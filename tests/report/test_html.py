@@ -207,7 +207,10 @@ def test_fairness(write_run: Write, binary: Facts) -> None:
     audit |= {"n_excluded_groups": 1, "n_excluded_rows": 7}
     binary["metrics"]["fairness"] = {"sex": audit}
     text = page_of(write_run(binary, None)).text
-    assert "By sex Demographic parity ratio 0.8000 Equalized odds ratio not defined" in text
+    assert (
+        "By sex Demographic parity ratio 0.8000: at or above four fifths Equalized odds ratio not defined"
+        in text
+    )
     assert "Group Rows Positive rows Decided positive True positive rate a 40 25.0% 50.0% not defined" in text
     assert "Not shown, as too small: 1 group of 7 rows together." in text
 

@@ -182,3 +182,27 @@ def test_gate_title(write_run: Callable[..., Path], binary: Facts) -> None:
         for name in ("roc_auc", "demographic_parity_ratio by marital_status", "latency_p95_ms")
     ]
     assert titles == ["ROC AUC", "Demographic parity ratio by marital_status", "Latency p95, ms"]
+
+
+@pytest.mark.parametrize(
+    ("value", "bounds", "expected"),
+    [
+        (0.5, (0.4, 0.6), "0.5000 (0.4000 to 0.6000): below four fifths"),
+        (0.9, (0.85, 0.95), "0.9000 (0.8500 to 0.9500): above four fifths"),
+        (
+            0.78,
+            (0.7, 0.9),
+            "0.7800 (0.7000 to 0.9000): below four fifths, which the interval does not prove",
+        ),
+        (0.78, None, "0.7800: below four fifths"),
+        (None, None, "not defined"),
+    ],
+)
+def test_the_four_fifths_rule(value: float | None, bounds: tuple[float, float] | None, expected: str) -> None:
+    """A parity ratio is said to be on one side of four fifths only where its interval is."""
+    audit = {"demographic_parity_ratio": value, "intervals": {}}
+    if bounds:
+        audit["intervals"] = {"demographic_parity_ratio": {"low": bounds[0], "high": bounds[1]}}
+    assert scores.measure_words(audit, "demographic_parity_ratio") == expected
+    other = {"equalized_odds_ratio": value, "intervals": {}}
+    assert "four fifths" not in scores.measure_words(other, "equalized_odds_ratio")

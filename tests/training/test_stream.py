@@ -133,6 +133,18 @@ def test_with_a_key_the_order_of_the_file_is_nothing(run_of: Callable[..., Run])
         assert again[0].equals(again[1])
 
 
+def test_a_run_says_of_how_many_rows_it_speaks(run_of: Callable[..., Run]) -> None:
+    """The note of the run, which stands in its card and report too."""
+    done = run_of("model=sgd")
+    held = {part: (rows()["part"] == part).sum() for part in ("train", "validation", "test")}
+    assert done.facts["notes"][0] == (  # type: ignore[index]
+        f"streamed: of 3,000 rows, each checked and dealt by the column with role: part, {held['train']:,} train, "
+        f"{held['validation']} validation, {held['test']} test rows drawn by the seed are described and judged; "
+        f"the model learns from all {held['train']:,} training rows (compute.memory_mib)"
+    )
+    assert "streamed: of 3,000 rows" in (done.path / "card.md").read_text()
+
+
 def test_no_trace_is_left_on_the_disk(run_of: Callable[..., Run]) -> None:
     """Beside the finished runs there is nothing in the folder of runs, hidden files among it."""
     done = run_of("model=sgd")
@@ -222,6 +234,11 @@ def test_a_plan_says_the_passes(recipe: Path) -> None:
     [
         ({"rate": pl.lit(float("inf"))}, [], "finite: 3000 rows are not (rows 1, 2, 3: inf, inf, inf)"),
         ({"id": pl.col("id") // 2}, ["schema.key=[id]"], "'id' names each row once: 3000 rows share theirs"),
+        (
+            {"id": pl.col("id") // 2},
+            ["+schema.columns.id.unique=true"],
+            "unique true: 3000 rows are duplicates (rows 1, 2, 3)",
+        ),
         ({"part": pl.lit("train")}, [], "no row is of the part 'test'"),
         (
             {"work": pl.lit("1")},

@@ -10,13 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from engine.durable import append_journal
 from engine.errors import EngineError
 from engine.recipe.space import read_space
 from engine.recipe.spec_model import ModelSpec, TuneSpec
 from engine.recipe.text import Plain
 from engine.tuning.candidates import Candidate, Candidates
 from engine.tuning.journal import Journal
-from engine.tuning.search import Search
+from engine.tuning.search import Finalist, Search
 from engine.tuning.strategy import Strategy, Windowed
 from engine.tuning.trial import Outcome, Trial
 
@@ -58,7 +59,7 @@ def tune(**changes: object) -> TuneSpec:
     """Make the keys of a search."""
     keys: dict[str, object] = {
         "kind": "bayes", "trials": 20, "max_seconds": None, "max_concurrent_trials": 4,
-        "objective": "validation", "finalists": 3, "repeats": 2, "reduction_factor": None,
+        "objective": "validation", "nested": False, "finalists": 3, "repeats": 2, "reduction_factor": None,
         "rungs": None, "population": None, "interval": None, "quantile": None, "perturbation": None,
         "models": {}, "space": None,
     }  # fmt: skip
@@ -309,6 +310,20 @@ def test_a_search_stopped_amid_the_repeats_compares_over_equal_seeds(tmp_path: P
         2: (2.0, 1),
         0: (0.0, 1),
     }
+
+
+def test_a_stop_between_disk_and_memory_loses_nothing(tmp_path: Path) -> None:
+    """What was written down when the stop came counts, as it will for whoever reads the journal."""
+    one = begin(Fixed((None, 2.0, 1.0)), tmp_path / "j", finalists=1)
+    for _ in range(2):
+        got = one.next()
+        assert isinstance(got, Trial)
+    one.tell(Outcome(0, "done", 0.0))
+    append_journal(tmp_path / "j", {"outcome": Outcome(1, "done", 2.0).to_json()})
+    one.stop()
+    one.settle()
+    assert (one.n_done, one.best()) == (2, Outcome(1, "done", 2.0))
+    assert one.winner() == Finalist(one.journal.trials[1], Outcome(1, "done", 2.0), 2.0, 1)
 
 
 @pytest.mark.parametrize("n_ended", [1, 4, 9, 20, 23])

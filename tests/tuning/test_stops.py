@@ -58,7 +58,7 @@ def search(tmp_path: Path) -> Search:
     tune = TuneSpec.model_validate(
         {
             "kind": "random", "trials": 5, "max_seconds": None, "max_concurrent_trials": 1,
-            "objective": "validation", "finalists": 1, "repeats": 0, "reduction_factor": None, "rungs": None,
+            "objective": "validation", "nested": False, "finalists": 1, "repeats": 0, "reduction_factor": None, "rungs": None,
             "population": None, "interval": None, "quantile": None, "perturbation": None,
             "models": {}, "space": None,
         }

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.data.delimited import Hashed, open_text
-from engine.data.opened import Header, Part
+from engine.data.opened import Header, Part, Remembering
 from engine.errors import DataError
 from engine.recipe.spec_table import DataSpec
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from engine.data.lazily import Lazily
     from engine.data.plain import Looked
     from engine.data.schema import Column
-    from engine.data.table import Source
 
 _SAMPLE_BYTES = 64 * 2**10
 # Rows of about 100 bytes: a block is what a caller asks for, as nearly as may be told before it is read.
@@ -27,13 +26,12 @@ _MIN_BYTES, _MAX_BYTES = 2**20, 8 * 2**20
 
 
 @dataclass
-class CsvFile:
+class CsvFile(Remembering):
     """A file of delimited text, decoded, delimited and hashed as it is read."""
 
     data: DataSpec
     shown: str
     format: str = "csv"
-    _read: list[Hashed | Looked] = field(default_factory=list)
 
     def header(self) -> Header:
         """Return the names, and the number of rows that the first of them foretell."""
@@ -74,7 +72,7 @@ class CsvFile:
             for held in typed_blocks(text, columns, self.data):
                 yield Part(held, self.shown, first_row)
                 first_row += held.frame.height
-            self._read.append(file)
+            self._remember(file)
 
     def lazily(self, columns: tuple[Column, ...], *, hashed: bool = True) -> Lazily | None:
         """Return the text as one query, where polars' reader is exact for it but for what it does not tell.
@@ -110,7 +108,7 @@ class CsvFile:
             return False
         if n_short and not self._has_whole_records():
             return False
-        self._read.append(found)
+        self._remember(found)
         after = Path(self.data.path).stat()
         return (before.st_mtime_ns, before.st_size) == (after.st_mtime_ns, after.st_size)
 
@@ -123,12 +121,10 @@ class CsvFile:
             except DataError:
                 return False
 
-    def source(self) -> Source:
-        """Return the file's size and hash, as it was read."""
+    def _remember(self, read: Hashed | Looked) -> None:
         from engine.data.table import Source
 
-        file = self._read[-1]
-        return Source(self.data.path, self.format, file.n_bytes, file.hexdigest())
+        self._read = Source(self.data.path, self.format, read.n_bytes, read.hexdigest())
 
 
 def _block_bytes(n_rows: int) -> int:

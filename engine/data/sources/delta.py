@@ -10,13 +10,14 @@ import hashlib
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 from urllib.parse import unquote
 
+import numpy as np
 import polars as pl
 
 from engine.data.opened import Header
@@ -30,7 +31,11 @@ if TYPE_CHECKING:
 
 # Features of a table that change nothing of how its rows are read.
 _HARMLESS = frozenset(
-    {"timestampNtz", "v2Checkpoint", "vacuumProtocolCheck", "deletionVectors", "columnMapping"}
+    {
+        *("timestampNtz", "v2Checkpoint", "vacuumProtocolCheck", "deletionVectors", "columnMapping"),
+        # A column of such a type is refused by itself, where it is asked for.
+        "variantType",
+    }
 )
 _DTYPES: Mapping[str, pl.DataType] = {
     "long": pl.Int64(),
@@ -53,12 +58,16 @@ _N_SHOWN = 200
 
 @dataclass(frozen=True, slots=True)
 class _File:
-    """A file of a version: its path in the table, its size, its rows, and the values of its partition."""
+    """A file of a version: its path in the table, its size, its rows, and the values of its partition.
+
+    `kept` says of its first rows which are not deleted; None: all are there.
+    """
 
     inside: str
     n_bytes: int
     n_rows: int | None
     keys: Mapping[str, object]
+    kept: pl.Series | None
 
 
 @dataclass
@@ -66,7 +75,6 @@ class DeltaFolder(Typed):
     """A Delta Lake table in a folder, at the version that is asked for, else at its latest."""
 
     format: ClassVar[str] = "delta"
-    _read: list[Source] = field(default_factory=list, init=False)
 
     def dtypes(self) -> Mapping[str, pl.DataType]:
         """Return the columns of the version; `pl.Unknown` where a type is no value of a table."""
@@ -99,17 +107,27 @@ class DeltaFolder(Typed):
             with path.open("rb") as content:
                 sha256 = hashlib.file_digest(content, "sha256").hexdigest()
             digest.update(f"{file.inside}\0{sha256}\n".encode())
-            for frame in self._frames(file, path, names, n_rows=n_rows):
+            if file.kept is not None:
+                digest.update(np.packbits(file.kept.to_numpy()).tobytes())
+            for frame in self._left(self._frames(file, path, names, n_rows=n_rows), file.kept):
                 yield Rows(frame, self.shown, first_row)
                 first_row += frame.height
         n_bytes = sum(file.n_bytes for file in self._files)
-        self._read.append(
-            Source(self.data.path, self.format, n_bytes, digest.hexdigest(), version=self._table.version())
-        )
+        version = self._table.version()
+        self._read = Source(self.data.path, self.format, n_bytes, digest.hexdigest(), version=version)
 
-    def source(self) -> Source:
-        """Return the version, its size and a hash over the names and hashes of its files."""
-        return self._read[-1]
+    @staticmethod
+    def _left(frames: Iterator[pl.DataFrame], kept: pl.Series | None) -> Iterator[pl.DataFrame]:
+        """Yield the rows of a file without those that its table says are deleted."""
+        first_row = 0
+        for frame in frames:
+            if kept is None:
+                yield frame
+                continue
+            said = kept.slice(first_row, frame.height)
+            rest = pl.repeat(value=True, n=frame.height - len(said), dtype=pl.Boolean, eager=True)
+            yield frame.filter(pl.concat([said, rest]))
+            first_row += frame.height
 
     def _frames(
         self, file: _File, path: Path, names: Sequence[str], *, n_rows: int
@@ -165,16 +183,32 @@ class DeltaFolder(Typed):
         actions = pl.DataFrame(self._table.get_add_actions(flatten=True))
         keys = self._table.metadata().partition_columns
         counts = actions["num_records"] if "num_records" in actions.columns else [None] * actions.height
-        files = (
-            _File(
-                unquote(row["path"]),
-                row["size_bytes"],
-                n_rows,
-                {key: row[f"partition.{key}"] for key in keys},
-            )
-            for row, n_rows in zip(actions.iter_rows(named=True), counts, strict=True)
-        )
+        vectors = self._vectors([unquote(path) for path in actions["path"]])
+        files = []
+        for row, n_rows in zip(actions.iter_rows(named=True), counts, strict=True):
+            inside = unquote(row["path"])
+            kept = vectors.get(inside)
+            n_left = n_rows if n_rows is None or kept is None else n_rows - int((~kept).sum())
+            partition = {key: row[f"partition.{key}"] for key in keys}
+            files.append(_File(inside, row["size_bytes"], n_left, partition, kept))
         return tuple(sorted(files, key=lambda file: file.inside))
+
+    def _vectors(self, insides: Sequence[str]) -> Mapping[str, pl.Series]:
+        """Return which rows of a file are there, by its path in the table, where some are deleted."""
+        from deltalake.exceptions import DeltaError
+
+        try:
+            found = pl.DataFrame(self._table.deletion_vectors())
+        except DeltaError as exc:
+            why = " ".join(str(exc).split())[:_N_SHOWN]
+            raise DataError.of(f"not a whole Delta Lake table: {why}", file=self.shown) from exc
+        # Given are URLs: a file is the one of whose path most stands at the end.
+        places = (f"/{unquote(place)}" for place in found["filepath"])
+        owners = [
+            max((one for one in insides if place.endswith(f"/{one}")), key=len, default="")
+            for place in places
+        ]
+        return dict(zip(owners, found["selection_vector"], strict=True))
 
     @cached_property
     def _table(self) -> DeltaTable:
@@ -218,8 +252,6 @@ class DeltaFolder(Typed):
         mapping = table.metadata().configuration.get("delta.columnMapping.mode", "none")
         if mapping != "none":
             unknown.add("columnMapping")
-        if pl.DataFrame(table.deletion_vectors()).height:
-            unknown.add("deletionVectors")
         if unknown:
             what = f"its rows need a feature of tables that is not read here: {', '.join(sorted(unknown))}"
             raise DataError.of(what, file=self.shown)

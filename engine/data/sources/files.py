@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 import polars as pl
 
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from engine.data.schema import Column
 
 
+Found = TypeVar("Found")
+
+
 @dataclass
 class File(Typed):
     """One file of typed columns.
@@ -34,7 +37,6 @@ class File(Typed):
     """
 
     what: ClassVar[str]
-    _read: list[Source] = field(default_factory=list, init=False)
 
     @property
     def path(self) -> Path:
@@ -93,12 +95,36 @@ class File(Typed):
         DataError
             If the file is broken, or changes while it is read.
         """
+        chosen = self._places(names)
+        yield from self.watched(scanned(self.scan(), chosen, n_rows=n_rows, shown=self.shown, what=self.what))
+
+    def rows_from(self, first_row: int, names: Sequence[str], *, n_rows: int) -> pl.DataFrame:
+        """Return some columns of the rows from a place on, `n_rows` of them at most.
+
+        Raises
+        ------
+        DataError
+            If the file is broken.
+        """
+        with refusing(self.what, shown=self.shown):
+            return self.scan().select(pl.nth(self._places(names))).slice(first_row, n_rows).collect()
+
+    def watched(self, found: Iterable[Found]) -> Iterator[Found]:
+        """Yield what is found in the file while it is read; it is hashed before.
+
+        Raises
+        ------
+        DataError
+            If the file changed meanwhile.
+        """
         before, sha256 = self.path.stat(), self._sha256()
-        places = list(self.dtypes())
-        chosen = [places.index(name) for name in names]
-        yield from scanned(self.scan(), chosen, n_rows=n_rows, shown=self.shown, what=self.what)
+        yield from found
         if not self._is_as_before(before, sha256):
             raise DataError.of("the file changed while it was read", file=self.shown)
+
+    def _places(self, names: Sequence[str]) -> list[int]:
+        places = list(self.dtypes())
+        return [places.index(name) for name in names]
 
     def _sha256(self) -> str:
         with self.path.open("rb") as file:
@@ -107,9 +133,5 @@ class File(Typed):
     def _is_as_before(self, before: os.stat_result, sha256: str) -> bool:
         """Tell whether the file was left alone while it was read, and remember it."""
         after = self.path.stat()
-        self._read.append(Source(self.data.path, self.format, after.st_size, sha256))
+        self._read = Source(self.data.path, self.format, after.st_size, sha256)
         return (before.st_mtime_ns, before.st_size) == (after.st_mtime_ns, after.st_size)
-
-    def source(self) -> Source:
-        """Return the file's size and hash."""
-        return self._read[-1]

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import cast
 
 import polars as pl
 
 from engine.data.kinds import seconds_of
-from engine.data.opened import Header, Opened, Part
+from engine.data.opened import Header, Opened, Part, Remembering
 from engine.data.schema import Column, Schema, Storage
 from engine.data.sources.limits import bounded, check_size
 from engine.data.storage import Held, type_violations
@@ -51,13 +51,12 @@ class _Second:
 
 
 @dataclass
-class Joined:
+class Joined(Remembering):
     """A table with the columns of others beside its own."""
 
     data: DataSpec
     first: Opened
     seconds: tuple[_Second, ...]
-    _read: list[Source] = field(default_factory=list, init=False)
 
     @property
     def shown(self) -> str:
@@ -106,11 +105,7 @@ class Joined:
                 frame.select(pl.nth([frame.columns.index(c.name) for c in columns])), part.held.refused
             )
             yield replace(part, held=held)
-        self._read.append(self._source())
-
-    def source(self) -> Source:
-        """Return what was read of all tables; the hash is over those of each."""
-        return self._read[-1]
+        self._read = self._source()
 
     def lazily(self, columns: tuple[Column, ...], *, hashed: bool = True) -> None:
         """Return None: tables are joined part by part."""

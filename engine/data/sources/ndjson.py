@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import ClassVar
@@ -20,6 +22,7 @@ from engine.recipe.spec_table import DataSpec
 
 _BLOCK_BYTES = 8 * 2**20
 _MAX_LINE_BYTES = 64 * 2**20
+_BOM = b"\xef\xbb\xbf"
 _KINDS: Mapping[type, str] = {bool: "true or false", int: "a number", float: "a number", str: "a text"}
 Line = dict[str, object]
 
@@ -32,7 +35,6 @@ class NdjsonFile(Typed):
     """
 
     format: ClassVar[str] = "ndjson"
-    _read: list[Source] = field(default_factory=list, init=False)
 
     def dtypes(self) -> Mapping[str, pl.DataType]:
         """Return the keys of the first lines and the types of their values.
@@ -69,11 +71,7 @@ class NdjsonFile(Typed):
         for lines, first_row, n_bytes in self._blocks(digest):
             yield Rows(self._frame(lines, names, first_row), self.shown, first_row)
             total += n_bytes
-        self._read.append(Source(self.data.path, self.format, total, digest.hexdigest()))
-
-    def source(self) -> Source:
-        """Return the file's size and hash, as it was read."""
-        return self._read[-1]
+        self._read = Source(self.data.path, self.format, total, digest.hexdigest())
 
     def _blocks(self, digest: hashlib._Hash | None) -> Iterator[tuple[list[Line], int, int]]:
         """Yield the lines decoded, some at a time, with the number of lines before them and their bytes."""
@@ -83,6 +81,8 @@ class NdjsonFile(Typed):
             while content := file.read(_BLOCK_BYTES):
                 if digest is not None:
                     digest.update(content)
+                if not first_row and not rest:
+                    content = content.removeprefix(_BOM)
                 whole, newline, after = (rest + content).rpartition(b"\n")
                 if not newline:
                     rest = after
@@ -105,7 +105,21 @@ class NdjsonFile(Typed):
             lines = [
                 self._line(line, first_row + at) for at, line in enumerate(content.split(b"\n"), start=1)
             ]
+        # Each key has a quote and a colon of its own; where there are more of them, one may stand twice.
+        if content.count(b'":') != sum(map(len, lines)):
+            self._refuse_twice(content, first_row)
         return lines
+
+    def _refuse_twice(self, content: bytes, first_row: int) -> None:
+        """Refuse a line that says a key twice: the decoder keeps the last, and says nothing."""
+        for at, line in enumerate(content.split(b"\n"), start=1):
+            names = (
+                Counter(name for name, _ in json.loads(line, object_pairs_hook=list)) if line.strip() else {}
+            )
+            for name, n in names.items():
+                if n > 1:
+                    what = f"the line says '{name}' {n} times"
+                    raise DataError.of(what, file=self.shown, line=first_row + at)
 
     def _line(self, content: bytes, number: int) -> Line:
         try:

@@ -6,13 +6,13 @@ store is and who asks it is said by the environment alone (AWS_ENDPOINT_URL, AWS
 
 from __future__ import annotations
 
+import atexit
 import os
 import shutil
 import tempfile
-import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -38,6 +38,8 @@ _BLOCK = 8 * 2**20
 _CONNECT_S, _REQUEST_S = 5, 60
 _N_SHOWN = 200
 _HERE_ONLY = ("delta", "sql")
+# The folders of what was fetched, by store, object, size and time.
+_FETCHED: dict[tuple[str, str, int, int], str] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +114,6 @@ class RemoteParquet(Typed):
     account: _Account
     info: FileInfo
     format: ClassVar[str] = "parquet"
-    _read: list[Source] = field(default_factory=list, init=False)
 
     def dtypes(self) -> Mapping[str, pl.DataType]:
         """Return the columns and their dtypes, from the footer."""
@@ -147,11 +148,7 @@ class RemoteParquet(Typed):
             now = self.account.store().get_file_info(self.info.path)
         if (now.size, now.mtime_ns) != (self.info.size, self.info.mtime_ns):
             raise DataError.of("the object changed while it was read", file=self.shown)
-        self._read.append(Source(self.data.path, self.format, int(now.size), hashed.hexdigest()))
-
-    def source(self) -> Source:
-        """Return the object's size, and a hash over the values that were read."""
-        return self._read[-1]
+        self._read = Source(self.data.path, self.format, int(now.size), hashed.hexdigest())
 
     def _scan(self) -> pl.LazyFrame:
         return pl.scan_parquet(
@@ -238,24 +235,40 @@ def _open(info: FileInfo, account: _Account, data: DataSpec, *, shown: str) -> O
 
 
 def _fetched(info: FileInfo, account: _Account, data: DataSpec, *, shown: str) -> Opened:
-    """Fetch an object into a folder that goes when its table does, at the latest when this process does."""
+    """Open what was fetched of an object; a command that opens it twice fetches it once."""
+    name = Path(info.path).name
+    known = (account.endpoint, str(info.path), int(info.size), int(info.mtime_ns))
+    path = Path(_FETCHED[known]) / name if known in _FETCHED else None
+    if path is None or not path.is_file():
+        if not _FETCHED:
+            atexit.register(forget_fetched)
+        _FETCHED[known] = _fetch(info, account, shown=shown)
+        path = Path(_FETCHED[known]) / name
+    here = data.model_copy(update={"path": str(path)})
+    return cast("Opener", SOURCES.load(format_of(path, here)))(here, shown)
+
+
+def _fetch(info: FileInfo, account: _Account, *, shown: str) -> str:
+    """Fetch an object into a folder of its own, and return the folder."""
     folder = tempfile.mkdtemp(prefix="engine-fetched-")
-    path = Path(folder) / Path(info.path).name
     try:
         _refuse_full(info, folder, shown=shown)
         with (
             _asking(shown),
             account.store().open_input_stream(info.path, compression=None) as stream,
-            path.open("wb") as file,
+            (Path(folder) / Path(info.path).name).open("wb") as file,
         ):
             shutil.copyfileobj(stream, file, _BLOCK)
-        here = data.model_copy(update={"path": str(path)})
-        opened = cast("Opener", SOURCES.load(format_of(path, here)))(here, shown)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
-    weakref.finalize(opened, shutil.rmtree, folder, ignore_errors=True)
-    return opened
+    return folder
+
+
+def forget_fetched() -> None:
+    """Delete what was fetched; this process does it when it ends."""
+    while _FETCHED:
+        shutil.rmtree(_FETCHED.popitem()[1], ignore_errors=True)
 
 
 def _refuse_full(info: FileInfo, folder: str, *, shown: str) -> None:

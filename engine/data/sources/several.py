@@ -6,14 +6,14 @@ import glob
 import hashlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 from urllib.parse import unquote
 
 from engine.data.find import format_of, is_glob, is_named_as_table
-from engine.data.opened import Header, Opened, Opener, Part
+from engine.data.opened import Header, Opened, Opener, Part, Remembering
 from engine.errors import DataError, Message, nearest
 from engine.names import SOURCES
 from engine.recipe.spec_table import DataSpec
@@ -38,13 +38,12 @@ class Piece:
 
 
 @dataclass
-class Several:
+class Several(Remembering):
     """Files of one table, in the order of their paths; each has the same columns of the same types."""
 
     data: DataSpec
     shown: str
     files: tuple[Piece, ...]
-    _read: list[Source] = field(default_factory=list, init=False)
 
     @property
     def format(self) -> str:
@@ -95,7 +94,7 @@ class Several:
         for file in self.files:
             for part in file.opened.parts(own, n_rows=n_rows):
                 yield part if len(own) == len(columns) else _with_keys(part, columns, file.keys)
-        self._read.append(self._source())
+        self._read = self._source()
 
     def lazily(self, columns: tuple[Column, ...], *, hashed: bool = True) -> Lazily | None:
         """Return None: files are read in turn."""
@@ -123,10 +122,6 @@ class Several:
             for rows in file.opened.rows(own, n_rows=n_rows):
                 added = [pl.lit(file.keys[name], dtype=pl.String).alias(name) for name in self._keys]
                 yield Rows(rows.frame.with_columns(added).select(names), rows.file, rows.first_row)
-
-    def source(self) -> Source:
-        """Return the size of all files, and a hash over the names and hashes of each."""
-        return self._read[-1]
 
     @cached_property
     def _keys(self) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar
 
@@ -49,7 +49,6 @@ class Database(Typed):
     """One table or view of a database, read in one transaction that writes nothing."""
 
     format: ClassVar[str] = "sql"
-    _read: list[Source] = field(default_factory=list, init=False)
 
     @abstractmethod
     def describe(self) -> Relation:
@@ -107,11 +106,7 @@ class Database(Typed):
                 hashed.update(frame)
                 yield Rows(frame, self.shown, first_row)
                 first_row += frame.height
-        self._read.append(Source(self.data.path, self.format, self.n_bytes(), hashed.hexdigest()))
-
-    def source(self) -> Source:
-        """Return the hash over the values that were read."""
-        return self._read[-1]
+        self._read = Source(self.data.path, self.format, self.n_bytes(), hashed.hexdigest())
 
 
 def open_sql(data: DataSpec, shown: str) -> Database:
@@ -136,9 +131,11 @@ def chosen(name: str | None, tables: Sequence[str], *, shown: str) -> str:
     if name is None and len(tables) == 1:
         return tables[0]
     if name is None or name not in tables:
-        n_tables = f"{len(tables)} tables and views" if tables else "no table"
-        what = f"'{shown}' has no table or view '{name}'" if name else f"'{shown}' has {n_tables}: name one"
+        several = f"{len(tables)} tables and views: name one" if tables else "no table"
+        what = f"'{shown}' has no table or view '{name}'" if name else f"'{shown}' has {several}"
         near = "" if name is None else nearest(name, tables)
+        if not tables:
+            raise DataError.of(what, file=shown)
         raise DataError.of(what, key="data.table", suggestion=near, allowed=tuple(tables))
     return name
 

@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, ClassVar
 
 import polars as pl
 
-from engine.data.opened import Header, Part
+from engine.data.opened import Header, Part, Remembering
 from engine.errors import DataError
 from engine.recipe.spec_table import DataSpec
 
 if TYPE_CHECKING:
     from engine.data.lazily import Lazily
     from engine.data.schema import Column, Storage
-    from engine.data.table import Source
 
 _MAX_SAID = 200
 
@@ -32,7 +31,7 @@ class Rows:
 
 
 @dataclass
-class Typed(ABC):
+class Typed(Remembering, ABC):
     """A table of typed columns."""
 
     data: DataSpec
@@ -50,10 +49,6 @@ class Typed(ABC):
     @abstractmethod
     def header(self) -> Header:
         """Return what is known without reading rows."""
-
-    @abstractmethod
-    def source(self) -> Source:
-        """Return what was read."""
 
     def category_storage(self, name: str) -> Storage:
         """Return how a category of which no value is declared is held: by its dtype."""

@@ -91,7 +91,7 @@ def test_ranges_of_numbers_are_held_against_the_population() -> None:
     frame = pl.DataFrame({"age": [*ages, *ages]})
     near = check_population(frame, HALVES, {"age": {"..40": 0.5, "40..": 0.5}})
     assert (near.findings, near.measures) == ([], {"shift_from_population": 0.0})
-    (only,) = check_population(frame, HALVES, {"age": {"..40": 0.2, "40..": 0.8}}).findings
-    # (0.5 - 0.2) ln(0.5 / 0.2) + (0.5 - 0.8) ln(0.5 / 0.8)
+    (only,) = check_population(frame, HALVES, {"age": {"..40": 0.2, "40..50": 0.4, "50..": 0.4}}).findings
+    # (0.5 - 0.2) ln(0.5 / 0.2) + 2 (0.25 - 0.4) ln(0.25 / 0.4)
     assert only.evidence["psi"] == pytest.approx(0.415888, abs=1e-6)
     assert (only.severity, only.evidence["furthest"], only.evidence["its_share"]) == ("serious", "..40", 0.5)

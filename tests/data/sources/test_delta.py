@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import string
+import struct
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -160,3 +162,52 @@ def test_a_run_keeps_to_its_version(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert "version: 0" in (made.path / "recipe.yaml").read_text()
     assert set(verify(made).values()) == {True}
     assert load_checked(made.path / "recipe.yaml").sha256() == load_checked("versions.yaml").sha256()
+
+
+def _vector(rows: list[int]) -> str:
+    """Return a deletion vector as the log holds it: a Roaring bitmap of one array, in Z85.
+
+    https://github.com/delta-io/delta/blob/master/PROTOCOL.md#deletion-vector-format and
+    https://rfc.zeromq.org/spec/32.
+    """
+    bitmap = struct.pack("<IIHHI", 12346, 1, 0, len(rows) - 1, 16) + struct.pack(f"<{len(rows)}H", *rows)
+    content = struct.pack("<IQI", 1681511377, 1, 0) + bitmap
+    assert len(content) % 4 == 0
+    digits = string.digits + string.ascii_letters + ".-:+=^!/*?&<>()[]{}@%$#"
+    words = struct.unpack(f">{len(content) // 4}I", content)
+    return "".join(digits[word // 85**at % 85] for word in words for at in range(4, -1, -1))
+
+
+@pytest.fixture
+def thinned(tmp_path: Path) -> Path:
+    """Give a table of which the second version lacks two rows, by a deletion vector, as Spark deletes them."""
+    folder = tmp_path / "thinned"
+    frame = pl.DataFrame({"x": [float(at) for at in range(10)], "y": ["a", "b"] * 5})
+    write_deltalake(folder, frame.to_arrow(), configuration={"delta.enableDeletionVectors": "true"})
+    log = folder / "_delta_log"
+    lines = (log / f"{0:020}.json").read_text().splitlines()
+    (add,) = (entry["add"] for entry in map(json.loads, lines) if "add" in entry)
+    vector = {"storageType": "i", "pathOrInlineDv": _vector([3, 7]), "sizeInBytes": 36, "cardinality": 2}
+    remove = {"path": add["path"], "deletionTimestamp": 1, "dataChange": True, "extendedFileMetadata": False}
+    actions = [{"remove": remove}, {"add": {**add, "deletionVector": vector}}]
+    (log / f"{1:020}.json").write_text("".join(json.dumps(action) + "\n" for action in actions))
+    return folder
+
+
+def test_deleted_rows_are_not_read(thinned: Path, data_of: DataOf, schema_of: SchemaOf) -> None:
+    """Rows that a deletion vector names are gone from their version, its counts and its hash, and no other."""
+    schema = schema_of(x="number", y="category")
+    before, after = (read(data_of(thinned, version=version), schema) for version in (0, 1))
+    assert before.frame["x"].to_list() == [float(at) for at in range(10)]
+    assert after.frame["x"].to_list() == [0.0, 1.0, 2.0, 4.0, 5.0, 6.0, 8.0, 9.0]
+    assert open_table(data_of(thinned)).header().n_rows == 8
+    assert before.source.sha256 != after.source.sha256
+
+
+def test_a_broken_deletion_vector_is_refused(thinned: Path, data_of: DataOf, schema_of: SchemaOf) -> None:
+    """What can't be told of is said, and no row is read."""
+    log = thinned / "_delta_log" / f"{1:020}.json"
+    log.write_text(log.read_text().replace(_vector([3, 7])[:5], "00000"))
+    ((key, words),) = what(data_of(thinned), schema_of(x="number", y="category"))
+    assert key == ""
+    assert words.startswith("not a whole Delta Lake table: ")

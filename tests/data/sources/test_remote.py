@@ -14,6 +14,7 @@ from engine.cli import main
 from engine.data.schema import Schema
 from engine.data.source import read
 from engine.data.sources import open_table
+from engine.data.sources.remote import forget_fetched
 from engine.errors import DataError
 from engine.recipe.spec_table import DataSpec
 
@@ -135,15 +136,26 @@ def test_a_store_that_does_not_answer_is_told(
     assert SECRET not in words
 
 
-def test_fetched_files_do_not_stay(
-    put: Put, frame: pl.DataFrame, data_of: DataOf, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+def test_an_object_is_fetched_once_and_does_not_stay(
+    put: Put,
+    frame: pl.DataFrame,
+    data_of: DataOf,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """What was fetched goes with its table."""
+    """Who opens it again has it; what has changed since is fetched anew; all of it goes with the process."""
+    forget_fetched()
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     put("gone/t.csv", frame.write_csv().encode())
-    opened = open_table(data_of("s3://tables/gone/t.csv"))
+    with caplog.at_level(logging.INFO, logger="werkzeug"):
+        for _ in range(2):
+            assert open_table(data_of("s3://tables/gone/t.csv")).header().columns == ("x", "secret", "y")
+        assert caplog.text.count("GET /tables/gone/t.csv ") == 1
     assert len(list(tmp_path.iterdir())) == 1
-    del opened
+    put("gone/t.csv", frame.select("x", "y").write_csv().encode())
+    assert open_table(data_of("s3://tables/gone/t.csv")).header().columns == ("x", "y")
+    forget_fetched()
     assert list(tmp_path.iterdir()) == []
 
 
