@@ -39,6 +39,12 @@ def mixed() -> ModuleType:
 
 
 @pytest.fixture(scope="session")
+def least_cpu_seconds(tmp_path_factory: pytest.TempPathFactory) -> object:
+    """Give what measures the CPU time of commands, of `speed.py`; their modules are compiled once."""
+    return _beside("speed").Speed(tmp_path_factory.mktemp("compiled")).least_cpu_seconds
+
+
+@pytest.fixture(scope="session")
 def make_spec() -> Callable[[Mapping[str, object]], Spec]:
     """Give the function of `loans.py`: changes, dotted key to value, to a recipe that is otherwise right."""
     make: Callable[[Mapping[str, object]], Spec] = _beside("loans").make_spec

@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine.deploy.archive import moment_of, pack, settle
 from engine.durable import publish_folder, writing
 from engine.errors import EngineError, RecipeError
 
@@ -75,6 +74,7 @@ class Deployment:
         EngineError
             If BentoML can't build it.
         """
+        from engine.deploy.archive import moment_of, pack, settle
         from engine.deploy.tag import tag_name, tag_version
         from engine.runs.bundle import load_deployable
 
@@ -136,11 +136,15 @@ class Deployment:
         with tempfile.TemporaryDirectory(prefix="engine-serve-") as home:
             # Read when BentoML is first imported: its metrics need a folder, its store is to be no one's.
             os.environ |= _QUIET | {"BENTOML_HOME": home, "PROMETHEUS_MULTIPROC_DIR": home}
+            from engine.runs.bundle import load_deployable
+
+            # What may not be served is refused before BentoML is loaded, which takes longer than all else.
+            loaded = load_deployable(bundle)
             from engine.deploy.server import Watch, run
 
             watch = Watch(find, tell or _ignore) if find is not None else None
             ready = on_ready or _print_url
-            run(bundle, host=host, port=port, on_ready=ready, watch=watch, grpc_port=grpc_port)
+            run(loaded, host=host, port=port, on_ready=ready, watch=watch, grpc_port=grpc_port)
         return 0
 
 

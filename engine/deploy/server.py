@@ -23,9 +23,10 @@ from engine.deploy.door import Door
 from engine.deploy.grpc_server import GrpcServer
 from engine.deploy.listen import listen
 from engine.deploy.meters import meters
-from engine.deploy.service import create
+from engine.deploy.service import service_of
 from engine.deploy.watch import Watcher
 from engine.errors import EngineError, RecipeError
+from engine.runs.bundle import Bundle
 
 # How long a request that is at work may take to end after SIGTERM.
 GRACE_S = 30
@@ -43,7 +44,7 @@ class Watch:
 
 
 def run(
-    folder: Path,
+    bundle: Bundle,
     *,
     host: str,
     port: int,
@@ -51,7 +52,7 @@ def run(
     watch: Watch | None = None,
     grpc_port: int | None = None,
 ) -> None:
-    """Serve the bundle in `folder` from this process until SIGTERM, which ends it cleanly, or SIGINT.
+    """Serve a bundle that may be served from this process until SIGTERM, which ends it cleanly, or SIGINT.
 
     Parameters
     ----------
@@ -60,7 +61,7 @@ def run(
     on_ready
         Called once with the URL, when requests are answered.
     watch
-        None: `folder` is served to the end.
+        None: `bundle` is served to the end.
     grpc_port
         Where the open inference protocol is spoken over gRPC as well; None: nowhere.
 
@@ -69,11 +70,11 @@ def run(
     RecipeError
         If the address can't be listened on, or a bundle is watched that is served inside BentoML's pipeline.
     EngineError
-        If the service does not start, or as `engine.deploy.service.create`.
+        If the service does not start.
     KeyboardInterrupt
         On SIGINT, after the requests at work are answered.
     """
-    app = _asgi(create(folder))
+    app = _asgi(service_of(bundle))
     if not isinstance(app, Door) and (watch is not None or grpc_port is not None):
         what = "a service inside BentoML's pipeline has no part in this; deploy.pipeline=front has"
         key = "--grpc-port" if watch is None else "--watch"

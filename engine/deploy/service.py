@@ -55,7 +55,11 @@ def create(folder: Path) -> Service[Any]:
     GateError
         If the bundle's gates were missed.
     """
-    bundle = load_deployable(folder)
+    return service_of(load_deployable(folder))
+
+
+def service_of(bundle: Bundle) -> Service[Any]:
+    """Return the BentoML service of a bundle that may be served."""
 
     class Predictor:
         @bentoml.api(input_spec=request_model(bundle), output_spec=answer_model(bundle))  # type: ignore[untyped-decorator]

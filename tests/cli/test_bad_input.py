@@ -164,7 +164,7 @@ def test_an_error_is_one_json_document(recipe: Path, capsys: pytest.CaptureFixtu
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["rnu"], "command line\n  'rnu' is not a command\n  did you mean 'run'?\n  allowed: init, plan, run, runs, show, diff, verify, predict, package, serve and 2 more\n  try: engine --help\n"),
+        (["rnu"], "command line\n  'rnu' is not a command\n  did you mean 'run'?\n  allowed: init, plan, run, runs, show, diff, verify, predict, explain, promote and 5 more\n  try: engine --help\n"),
         (["run"], "command line\n  a recipe is needed\n  try: engine run RECIPE\n"),
         (["show", "x@latest"], "there is no finished run of 'x' in runs\n  try: engine runs\n"),
         (["run", "r", "--frist"], "command line\n  unrecognized arguments: --frist\n  try: engine run --help\n"),

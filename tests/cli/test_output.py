@@ -45,11 +45,14 @@ def test_time_left_is_by_the_pace_of_this_process(
     assert capsys.readouterr().err.splitlines() == ["tune: 801/1000", "tune: 802/1000  0:33:00 left"]
 
 
-def test_other_steps_and_quiet_say_nothing(clock: list[float], capsys: pytest.CaptureFixture[str]) -> None:
-    """A fit tells no progress without a terminal, and --quiet silences a search too."""
-    for watcher, step in ((Watcher(quiet=False), "fit mlp"), (Watcher(quiet=True), SEARCH)):
+def test_short_steps_and_quiet_say_nothing(clock: list[float], capsys: pytest.CaptureFixture[str]) -> None:
+    """A fit of a few seconds tells no progress without a terminal, and --quiet silences a search too."""
+    for watcher, step, seconds in (
+        (Watcher(quiet=False), "fit mlp", 2.0),
+        (Watcher(quiet=True), SEARCH, 20.0),
+    ):
         watcher.started(step)
         for done in range(1, 5):
-            clock[0] += 20.0
+            clock[0] += seconds
             watcher.progressed(done, 5, 0.5)
     assert capsys.readouterr().err == ""

@@ -120,7 +120,8 @@ def test_what_a_bundle_holds(bundle_folder: Path) -> None:
     contract = json.loads((bundle_folder / "schema.json").read_text())
     assert contract["target"] == {"name": "income", "kind": "binary", "classes": ["<=50K", ">50K"]}
     assert contract["threshold"] == 0.5
-    assert contract["limits"] == {"max_records": 1000, "max_body_mib": 1.0, "timeout_s": 2.0}
+    written = {"max_records": 1000, "max_body_mib": 1.0, "timeout_s": 2.0}
+    assert contract["limits"] == written | {"max_concurrent": 64, "abstain_below": None, "pipeline": "front"}
 
 
 def test_equal_models_give_equal_bundles(tiny: ModuleType, bundle_folder: Path, tmp_path: Path) -> None:
