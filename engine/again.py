@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from engine.data.schema import declare
-from engine.data.source import read
 from engine.errors import DataError, EngineError, RecipeError
 from engine.evaluation.gates import MEASURED_BY_CLOCK
 from engine.lifecycle import run
@@ -18,6 +17,7 @@ from engine.runs.folder import PARTIAL, RECIPE, TRIALS
 from engine.runs.run import Run
 from engine.runs.same import compare_files
 from engine.runs.steps import Listener
+from engine.training.larger import read_table
 from engine.tuning.tune import Before
 
 
@@ -111,4 +111,4 @@ def _changed(spec: Spec, made: Run) -> list[str]:
 
 
 def _data_sha256(spec: Spec) -> str:
-    return read(spec.data, declare(spec)).source.sha256
+    return read_table(spec, declare(spec)).source.sha256

@@ -131,15 +131,15 @@ class Deployment:
         grpc_port
             Where the open inference protocol is spoken over gRPC as well, by the extra `grpc`.
         """
+        from engine.runs.bundle import load_deployable
+
+        # What may not be served is refused before BentoML is loaded, which takes longer than all else.
+        loaded = load_deployable(bundle)
         # A start makes many objects and leaves no garbage worth looking for; see `engine.deploy.server`.
         gc.disable()
         with tempfile.TemporaryDirectory(prefix="engine-serve-") as home:
             # Read when BentoML is first imported: its metrics need a folder, its store is to be no one's.
             os.environ |= _QUIET | {"BENTOML_HOME": home, "PROMETHEUS_MULTIPROC_DIR": home}
-            from engine.runs.bundle import load_deployable
-
-            # What may not be served is refused before BentoML is loaded, which takes longer than all else.
-            loaded = load_deployable(bundle)
             from engine.deploy.server import Watch, run
 
             watch = Watch(find, tell or _ignore) if find is not None else None
