@@ -116,20 +116,27 @@ def locked(path: Path) -> Iterator[None]:
     EngineError
         If another process holds it.
     """
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    # Whoever asks `is_locked` holds it for an instant, which is no reason to give up.
+    for wait_s in (*_PATIENCE_S, None):
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            if _owns(descriptor, path):
+                yield
+                return
+        finally:
+            os.close(descriptor)
+        if wait_s is not None:
+            time.sleep(wait_s)
+    raise EngineError.of(f"another process is at work here: it holds {path}")
+
+
+def _owns(descriptor: int, path: Path) -> bool:
+    """Take the lock, and tell whether it is that of the file at `path`: who held it may have removed it."""
     try:
-        # Whoever asks `is_locked` holds it for an instant, which is no reason to give up.
-        for wait_s in (*_PATIENCE_S, None):
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if wait_s is None:
-                    raise EngineError.of(f"another process is at work here: it holds {path}") from None
-                time.sleep(wait_s)
-        yield
-    finally:
-        os.close(descriptor)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return os.path.samestat(os.fstat(descriptor), os.stat(path))
+    except (BlockingIOError, FileNotFoundError):
+        return False
 
 
 def is_locked(path: Path) -> bool:

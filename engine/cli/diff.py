@@ -37,13 +37,7 @@ def call(options: Options) -> int:
     has_other_scores = any(item.about == "metrics" for item in differences)
     rivals = compare_runs(first.path, second.path) if has_other_scores else {}
     if options.json:
-        proved = [] if isinstance(rivals, str) else list(rivals.items())
-        print_json(
-            [
-                *(difference.to_json() for difference in differences),
-                *({"about": "paired", "key": f"test {name}", **one.to_json()} for name, one in proved),
-            ]
-        )
+        print_json([*(difference.to_json() for difference in differences), *_rivals_json(rivals)])
     elif differences:
         rows = [
             [item.about, item.key, _short(item.first), _short(item.second)] for item in _told(differences)
@@ -53,6 +47,13 @@ def call(options: Options) -> int:
     else:
         print_text("no difference in data, code, recipe, versions or metrics")
     return 0
+
+
+def _rivals_json(rivals: Mapping[str, Rivalry] | str) -> list[dict[str, object]]:
+    """Return what `_print_rivals` says: a metric an entry, or one with the reason why there is none."""
+    if isinstance(rivals, str):
+        return [{"about": "paired", "key": "test", "not_tested": rivals}]
+    return [{"about": "paired", "key": f"test {name}", **one.to_json()} for name, one in rivals.items()]
 
 
 def _print_rivals(rivals: Mapping[str, Rivalry] | str, name: str) -> None:

@@ -84,17 +84,13 @@ _CAUTION = (
 
 def _rows(bundle: Bundle, options: Options) -> pl.DataFrame:
     """Return the rows to explain: the first of a file, or those of the bundle."""
-    from dataclasses import replace
-
     from engine.data.source import batches
-    from engine.deploy.batch import reading_for
+    from engine.deploy.batch import reading_for, schema_for
 
     if options.data is None:
         return bundle.golden
     reading = reading_for(bundle, options.overrides)
-    schema = bundle.schema
-    if reading.leaves_out is not None:
-        schema = replace(schema, extra="ignore" if reading.leaves_out else "error")
+    schema = schema_for(bundle, reading)
     found = batches(options.data, schema=schema, data=reading.data, n_rows=options.rows)
     return next(found, bundle.golden.clear())
 

@@ -7,16 +7,18 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import polars as pl
 
 from engine.data.quarantine import SCHEMA, Set
+from engine.data.schema import Schema
 from engine.data.source import batches
 from engine.deploy.shards import Shards, shards_of
-from engine.deploy.sinks import Write, writer
+from engine.deploy.sinks import Opened, Write, writer
+from engine.durable import writing_path
 from engine.errors import DataError, RecipeError
 from engine.recipe.rereading import Rereading, reread
 from engine.runs.bundle import Bundle
@@ -98,10 +100,10 @@ def predict(
     n_done, aside = 0, _Aside()
     target = Path(os.path.realpath(output))
     with shards_of(target, _made_by(bundle, data, reading), n_rows=BATCH_ROWS) as shards:
-        places = [shards.aside / f"predictions{output.suffix}", shards.aside / "quarantine"]
+        place = shards.aside / f"predictions{output.suffix}"
         with (
-            opened.open(places[0]) as write,
-            nullcontext() if set_writer is None else set_writer.open(places[1]) as write_aside,
+            _quarantine(quarantine, set_writer) as write_aside,
+            opened.open(place) as write,
         ):
             set_aside = aside.keeping(write_aside) if write_aside is not None else None
             for scored in _scored(
@@ -113,10 +115,18 @@ def predict(
                     progress(n_done)
             if write_aside is not None and not aside.n_rows:
                 write_aside(pl.DataFrame(schema=SCHEMA))
-        if set_writer is not None:
-            set_writer.publish(places[1])
-        opened.publish(places[0])
+        opened.publish(place)
     return Counts(n_done, aside.n_rows, shards.n_found)
+
+
+@contextmanager
+def _quarantine(path: Path | None, opened: Opened | None) -> Iterator[Write | None]:
+    """Open a quarantine beside its place, which may be on another disk than the predictions."""
+    if path is None or opened is None:
+        yield None
+        return
+    with writing_path(Path(os.path.realpath(path))) as aside, opened.open(aside) as write:
+        yield write
 
 
 class _Aside:
@@ -155,6 +165,13 @@ def reading_for(bundle: Bundle, overrides: Sequence[str] = ()) -> Rereading:
     return reread(bundle.data.model_copy(update={"format": "auto"}), overrides)
 
 
+def schema_for(bundle: Bundle, reading: Rereading) -> Schema:
+    """Return the schema that rows are held against: the bundle's, but for columns that it does not name."""
+    if reading.leaves_out is None:
+        return bundle.schema
+    return replace(bundle.schema, extra="ignore" if reading.leaves_out else "error")
+
+
 def _scored(
     bundle: Bundle,
     data: str | Path,
@@ -169,15 +186,12 @@ def _scored(
 
     def score(frame: pl.DataFrame) -> pl.DataFrame:
         kept = [series for series in frame.iter_columns() if series.name in ids]
-        return pl.DataFrame([*kept, *bundle.to_frame(bundle.score(frame)).iter_columns()])
+        return pl.DataFrame([*kept, *bundle.answers(bundle.score(frame)).iter_columns()])
 
     def answer(place: int, frame: pl.DataFrame) -> pl.DataFrame:
         return shards.answered(place, frame, lambda: score(frame))
 
-    schema = bundle.schema
-    if reading.leaves_out is not None:
-        schema = replace(schema, extra="ignore" if reading.leaves_out else "error")
-    read = batches(data, schema=schema, data=reading.data, n_rows=BATCH_ROWS, set_aside=set_aside)
+    read = batches(data, schema=schema_for(bundle, reading), data=reading.data, n_rows=BATCH_ROWS, set_aside=set_aside)
     at_work: deque[Future[pl.DataFrame]] = deque()
     with ThreadPoolExecutor(n_workers) as pool:
         try:

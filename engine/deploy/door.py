@@ -16,6 +16,7 @@ from itertools import count
 from time import perf_counter
 from typing import Any
 
+import anyio
 import anyio.to_thread
 import msgspec
 
@@ -77,12 +78,15 @@ class Door:
         self._id_prefix = f"{secrets.token_hex(6)}-".encode()
         self._deadlines = Deadlines()
         self._n_at_work = 0
+        # anyio's own would let forty work and the others wait, however many may be at work.
+        self._threads = anyio.CapacityLimiter(served.limits.max_concurrent)
         self.is_draining = False
         self.n_open = 0
         self.swap(served)
 
     def swap(self, served: Served) -> None:
         """Answer from `served` from now on."""
+        self._threads.total_tokens = served.limits.max_concurrent
         self._served = served
         self._version = (b"x-model-version", served.bundle.model_version.encode("latin-1", "replace"))
         self._columns = frozenset(column.name for column in served.bundle.schema.columns)
@@ -187,7 +191,7 @@ class Door:
             what = f"{self._n_at_work} large requests are at work, the most there may be"
             raise RefusedError.of(HTTPStatus.TOO_MANY_REQUESTS, what)
         self._n_at_work += 1
-        at_work = asyncio.ensure_future(anyio.to_thread.run_sync(work, body))
+        at_work = asyncio.ensure_future(anyio.to_thread.run_sync(work, body, limiter=self._threads))
         at_work.add_done_callback(self._ended)
         done, _ = await asyncio.wait([at_work], timeout=served.limits.timeout_s)
         if not done:

@@ -6,12 +6,10 @@ says how near the answers are, how large the file is and how long a row takes.
 
 from __future__ import annotations
 
-import statistics
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from time import perf_counter
 from typing import Literal, get_args
 
 import numpy as np
@@ -19,8 +17,10 @@ import polars as pl
 
 from engine.data.schema import Column
 from engine.data.text import null_texts
+from engine.deploy.sinks import checked_place
 from engine.durable import publish_file, write_json
 from engine.errors import EngineError, RecipeError, nearest
+from engine.evaluation.latency import latency
 from engine.features.feed import NULL, n_terms
 from engine.models.assemble import Artifact
 from engine.models.scorer import Scorer
@@ -29,7 +29,6 @@ from engine.runs.bundle import Bundle
 Format = Literal["onnx", "onnx-int8"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 _N_TIMED = 200
-_TIMED_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +42,7 @@ class Exported:
 
 
 def export(bundle: Bundle, output: Path, *, to: str) -> Exported:
-    """Write `output`, a script `output.py` and a note `output.json` beside it, over what is there.
+    """Write `output`, a script `output.py` and a note `output.json` beside it, never over what is there.
 
     Parameters
     ----------
@@ -58,8 +57,8 @@ def export(bundle: Bundle, output: Path, *, to: str) -> Exported:
     Raises
     ------
     RecipeError
-        If the format is unknown, the output has another suffix or no folder, or the model has nothing that
-        the format could hold.
+        If the format is unknown, the output has another suffix, no folder or one of a run or a bundle, one of
+        the three files exists, or the model has nothing that the format could hold.
     EngineError
         If the exported graph gives a value that is not finite.
     """
@@ -98,8 +97,15 @@ def _check(bundle: Bundle, output: Path, to: str) -> None:
         )
     if output.suffix != ".onnx":
         raise RecipeError.of(f"'{output}' does not end in .onnx", file=where, key="-o")
-    if not output.resolve().parent.is_dir():
-        raise RecipeError.of(f"there is no folder '{output.parent}'", file=where, key="-o")
+    checked_place(output, "-o")
+    for path in (output, output.with_suffix(".py"), output.with_suffix(".json")):
+        if path.exists() or path.is_symlink():
+            raise RecipeError.of(
+                f"{path} exists already and is never written over",
+                file=where,
+                key="-o",
+                try_=f"engine export RUN --to {to} -o OTHER.onnx",
+            )
     if "model.skops" in bundle.manifest.files:
         what = f"{bundle.model_version} holds an estimator of scikit-learn, which is no graph"
         raise RecipeError.of(what, try_="engine package RUN")
@@ -134,7 +140,7 @@ def _compared(bundle: Bundle, graph: bytes) -> dict[str, object]:
     features = bundle.schema.features
     rows = bundle.golden.select([column.name for column in features])
     scorer = Scorer(Artifact(graph), schema_columns=features, kind=bundle.target.kind, threads=1)
-    ours, theirs = scorer.score(rows), bundle.score(rows)
+    ours, theirs, one = scorer.score(rows), bundle.score(rows), rows.head(1)
     differs = np.abs(ours.values - theirs.values)
     same = bundle.to_frame(ours)["prediction"].eq_missing(bundle.to_frame(theirs)["prediction"])
     if not bundle.target.classes:
@@ -143,18 +149,8 @@ def _compared(bundle: Bundle, graph: bytes) -> dict[str, object]:
         "golden_rows": rows.height,
         "largest_difference": float(differs.max(initial=0.0)),
         "same_predictions": int(same.sum()) / rows.height if rows.height else 1.0,
-        "ms_a_row": round(_latency_ms(lambda: scorer.score(rows.head(1))), 4),
+        "ms_a_row": round(latency(lambda: scorer.score(one), n=_N_TIMED).p50_ms, 4),
     }
-
-
-def _latency_ms(once: Callable[[], object]) -> float:
-    taken: list[float] = []
-    began = perf_counter()
-    while len(taken) < _N_TIMED and perf_counter() - began < _TIMED_S:
-        started = perf_counter()
-        once()
-        taken.append(perf_counter() - started)
-    return 1e3 * statistics.median(taken)
 
 
 def _script(bundle: Bundle, model: str) -> str:

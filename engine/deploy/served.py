@@ -90,12 +90,7 @@ class Served:
 
     def answer_table(self, scores: Scores, kind: TableKind) -> bytes:
         """Return scores as the prediction columns, as an Arrow stream or a Parquet file."""
-        frame = self.bundle.to_frame(scores)
-        lowest = self.limits.abstain_below
-        if lowest is not None and self.bundle.target.classes:
-            is_unsure = pl.Series("abstained", scores.values.max(axis=1) < lowest)
-            prediction = pl.when(~is_unsure).then(pl.col("prediction"))
-            frame = frame.with_columns(prediction.alias("prediction"), is_unsure)
+        frame = self.bundle.answers(scores)
         written = io.BytesIO()
         if kind == "arrow":
             frame.write_ipc_stream(written, compat_level=pl.CompatLevel.oldest())
@@ -123,26 +118,22 @@ def _answerer(bundle: Bundle) -> Callable[[Scores], list[dict[str, object]]]:
     """Return the function from scores to the `predictions` of an answer."""
     classes = bundle.target.classes
     names = bundle.target.class_names
-    lowest = bundle.limits.abstain_below
 
     def of_classes(scores: Scores) -> list[dict[str, object]]:
         rows = zip(scores.decisions.tolist(), scores.values.tolist(), strict=True)
-        return [
+        answers: list[dict[str, object]] = [
             {"prediction": classes[decision], "probabilities": dict(zip(names, row, strict=True))}
             for decision, row in rows
         ]
-
-    def of_sure_classes(scores: Scores) -> list[dict[str, object]]:
-        answers = of_classes(scores)
-        for answer, row in zip(answers, scores.values.tolist(), strict=True):
-            answer["abstained"] = max(row) < (lowest or 0.0)
-            if answer["abstained"]:
-                answer["prediction"] = None
+        is_unsure = bundle.is_unsure(scores)
+        if is_unsure is not None:
+            for answer, abstained in zip(answers, is_unsure.to_list(), strict=True):
+                answer["abstained"] = abstained
+                if abstained:
+                    answer["prediction"] = None
         return answers
 
     def of_values(scores: Scores) -> list[dict[str, object]]:
         return [{"prediction": value} for value in scores.decisions.tolist()]
 
-    if not classes:
-        return of_values
-    return of_classes if lowest is None else of_sure_classes
+    return of_classes if classes else of_values

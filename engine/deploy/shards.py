@@ -10,6 +10,7 @@ import hashlib
 import io
 import json
 import shutil
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,8 +18,9 @@ from pathlib import Path
 import polars as pl
 
 from engine import durable
+from engine.errors import EngineError
 
-_HEADER = "made_by.json"
+_HEADER, _ASIDE = "made_by.json", "aside"
 
 
 class Shards:
@@ -27,9 +29,10 @@ class Shards:
     def __init__(self, folder: Path, *, n_rows: int) -> None:
         self._folder = folder
         # What is not whole yet may stand here: it is gone with the shards.
-        self.aside = folder / "aside"
+        self.aside = folder / _ASIDE
         self._n_rows = n_rows
         self.n_found = 0
+        self._counting = threading.Lock()
 
     def answered(self, place: int, batch: pl.DataFrame, answer: Callable[[], pl.DataFrame]) -> pl.DataFrame:
         """Return the answer to the batch at a place: the one that is kept, else `answer`, which is then kept.
@@ -41,7 +44,8 @@ class Shards:
         digest = hashlib.blake2b(batch.hash_rows().to_numpy().tobytes(), digest_size=12).hexdigest()
         path = self._folder / f"{place:08}-{digest}.arrow"
         if path.exists():
-            self.n_found += batch.height
+            with self._counting:
+                self.n_found += batch.height
             return pl.read_ipc(path)
         scored = answer()
         written = io.BytesIO()
@@ -52,9 +56,9 @@ class Shards:
 
 @contextmanager
 def shards_of(output: Path, made_by: Mapping[str, object], *, n_rows: int) -> Iterator[Shards]:
-    """Open the shards of an output, and remove them when the block ends, well or in an error.
+    """Open the shards of an output, and remove them when the block ends, well or in an `EngineError`.
 
-    A kill and Ctrl-C leave them, for the next call.
+    A kill, Ctrl-C and what may pass, as a disk that is full, leave them, for the next call.
 
     Parameters
     ----------
@@ -80,8 +84,11 @@ def shards_of(output: Path, made_by: Mapping[str, object], *, n_rows: int) -> It
             shards.aside.mkdir()
             yield shards
             shutil.rmtree(folder)
-        except (Exception, GeneratorExit):
+        except (EngineError, GeneratorExit):
             shutil.rmtree(folder, ignore_errors=True)
+            raise
+        except Exception:
+            shutil.rmtree(folder / _ASIDE, ignore_errors=True)
             raise
         finally:
             lock.unlink(missing_ok=True)

@@ -53,10 +53,26 @@ def writer(output: Path, data: str | Path, *, key: str = "-o", tables: bool = Tr
             suggestion=nearest(suffix, writers),
             allowed=tuple(writers),
         )
-    target = Path(os.path.realpath(output))
     if suffix == ".delta":
         _check_table(output, key)
-    elif target.is_dir():
+    target = checked_place(output, key)
+    if output.exists() and Path(data).exists() and output.samefile(data):
+        what = f"'{output}' is the data itself, which is never written over"
+        raise RecipeError.of(what, file=_WHERE, key=key)
+    publish = publish_folder if suffix == ".delta" else publish_file
+    return Opened(writers[suffix], lambda aside: publish(aside, target))
+
+
+def checked_place(output: Path, key: str) -> Path:
+    """Return what is written when `output` is, which of a link is what it points to.
+
+    Raises
+    ------
+    RecipeError
+        If it is a folder, or lies in no folder or in a run's or a bundle's.
+    """
+    target = Path(os.path.realpath(output))
+    if target.is_dir():
         raise RecipeError.of(f"'{output}' is a folder, not a file", file=_WHERE, key=key)
     if not target.parent.is_dir():
         missing = target.parent if output.is_symlink() else output.parent
@@ -64,11 +80,7 @@ def writer(output: Path, data: str | Path, *, key: str = "-o", tables: bool = Tr
     if kept := next(filter(_is_kept, target.parents), None):
         what = f"'{output}' lies in '{kept}', a run or a bundle, which is never written to"
         raise RecipeError.of(what, file=_WHERE, key=key)
-    if output.exists() and Path(data).exists() and output.samefile(data):
-        what = f"'{output}' is the data itself, which is never written over"
-        raise RecipeError.of(what, file=_WHERE, key=key)
-    publish = publish_folder if suffix == ".delta" else publish_file
-    return Opened(writers[suffix], lambda aside: publish(aside, target))
+    return target
 
 
 def _check_table(output: Path, key: str) -> None:

@@ -7,6 +7,7 @@ time, and every request that was right so far stays right.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from time import perf_counter
@@ -19,6 +20,8 @@ from engine.errors import BundleError, EngineError
 from engine.runs.bundle import Bundle, load_deployable
 
 PERIOD_S = 0.5
+
+logger = logging.getLogger("engine.serve")
 
 
 class Watcher:
@@ -43,34 +46,44 @@ class Watcher:
         self._trouble = ""
 
     async def watch(self) -> None:
-        """Look until cancelled."""
+        """Look until cancelled; whatever a look meets is told once, and the bundle that serves stays."""
         while True:
             await asyncio.sleep(PERIOD_S)
-            await self.look()
+            try:
+                await self.look()
+            except EngineError as fault:
+                self._troubled(str(fault))
+            except Exception as fault:
+                if self._troubled(repr(fault)):
+                    logger.exception("a look for another bundle failed; the next may not")
 
     async def look(self) -> None:
-        """Look once; loading takes place in a thread, beside the requests."""
-        try:
-            folder = self._find()
-        except (EngineError, OSError, ValueError) as fault:
-            # A journal that can't be read now may be readable in a moment: it is told once.
-            if str(fault) != self._trouble:
-                self._trouble = str(fault)
-                self._tell(f"who is champion can't be told: {fault}")
-            return
-        self._trouble = ""
+        """Look once; finding and loading take place in a thread, beside the requests."""
+        folder = await asyncio.to_thread(self._find)
         if folder == self._looked_at:
+            self._trouble = ""
             return
-        self._looked_at = folder
         try:
             served = await asyncio.to_thread(_ready, folder, self._door.served.bundle)
-        except (EngineError, OSError) as fault:
+        except OSError:
+            # What the system refuses now it may give in a moment: the next look tries again.
+            raise
+        except Exception:
+            self._looked_at = folder
             self._meters.swapped("refused")
-            self._tell(f"stays with {self._door.served.bundle.model_version}: {fault}")
-            return
+            raise
+        self._looked_at = folder
         self._door.swap(served)
         self._meters.swapped("done")
         self._tell(f"serves {served.bundle.model_version}")
+
+    def _troubled(self, fault: str) -> bool:
+        """Tell of a fault, once while it lasts; return whether it is new."""
+        is_new = fault != self._trouble
+        if is_new:
+            self._trouble = fault
+            self._tell(f"stays with {self._door.served.bundle.model_version}: {fault}")
+        return is_new
 
 
 def _ready(folder: Path, before: Bundle) -> Served:

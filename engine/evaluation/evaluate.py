@@ -14,7 +14,7 @@ import polars as pl
 from engine.data.quality.finding import DATA_MEANINGS
 from engine.errors import RecipeError, nearest
 from engine.evaluation.fairness import MEASURES, Audit, audit
-from engine.evaluation.gates import GROUPING_TYPES, MEASURED_ON_BUNDLE, gate_name
+from engine.evaluation.gates import MEASURED_ON_BUNDLE, Grouping, gate_name
 from engine.evaluation.score import Interval, score
 from engine.evaluation.slices import Slicing, is_sensitive, score_slices, slice_columns
 from engine.recipe.spec import Spec
@@ -178,12 +178,7 @@ def _audit(part: PartScores, *, by: tuple[str, ...], spec: Spec, seed: int) -> A
 
 def _groupings(spec: Spec) -> tuple[tuple[str, ...], ...]:
     """Return each sensitive column alone, then what gates compare by and mitigation weighs by, each once."""
-    schema = spec.schema_
-    sensitive = [
-        (name,)
-        for name, column in schema.columns.items()
-        if column.sensitive and column.type in GROUPING_TYPES and name != schema.target
-    ]
+    sensitive = [(name,) for name in Grouping().columns(spec) if spec.schema_.columns[name].sensitive]
     gated = [gate.by for gate in (spec.goal.gates or {}).values() if gate.by]
     mitigated = [spec.model.fairness.by] if spec.model.fairness else []
     return tuple(dict.fromkeys([*sensitive, *gated, *mitigated]))

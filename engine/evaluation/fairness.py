@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import polars as pl
 
-from engine.evaluation.score import Interval, bounded, finite
+from engine.evaluation.score import Interval, bounded, draw, finite
 from engine.tasks.task import Array, ratio
 
 # A rate of fewer rows says more about chance than about the model.
@@ -149,14 +149,30 @@ def audit(
     n_groups = len(names)
     w = np.ones(len(y)) if weights is None else np.asarray(weights, dtype=np.float64)
     said = np.full(len(y), np.nan) if probabilities is None else np.asarray(probabilities, dtype=np.float64)
-    rates_at = _rates(codes, n_groups, positive=y == 1, selected=decisions == 1, said=said)
+    positive, selected = y == 1, decisions == 1
+
+    def rates_of(rows: Array | slice) -> Callable[[Array], Array]:
+        return _rates(
+            codes[rows], n_groups, positive=positive[rows], selected=selected[rows], said=said[rows]
+        )
+
     n = np.bincount(codes, minlength=n_groups)
-    rates, large = rates_at(w), n >= MIN_GROUP_ROWS
+    rates, large = rates_of(slice(None))(w), n >= MIN_GROUP_ROWS
     measures, intervals = _compare(rates[large]), {}
     if n_bootstrap and len(y):
-        drawn = _resample(lambda counts: rates_at(w * counts)[large], len(y), n_bootstrap, seed)
+        draws = draw(len(y), n_bootstrap=n_bootstrap, seed=seed)
+        kept = slice(None) if draws.kept is None else draws.kept
+        rates_at, w = rates_of(kept), w[kept]
+        centres = _compare(rates_at(w)[large])
+        drawn = [_compare(rates_at(w * counts)[large]) for counts in draws.counts]
         intervals = {
-            name: bounded(value, drawn[name], centre=value, scale=1.0, confidence=confidence)
+            name: bounded(
+                value,
+                np.array([one[name] for one in drawn]),
+                centre=centres[name],
+                scale=draws.scale,
+                confidence=confidence,
+            )
             for name, value in measures.items()
         }
     groups = tuple(Group(names[i], int(n[i]), *map(float, rates[i])) for i in np.flatnonzero(large))
@@ -207,18 +223,6 @@ def _rates(
         )
 
     return rates_at
-
-
-def _resample(
-    rates_at: Callable[[Array], Array], n_rows: int, n_bootstrap: int, seed: int
-) -> dict[str, Array]:
-    """Return each measure on each resample of the rows, shape (n_bootstrap,)."""
-    rng = np.random.default_rng(seed)
-    found = []
-    for _ in range(n_bootstrap):
-        counts = np.bincount(rng.integers(n_rows, size=n_rows, dtype=np.uint32), minlength=n_rows)
-        found.append(_compare(rates_at(counts)))
-    return {name: np.array([one[name] for one in found]) for name in MEASURES}
 
 
 def _compare(rates: Array) -> dict[str, float]:

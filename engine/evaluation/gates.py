@@ -52,6 +52,60 @@ _REACH: Mapping[str, tuple[float, float]] = {
 
 
 @dataclass(frozen=True, slots=True)
+class Grouping:
+    """Which columns tell rows apart by their values, and what is said of the others.
+
+    Attributes
+    ----------
+    types
+        Of the columns that do.
+    makes
+        What is made of the values.
+    of_target
+        What is said of the target besides that it is the target.
+    shows
+        Whether the values are shown, so that they may not tell who a person is.
+    """
+
+    types: Sequence[str] = GROUPING_TYPES
+    makes: str = "groups"
+    of_target: str = ""
+    shows: bool = False
+
+    def columns(self, spec: Spec) -> tuple[str, ...]:
+        """Return the columns of a recipe that can be grouped by."""
+        return tuple(name for name in spec.schema_.columns if not self._why_not(name, spec))
+
+    def check(self, by: Sequence[str], *, key: str, spec: Spec) -> Iterator[Message]:
+        """Yield what is wrong with columns that a recipe groups by."""
+        allowed = self.columns(spec)
+        for place, name in enumerate(by):
+            if name in by[:place]:
+                yield Message(f"'{name}' stands twice", key)
+            elif name not in spec.schema_.columns:
+                what = f"'{name}' is not a declared column"
+                yield Message(what, key, suggestion=nearest(name, allowed), allowed=allowed)
+            elif name not in allowed:
+                yield Message(f"'{name}' {self._why_not(name, spec)}", key, allowed=allowed)
+
+    def _why_not(self, name: str, spec: Spec) -> str:
+        """Return why a declared column can't be grouped by, empty if it can."""
+        column = spec.schema_.columns[name]
+        if name == spec.schema_.target:
+            return f"is the target{self.of_target}"
+        if self.shows and column.pii:
+            return f"tells who a person is (pii), and {self.makes} are shown by their values"
+        if column.type not in self.types:
+            return f"is of type {column.type}, which makes no {self.makes}"
+        if column.role == "ignore":
+            return f"has role ignore: no value of it is read, so it makes no {self.makes}"
+        return ""
+
+
+_COMPARED = Grouping(of_target=", and groups are compared by it")
+
+
+@dataclass(frozen=True, slots=True)
 class Judged:
     """One gate: what was asked, what was measured, whether that is enough."""
 
@@ -182,8 +236,7 @@ def _check_of_data(metric: str, *, key: str, spec: Spec, has_classes: bool) -> I
     if metric == POPULATION and spec.data.population is None:
         yield Message(f"'{metric}' needs data.population, which says who there is", key)
     if metric == SENSITIVE and not any(
-        column.sensitive and column.type in SENSITIVE_TYPES and name != spec.schema_.target
-        for name, column in spec.schema_.columns.items()
+        spec.schema_.columns[name].sensitive for name in Grouping(SENSITIVE_TYPES).columns(spec)
     ):
         yield Message(f"'{metric}' needs a category or boolean that is marked sensitive", key)
 
@@ -205,32 +258,11 @@ def _check_bounds(metric: str, gate: Gate, *, key: str) -> Iterator[Message]:
 
 def _check_by(gate: Gate, *, metric: str, spec: Spec) -> Iterator[Message]:
     key = f"goal.gates.{metric}.by"
-    schema = spec.schema_
-    grouping = tuple(
-        name
-        for name, column in schema.columns.items()
-        if column.type in GROUPING_TYPES and name != schema.target
-    )
     if metric not in MEASURES:
         if gate.by:
             yield Message(f"'{metric}' compares no groups, so it takes no 'by'", key=key, try_=_LISTED)
         return
     if not gate.by:
-        yield Message(
-            f"'{metric}' needs 'by', the column whose groups are compared", key=key, allowed=grouping
-        )
-    for index, name in enumerate(gate.by):
-        if name in gate.by[:index]:
-            yield Message(f"'{name}' stands twice", key=key)
-        elif name not in schema.columns:
-            yield Message(
-                f"'{name}' is not a declared column",
-                key=key,
-                suggestion=nearest(name, grouping),
-                allowed=grouping,
-            )
-        elif name == schema.target:
-            yield Message(f"'{name}' is the target, and groups are compared by it", key=key, allowed=grouping)
-        elif name not in grouping:
-            what = f"'{name}' is of type {schema.columns[name].type}, which makes no groups"
-            yield Message(what, key=key, allowed=grouping)
+        what = f"'{metric}' needs 'by', the column whose groups are compared"
+        yield Message(what, key, allowed=_COMPARED.columns(spec))
+    yield from _COMPARED.check(gate.by, key=key, spec=spec)

@@ -46,7 +46,6 @@ def permutation_importance(
     weights: Array | None,
     score: Callable[[pl.DataFrame], Scores],
     metric: Metric,
-    n_rows: int,
     confidence: float,
     seed: int,
 ) -> Importance:
@@ -55,7 +54,7 @@ def permutation_importance(
     Parameters
     ----------
     frame
-        Shape (n, …): rows that `score` takes. At most `n_rows` of them are used, drawn at random.
+        Shape (n, …): rows that `score` takes.
     columns
         What is shuffled, one at a time: the raw columns that the model reads.
     y, weights
@@ -75,10 +74,6 @@ def permutation_importance(
     What two columns both tell is lost with neither: of such a pair both may look worthless.
     """
     rng = np.random.default_rng(seed)
-    if frame.height > n_rows:
-        kept = np.sort(rng.choice(frame.height, n_rows, replace=False))
-        frame, y = frame[kept], y[kept]
-        weights = None if weights is None else weights[kept]
     shuffled = [
         score(frame.with_columns(frame[column].gather(rng.permutation(frame.height))))
         for column in columns

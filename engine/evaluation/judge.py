@@ -74,7 +74,7 @@ def judge_model(
     measured = evaluation.measured() | timed.measured() | {"bundle_mib": n_bytes / 2**20} | dict(data)
     importance = None
     if spec.evaluation.importance_rows:
-        test = parts["test"]
+        test = parts["test"].sample(spec.evaluation.importance_rows, seed=spec.seed)
         importance = permutation_importance(
             test.frame,
             columns=features,
@@ -82,7 +82,6 @@ def judge_model(
             weights=test.weights,
             score=scorer.score,
             metric=metrics_for(spec, task=task, target=target)[spec.goal.metric],
-            n_rows=spec.evaluation.importance_rows,
             confidence=spec.evaluation.confidence,
             seed=spec.seed,
         )

@@ -7,7 +7,7 @@ computed once a resample. Knows no metric by name.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -129,18 +129,47 @@ def resample(
     The arguments are those of `score`. Returns one for each of `several`; a model's own does not depend on
     which others there are.
     """
-    rng = np.random.default_rng(seed)
-    scale, n_rows = 1.0, len(y)
-    if n_rows > MAX_RESAMPLED_ROWS:
-        kept = np.sort(rng.choice(n_rows, MAX_RESAMPLED_ROWS, replace=False))
+    draws = draw(len(y), n_bootstrap=n_bootstrap, seed=seed)
+    if draws.kept is not None:
+        kept = draws.kept
         y, weights = y[kept], None if weights is None else weights[kept]
         several = [Scores(values=one.values[kept], decisions=one.decisions[kept]) for one in several]
-        scale = math.sqrt(MAX_RESAMPLED_ROWS / n_rows)
-    values = _resample(y, several, weights, metrics=metrics, n_bootstrap=n_bootstrap, rng=rng)
+    values = _resample(y, several, weights, metrics=metrics, draws=draws)
     return [
-        Resampled(found, measure(y, one, weights, metrics=metrics), scale)
+        Resampled(found, measure(y, one, weights, metrics=metrics), draws.scale)
         for found, one in zip(values, several, strict=True)
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class Draws:
+    """Resamples of rows.
+
+    Attributes
+    ----------
+    kept
+        The rows that are resampled, in order; None where all are.
+    scale
+        As of `Resampled`.
+    counts
+        To go through once: how often each row that is resampled is in each resample.
+    """
+
+    kept: Array | None
+    scale: float
+    counts: Iterator[Array]
+
+
+def draw(n_rows: int, *, n_bootstrap: int, seed: int) -> Draws:
+    """Draw rows with replacement, of more than 100,000 rows as many of so many that are drawn without."""
+    rng = np.random.default_rng(seed)
+    n_kept = min(n_rows, MAX_RESAMPLED_ROWS)
+    kept = np.sort(rng.choice(n_rows, n_kept, replace=False)) if n_kept < n_rows else None
+    counts = (
+        np.bincount(rng.integers(n_kept, size=n_kept, dtype=np.uint32), minlength=n_kept)
+        for _ in range(n_bootstrap)
+    )
+    return Draws(kept, 1.0 if kept is None else math.sqrt(n_kept / n_rows), counts)
 
 
 def bounded(value: float, drawn: Array, *, centre: float, scale: float, confidence: float) -> Interval:
@@ -181,16 +210,13 @@ def _resample(
     weights: Array | None,
     *,
     metrics: Mapping[str, Metric],
-    n_bootstrap: int,
-    rng: np.random.Generator,
+    draws: Draws,
 ) -> list[dict[str, Array]]:
     """Return for each scores and metric its value on each resample, shape (n_bootstrap,)."""
-    n_rows = len(y)
     each = [_columns(y, scores, weights, metrics=metrics) for scores in several]
     columns = [column for of_one in each for column in of_one]
     drawn: list[list[Array]] = [[] for _ in columns]
-    for _ in range(n_bootstrap):
-        counts = np.bincount(rng.integers(n_rows, size=n_rows, dtype=np.uint32), minlength=n_rows)
+    for counts in draws.counts:
         w = counts.astype(np.float64) if weights is None else counts * weights
         for statistics, (at, _named) in zip(drawn, columns, strict=True):
             statistics.append(at(w))

@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import polars as pl
 
-from engine.errors import Message, nearest
+from engine.errors import Message
 from engine.evaluation.fairness import MIN_GROUP_ROWS, MISSING
+from engine.evaluation.gates import Grouping
 from engine.evaluation.score import Interval, score
 from engine.recipe.spec import Spec
 from engine.recipe.spec_table import ColumnType
@@ -19,6 +20,7 @@ from engine.tasks.task import Array, Metric, Scores, Target
 # The largest so many are measured: who slices by a thousand values reads none of them.
 MAX_SLICES = 40
 SLICED_TYPES: tuple[ColumnType, ...] = ("category", "boolean", "integer", "number")
+_SLICED = Grouping(SLICED_TYPES, makes="slices", of_target=", which no slice may tell", shows=True)
 # A number with no more values than this makes a slice of each, else of its quartiles.
 _MAX_VALUES = 10
 _QUARTILES = (0.25, 0.5, 0.75)
@@ -86,34 +88,13 @@ class Slicing:
 
 def check_slices(spec: Spec) -> Iterator[Message]:
     """Yield what is wrong with `evaluation.slices`."""
-    schema = spec.schema_
-    allowed = tuple(
-        name
-        for name, column in schema.columns.items()
-        if column.type in SLICED_TYPES and not column.pii and name != schema.target
-    )
     for place, by in enumerate(spec.evaluation.slices):
         key = f"evaluation.slices[{place}]"
         if not by:
-            yield Message("a slice needs a column", key, allowed=allowed)
+            yield Message("a slice needs a column", key, allowed=_SLICED.columns(spec))
         if by in spec.evaluation.slices[:place]:
             yield Message(f"{', '.join(by)}: these slices stand twice", key)
-        for at, name in enumerate(by):
-            if name in by[:at]:
-                yield Message(f"'{name}' stands twice", key)
-            elif name not in allowed:
-                yield Message(_why_not(name, spec), key, suggestion=nearest(name, allowed), allowed=allowed)
-
-
-def _why_not(name: str, spec: Spec) -> str:
-    column = spec.schema_.columns.get(name)
-    if column is None:
-        return f"'{name}' is not a declared column"
-    if name == spec.schema_.target:
-        return f"'{name}' is the target, which no slice may tell"
-    if column.pii:
-        return f"'{name}' tells who a person is (pii), and slices are shown by their values"
-    return f"'{name}' is of type {column.type}, which makes no slices"
+        yield from _SLICED.check(by, key=key, spec=spec)
 
 
 def score_slices(

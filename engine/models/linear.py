@@ -17,7 +17,8 @@ from engine.models.params import Parameter, check_params, settable
 from engine.recipe.spec_model import ModelSpec
 from engine.tasks.task import TargetKind
 
-_NEEDS = Needs(categories="onehot", missing="impute", scale=True, max_categories=100)
+# What every linear model is given.
+NEEDS = Needs(categories="onehot", missing="impute", scale=True, max_categories=100)
 _SHUFFLING = ("sag", "saga", "liblinear")
 _ONE_PROBABILITY = 2  # of two classes scikit-learn keeps the coefficients of the last alone
 
@@ -55,7 +56,7 @@ class Linear:
     def needs(self, model: ModelSpec) -> Needs:
         """Give standardised numbers without gaps, and one 0/1 column a level of at most 100."""
         del model
-        return _NEEDS
+        return NEEDS
 
     def ignores_seed(self, model: ModelSpec) -> bool:
         """Tell that nothing is drawn, but by the solvers that go through the rows in a random order."""
@@ -111,7 +112,7 @@ class Linear:
             estimator=estimator,
             classes=classes,
             n_classes=problem.n_classes,
-            importances=_importances(estimator.coef_, problem.train.x),
+            importances=importances_of(estimator.coef_, problem.train.x),
         )
 
 
@@ -189,7 +190,7 @@ def _fit(estimator: _Estimator, problem: Problem) -> None:
         estimator.fit(problem.train.x, problem.train.y, sample_weight=problem.train.weights)
 
 
-def _importances(coefficients: Array, x: Array) -> Array | None:
+def importances_of(coefficients: Array, x: Array) -> Array | None:
     """Return |coefficient| x standard deviation, averaged over classes, summing to 1; None if all are 0."""
     sizes: Array = np.abs(np.atleast_2d(coefficients)).mean(axis=0) * x.std(axis=0)
     total = sizes.sum()

@@ -18,6 +18,7 @@ from engine.errors import EngineError, Message, nearest
 from engine.features.needs import Needs
 from engine.graph import Graph
 from engine.models.family import Array, Blocks, Fitted, Problem, Progress, Rows
+from engine.models.linear import NEEDS, importances_of
 from engine.models.params import Accepted, Parameter, check_params, estimators, settable
 from engine.recipe.spec_model import ModelSpec
 from engine.tasks.task import TargetKind
@@ -27,7 +28,6 @@ BLOCK_ROWS = 65_536
 _ESTIMATORS = MappingProxyType({"classification": "SGDClassifier", "regression": "SGDRegressor"})
 # The others change with the loss of an epoch, or are for losses without probabilities.
 _RATES = ("constant", "invscaling", "optimal")
-_NEEDS = Needs(categories="onehot", missing="impute", scale=True, max_categories=100)
 _TWO = 2
 _PARAMS_OF_THE_LOOP = ("max_iter", "tol", "n_iter_no_change")
 _MANAGED = {
@@ -55,7 +55,7 @@ class Sgd:
     def needs(self, model: ModelSpec) -> Needs:
         """Give standardised numbers without gaps, and one 0/1 column a level of at most 100."""
         del model
-        return _NEEDS
+        return NEEDS
 
     def check(self, model: ModelSpec, task: str) -> Sequence[Message]:
         """Check the task, the parameters against the constructor, and the learning rate."""
@@ -263,7 +263,7 @@ class _Descent:
             classes=self.classes,
             n_classes=self.problem.n_classes,
             n_iterations=epoch,
-            importances=_importances(estimator.coef_, self.problem.train.x),
+            importances=importances_of(estimator.coef_, self.problem.train.x),
         )
 
     def _limit(self) -> int:
@@ -320,13 +320,6 @@ def _units(rows: Rows) -> tuple[float, float]:
     if not (math.isfinite(center) and math.isfinite(spread)):
         raise _diverged()
     return center, spread if spread > 0 else 1.0
-
-
-def _importances(coefficients: Array, x: Array) -> Array | None:
-    """Return |coefficient| x standard deviation, averaged over classes, summing to 1; None if all are 0."""
-    sizes: Array = np.abs(np.atleast_2d(coefficients)).mean(axis=0) * x.std(axis=0)
-    total = sizes.sum()
-    return sizes / total if total > 0 and np.isfinite(total) else None
 
 
 FAMILY = Sgd()

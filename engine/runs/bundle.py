@@ -71,8 +71,8 @@ class Bundle:
 
     @property
     def prediction_columns(self) -> tuple[str, ...]:
-        """The columns of a prediction, in order."""
-        return tuple(self.to_frame(self.score(self.golden.clear())).columns)
+        """The columns of what users are told of a row, in order."""
+        return tuple(self.answers(self.score(self.golden.clear())).columns)
 
     def score(self, frame: pl.DataFrame) -> Scores:
         """Score checked rows, shape (n_rows, n_columns), that hold every feature in the dtype of its storage.
@@ -110,6 +110,24 @@ class Bundle:
     def to_frame(self, scores: Scores) -> pl.DataFrame:
         """Return scores as the prediction columns."""
         return self._task.to_frame(scores, self.target)
+
+    def is_unsure(self, scores: Scores) -> pl.Series | None:
+        """Tell of each row whether it is abstained from; None where the recipe never abstains."""
+        lowest = self.limits.abstain_below
+        if lowest is None or not self.target.classes:
+            return None
+        return pl.Series("abstained", scores.values.max(axis=1) < lowest)
+
+    def answers(self, scores: Scores) -> pl.DataFrame:
+        """Return scores as users are told them: `to_frame`, but no prediction where a row is abstained from.
+
+        Where the recipe abstains, a last column `abstained` tells which.
+        """
+        frame, is_unsure = self.to_frame(scores), self.is_unsure(scores)
+        if is_unsure is None:
+            return frame
+        prediction = pl.when(~is_unsure).then(pl.col("prediction"))
+        return frame.with_columns(prediction.alias("prediction"), is_unsure)
 
     def predict(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Return the prediction columns of a frame of typed columns, in its order, after checking it.

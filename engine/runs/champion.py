@@ -7,6 +7,7 @@ or not done. What a run must be to be promoted is judged here; what is done with
 from __future__ import annotations
 
 import getpass
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -93,11 +94,19 @@ def _promote(folder: Path, run: str, *, why: str, is_back: bool) -> Promotion:
         if before == run:
             raise RecipeError.of(f"{run} is the champion of '{folder.name}' already")
         moment = datetime.now(UTC).isoformat(timespec="seconds")
-        made = Promotion(run, before, getpass.getuser(), why, moment, is_back)
+        made = Promotion(run, before, _user(), why, moment, is_back)
         durable.mend_journal(folder / JOURNAL)
         entry = {"run": run, "before": before, "who": made.who, "why": why, "when": moment, "back": is_back}
         durable.append_journal(folder / JOURNAL, entry)
     return made
+
+
+def _user() -> str:
+    """Return the name of the user, or the number where the machine has no name for it, as in a container."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())
 
 
 def _before(promotions: Sequence[Promotion]) -> str | None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from engine.evaluation.evaluate import PartScores
-from engine.evaluation.score import Interval, score
-from engine.tasks.task import Array, Metric, Scores
+from engine.evaluation.paired import compare_models
+from engine.evaluation.score import Interval
 from engine.tuning.objective import Objective
 from engine.tuning.trial import Trial
 
@@ -34,23 +33,22 @@ def gain_of(winner: Trial, other: Trial, *, objective: Objective) -> Interval:
     """
     spec, goal = objective.spec, objective.wanted.goal
     first, second = objective.answers(winner), objective.answers(other)
-    found = score(
+    (found,) = compare_models(
         first.y,
         first.scores,
+        [second.scores],
         first.weights,
-        metrics={"gain": _difference(goal, second)},
+        metrics={goal.name: goal},
         confidence=spec.evaluation.confidence,
         n_bootstrap=min(spec.evaluation.bootstrap, MOST_RESAMPLES),
         seed=spec.seed,
     )
-    return found["gain"]
+    higher = found[goal.name].interval
+    return higher if goal.greater_is_better else _negated(higher)
 
 
-def _difference(goal: Metric, other: PartScores) -> Metric:
-    """Return as a metric how much better the scores it is given are than those of another model."""
-    sign = 1.0 if goal.greater_is_better else -1.0
-
-    def compute(y: Array, scores: Scores, weights: Array | None) -> float:
-        return sign * (goal.compute(y, scores, weights) - goal.compute(y, other.scores, weights))
-
-    return Metric("gain", True, compute, "gain", uses_decisions=goal.uses_decisions)
+def _negated(interval: Interval) -> Interval:
+    value, low, high = -interval.value, interval.low, interval.high
+    if low is None or high is None:
+        return Interval(value, None, None)
+    return Interval(value, -high, -low)

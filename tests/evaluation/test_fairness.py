@@ -214,6 +214,21 @@ def test_gaps_have_intervals_and_few_rows_wide_ones() -> None:
     assert widths[1] < widths[0] / 5
 
 
+def test_many_rows_are_resampled_in_part_and_scaled() -> None:
+    """Above 100,000 rows the interval still is about as wide as all the rows make it, and holds the value."""
+    n = 3 * MAX_RESAMPLED_ROWS
+    rng = np.random.default_rng(0)
+    frame = pl.DataFrame({"sex": rng.choice(["F", "M"], n)})
+    decisions = (rng.random(n) < 0.4 + 0.2 * (frame["sex"] == "M").to_numpy()).astype(int)
+    found = audit(frame, by=["sex"], y=decisions, decisions=decisions, weights=None, n_bootstrap=60)
+    interval = found.intervals["demographic_parity_difference"]
+    assert interval.low is not None
+    assert interval.high is not None
+    error = math.sqrt(0.4 * 0.6 * 2 / (n / 2))
+    assert interval.high - interval.low == pytest.approx(2 * 1.96 * error, rel=0.3)
+    assert interval.low < interval.value < interval.high
+
+
 def test_no_rows_have_no_intervals() -> None:
     """An empty table is audited without a fault."""
     frame = pl.DataFrame({"sex": []}, schema={"sex": pl.String})

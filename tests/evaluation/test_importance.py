@@ -9,13 +9,13 @@ import pytest
 from engine.evaluation.importance import Importance, permutation_importance
 from engine.tasks.classification import TASK
 from engine.tasks.error import RMSE
-from engine.tasks.task import Metric, Scores
+from engine.tasks.task import Scores
 
 _RNG = np.random.default_rng(1)
 FRAME = pl.DataFrame({name: _RNG.normal(size=400) for name in "abc"})
 
 
-def _measured(n_rows: int, metric: Metric = RMSE, *, weights: np.ndarray | None = None) -> Importance:
+def _measured(weights: np.ndarray | None = None) -> Importance:
     """Return the worth of columns to y = 3 a + b, of which c says nothing, by a model that knows it."""
 
     def score(rows: pl.DataFrame) -> Scores:
@@ -30,8 +30,7 @@ def _measured(n_rows: int, metric: Metric = RMSE, *, weights: np.ndarray | None 
         y=y,
         weights=weights,
         score=score,
-        metric=metric,
-        n_rows=n_rows,
+        metric=RMSE,
         confidence=0.9,
         seed=0,
     )
@@ -39,7 +38,7 @@ def _measured(n_rows: int, metric: Metric = RMSE, *, weights: np.ndarray | None 
 
 def test_the_loss_is_the_known_one() -> None:
     """Of y = 3 a + b without error the loss in RMSE is the root of twice the variance of what was shuffled."""
-    found = _measured(1000)
+    found = _measured()
     assert list(found.columns) == ["a", "b", "c"]
     assert found.n_rows == 400
     assert found.columns["a"].value == pytest.approx(3 * np.sqrt(2 * FRAME["a"].var()), rel=0.05)
@@ -51,12 +50,13 @@ def test_the_loss_is_the_known_one() -> None:
     assert low < found.columns["a"].value < high
 
 
-def test_fewer_rows_are_said_and_weights_follow_them() -> None:
-    """At most the rows that are asked for are used, and a seed decides which."""
-    found = _measured(50, weights=np.linspace(1, 2, 400))
-    assert found.to_json()["n_rows"] == 50
-    assert found == _measured(50, weights=np.linspace(1, 2, 400))
-    assert next(iter(found.columns)) == "a"
+def test_weights_weigh_the_loss_and_a_seed_deals_the_values() -> None:
+    """Equal arguments give bit-equal results, and rows of weight 0 count for nothing."""
+    weights = np.repeat([1.0, 0.0], 200)
+    found = _measured(weights)
+    assert found == _measured(weights)
+    assert found.columns["a"].value != _measured().columns["a"].value
+    assert list(found.columns) == ["a", "b", "c"]
 
 
 def test_a_metric_that_is_not_defined_has_no_worth() -> None:
@@ -69,7 +69,6 @@ def test_a_metric_that_is_not_defined_has_no_worth() -> None:
         weights=None,
         score=lambda rows: Scores(np.column_stack([1 - rows["a"], rows["a"]]), np.ones(3, np.int64)),
         metric=TASK.metrics("binary")["roc_auc"],
-        n_rows=10,
         confidence=0.9,
         seed=0,
     )
