@@ -184,8 +184,26 @@ def mend_journal(path: Path) -> None:
 
 
 def read_journal(path: Path) -> list[dict[str, object]]:
-    """Return the journal's entries in order; a last line that was cut by a kill is left out."""
+    """Return the journal's entries in order; a last line that was cut by a kill is left out.
+
+    Raises
+    ------
+    EngineError
+        If a whole line is no entry.
+    """
     if not path.exists():
         return []
     lines = path.read_bytes().split(b"\n")
-    return [json.loads(line) for line in lines[:-1] if line]
+    return [_entry(line, path, number) for number, line in enumerate(lines[:-1], 1) if line]
+
+
+def _entry(line: bytes, path: Path, number: int) -> dict[str, object]:
+    try:
+        entry = json.loads(line)
+    except ValueError:
+        entry = None
+    if isinstance(entry, dict):
+        return entry
+    what = f"line {number} of this journal is damaged: it is no object of JSON"
+    cure = "take that line out, and look at the one before"
+    raise EngineError.of(what, file=str(path), line=number, try_=cure)

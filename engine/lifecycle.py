@@ -61,6 +61,7 @@ def run(
         If a fit fails, or the graph and the library differ.
     """
     steps = Steps(listener or Silence())
+    tell = steps.listener.progressed
     task, crew = cast("Task", TASKS.load(spec.task.kind)), crew_of(spec)
     with steps(READING), spec.places.placing():
         table = read_table(spec, declare(spec), tell=steps.read, crew=crew)
@@ -86,7 +87,7 @@ def run(
                     spec=spec,
                     journal=made.folder / TRIALS,
                     states=made.folder / STATES,
-                    progress=steps.listener.progressed,
+                    progress=tell,
                     tried=steps.listener.tried,
                     before=before,
                 )
@@ -96,13 +97,7 @@ def run(
         course = None if tuned is None else tuned.course
         with steps(f"fit {spec.model.family}"):
             candidate = fit_divided(
-                divided,
-                schema=schema,
-                task=task,
-                spec=spec,
-                progress=steps.listener.progressed,
-                course=course,
-                crew=crew,
+                divided, schema=schema, task=task, spec=spec, progress=tell, course=course, crew=crew
             )
         with steps("write the graph"):
             model = deploy_candidate(
@@ -131,25 +126,15 @@ def run(
         folds = baselines = mitigation = None
         if divided.parts.folds:
             with steps("cross-validate"):
+                choose = choose_inside(tuned, divided, schema=schema, task=task, folder=made.folder / NESTED)
                 folds = score_folds(
-                    divided,
-                    schema=schema,
-                    task=task,
-                    spec=spec,
-                    progress=steps.listener.progressed,
-                    course=course,
-                    choose=choose_inside(
-                        tuned, divided, schema=schema, task=task, folder=made.folder / NESTED
-                    ),
+                    divided, schema=schema, task=task, spec=spec, progress=tell, course=course, choose=choose
                 )
         if spec.evaluation.baselines:
             with steps("baselines"):
-                baselines = score_baselines(
-                    divided, model=judgement.test, schema=schema, task=task, spec=spec
-                )
-                mitigation = score_unmitigated(
-                    divided, model=judgement.test, schema=schema, task=task, spec=spec
-                )
+                own = judgement.test
+                baselines = score_baselines(divided, model=own, schema=schema, task=task, spec=spec)
+                mitigation = score_unmitigated(divided, model=own, schema=schema, task=task, spec=spec)
         with steps("bundle"):
             record.write_judgement(
                 made.folder, judgement, validation=folds, baselines=baselines, mitigation=mitigation

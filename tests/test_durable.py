@@ -4,6 +4,8 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -49,6 +51,26 @@ def test_published_folder_is_never_written_over(tmp_path: Path) -> None:
     assert (tmp_path / "final" / "f").read_text() == "final"
 
 
+def test_a_lock_that_was_removed_is_nobodys(tmp_path: Path) -> None:
+    """Who waits for a lock whose file its owner removes holds that of a new file, as all who come then."""
+    lock, is_held = tmp_path / "lock", threading.Event()
+
+    def own() -> None:
+        with durable.locked(lock):
+            is_held.set()
+            time.sleep(0.03)
+            lock.unlink()
+
+    owner = threading.Thread(target=own)
+    owner.start()
+    assert is_held.wait(5)
+    with durable.locked(lock):
+        owner.join()
+        assert durable.is_locked(lock)
+        with pytest.raises(EngineError, match="another process"), durable.locked(lock):
+            pass
+
+
 def test_lock_has_one_owner_and_ends_with_it(tmp_path: Path) -> None:
     """A second owner is refused; a killed owner's lock is free at once."""
     lock = tmp_path / ".lock"
@@ -79,6 +101,19 @@ def test_journal_survives_a_cut_last_line(tmp_path: Path) -> None:
     with path.open("ab") as file:
         file.write(b'{"n": 3')
     assert durable.read_journal(path) == [{"n": 1}, {"n": 2}]
+
+
+@pytest.mark.parametrize("line", [b"no JSON", b'["a list"]', b"\xff"])
+def test_a_damaged_line_is_named(tmp_path: Path, line: bytes) -> None:
+    """A whole line that is no entry is told by file and line, with what to do."""
+    path = tmp_path / "journal"
+    path.write_bytes(b'{"n": 1}\n' + line + b"\n")
+    with pytest.raises(EngineError) as caught:
+        durable.read_journal(path)
+    assert str(caught.value) == (
+        f"{path}:2\n  line 2 of this journal is damaged: it is no object of JSON\n"
+        "  try: take that line out, and look at the one before"
+    )
 
 
 def test_a_journal_is_gone_on_with_after_a_cut(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from engine.cli.arguments import Options, Parser, add_common, add_run, runs_folder
 from engine.cli.output import print_json, print_text
 from engine.errors import RecipeError
+from engine.runs.folder import CHAMPIONS
 from engine.runs.run import find_run
 
 
@@ -37,7 +38,5 @@ def call(options: Options) -> int:
         print_json({"name": run.name, **asdict(made)})
     else:
         instead = f" in place of {made.before}" if made.before else ""
-        print_text(
-            f"champion  {run.name}: {made.run}{instead}\njournal   {run.path.parent / 'champions.jsonl'}"
-        )
+        print_text(f"champion  {run.name}: {made.run}{instead}\njournal   {run.path.parent / CHAMPIONS}")
     return 0

@@ -191,7 +191,9 @@ def _scored(
     def answer(place: int, frame: pl.DataFrame) -> pl.DataFrame:
         return shards.answered(place, frame, lambda: score(frame))
 
-    read = batches(data, schema=schema_for(bundle, reading), data=reading.data, n_rows=BATCH_ROWS, set_aside=set_aside)
+    read = batches(
+        data, schema=schema_for(bundle, reading), data=reading.data, n_rows=BATCH_ROWS, set_aside=set_aside
+    )
     at_work: deque[Future[pl.DataFrame]] = deque()
     with ThreadPoolExecutor(n_workers) as pool:
         try:

@@ -5,12 +5,12 @@ Kept for the user, outside of every project, so that nothing that comes with a r
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from engine.durable import append_journal, read_journal
+from engine.errors import EngineError
 from engine.recipe.text import MAX_BYTES
 from engine.recipe.urls import is_remote
 
@@ -54,12 +54,10 @@ def _entries() -> Iterator[tuple[str, str]]:
     place = _place()
     try:
         entries = read_journal(place) if place.stat().st_size <= MAX_BYTES else []
-    except (OSError, json.JSONDecodeError, UnicodeDecodeError):
+    except (OSError, EngineError):
         # What can't be read grants nothing, and the refusal of the table names the cure.
         return
     for entry in entries:
-        if not isinstance(entry, dict):
-            continue
         folder, table = entry.get("folder"), entry.get("table")
         if isinstance(folder, str) and isinstance(table, str):
             yield folder, table

@@ -15,9 +15,8 @@ from pathlib import Path
 
 from engine import durable
 from engine.errors import RecipeError
+from engine.runs.folder import CHAMPIONS
 from engine.runs.run import Run, find_champion
-
-JOURNAL = "champions.jsonl"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +80,7 @@ def read_promotions(folder: Path) -> list[Promotion]:
             when=str(entry["when"]),
             is_back=bool(entry["back"]),
         )
-        for entry in durable.read_journal(folder / JOURNAL)
+        for entry in durable.read_journal(folder / CHAMPIONS)
     ]
 
 
@@ -95,9 +94,9 @@ def _promote(folder: Path, run: str, *, why: str, is_back: bool) -> Promotion:
             raise RecipeError.of(f"{run} is the champion of '{folder.name}' already")
         moment = datetime.now(UTC).isoformat(timespec="seconds")
         made = Promotion(run, before, _user(), why, moment, is_back)
-        durable.mend_journal(folder / JOURNAL)
+        durable.mend_journal(folder / CHAMPIONS)
         entry = {"run": run, "before": before, "who": made.who, "why": why, "when": moment, "back": is_back}
-        durable.append_journal(folder / JOURNAL, entry)
+        durable.append_journal(folder / CHAMPIONS, entry)
     return made
 
 

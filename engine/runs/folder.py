@@ -26,6 +26,8 @@ TRIALS = "trials.jsonl"
 NESTED = "nested"
 # What fits in stages have come to, while a search goes on.
 STATES = "states"
+# Who was made the champion of a name, beside its runs.
+CHAMPIONS = "champions.jsonl"
 # Why a search came to nothing; its folder stays, for its trials.
 FAILED = "failed.json"
 State = Literal["interrupted", "failed", "at work"]

@@ -11,7 +11,7 @@ import polars as pl
 
 from engine.durable import read_journal
 from engine.errors import EngineError, RecipeError, nearest
-from engine.runs.folder import PARTIAL, RECIPE, failure, is_interrupted, state_of
+from engine.runs.folder import CHAMPIONS, PARTIAL, RECIPE, failure, is_interrupted, state_of
 
 if TYPE_CHECKING:
     from engine.runs.bundle import Bundle
@@ -158,7 +158,7 @@ def find_run(given: str, *, root: Path) -> Run:
 
 def find_champion(folder: Path) -> str | None:
     """Return the id of the run that was promoted last, of the name whose runs lie in `folder`."""
-    promotions = read_journal(folder / "champions.jsonl")
+    promotions = read_journal(folder / CHAMPIONS)
     return str(promotions[-1]["run"]) if promotions else None
 
 

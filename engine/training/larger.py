@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 # 9 times, of the steps that grow with it.
 _TIMES_TABLE = 9
 _ALONE_MIB = 320
-# The libraries, a few parts of the table at a time, and the rows of each part that are held.
-STREAMED_MIB = 900
 _MIB = 2**20
 _SAMPLE = "data.sample: 0.1, which is fitted in memory"
 _STREAMED = "of a table that is larger than compute.memory_mib"

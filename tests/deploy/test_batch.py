@@ -1,6 +1,8 @@
+import errno
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from types import ModuleType
 
@@ -243,6 +245,46 @@ def test_shards_of_other_rows_are_not_taken(bundle: Bundle, tiny: ModuleType, tm
     assert counts.n_found <= BATCH_ROWS
     expected = tiny.tiny_predictions(changed.head(5), task="classification", target=tiny.TINY_TARGET)
     assert_frame_equal(read(output).head(5).drop("person"), expected, rel_tol=0, abs_tol=1e-12)
+
+
+def test_a_full_disk_costs_no_row(bundle: Bundle, tiny: ModuleType, tmp_path: Path) -> None:
+    """What the system refuses may pass: what was scored is kept, and the next call goes on with it."""
+    data = write(tiny.tiny_frame(2 * BATCH_ROWS, seed=13), tmp_path / "rows.parquet")
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(OSError, match="No space left"):
+        predict(bundle, data, tmp_path / "out.parquet", workers=1, progress=full)
+    assert not (tmp_path / ".out.parquet.shards" / "aside").exists()
+    assert predict(bundle, data, tmp_path / "out.parquet", workers=1).n_found >= BATCH_ROWS
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out.parquet", "rows.parquet"]
+
+
+def test_a_quarantine_on_another_disk(bundle: Bundle, tiny: ModuleType, tmp_path: Path) -> None:
+    """Predictions and quarantine may lie on different file systems, and nothing is left beside either."""
+    data = write(tiny.tiny_frame(5), tmp_path / "rows.csv")
+    memory = Path("/dev", "shm")
+    if not memory.is_dir() or memory.stat().st_dev == tmp_path.stat().st_dev:
+        pytest.skip("one file system")
+    with tempfile.TemporaryDirectory(dir=memory) as far:
+        counts = predict(bundle, data, tmp_path / "out.csv", quarantine=Path(far) / "bad.csv")
+        assert counts == Counts(5, 0, 0)
+        assert [path.name for path in Path(far).iterdir()] == ["bad.csv"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out.csv", "rows.csv"]
+
+
+def test_abstained_rows_are_told(tiny: ModuleType, tmp_path: Path) -> None:
+    """What the service abstains from has no prediction in a file either."""
+    bundle = load_bundle(tiny.write_tiny(tmp_path / "bundle", abstain_below=0.7))
+    frame = tiny.tiny_frame(200, seed=16)
+    predict(bundle, write(frame, tmp_path / "rows.parquet"), tmp_path / "out.parquet")
+    found, plain = read(tmp_path / "out.parquet"), bundle.predict(frame)
+    is_sure = plain.select(pl.max_horizontal("probability_<=50K", "probability_>50K") >= 0.7).to_series()
+    assert (~found["abstained"]).to_list() == is_sure.to_list()
+    assert found["prediction"].is_not_null().to_list() == is_sure.to_list()
+    assert found.filter(is_sure)["prediction"].to_list() == plain.filter(is_sure)["prediction"].to_list()
+    assert set(is_sure) == {True, False}
 
 
 def test_one_output_one_process(bundle: Bundle, tiny: ModuleType, tmp_path: Path) -> None:

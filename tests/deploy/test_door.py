@@ -1,6 +1,7 @@
 import asyncio
 import json
 import logging
+import threading
 from collections.abc import MutableMapping
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +20,7 @@ from engine.models.assemble import Artifact
 from engine.names import TASKS
 from engine.report.words import escape
 from engine.runs.bundle import Bundle, load_bundle
-from engine.tasks.task import Target
+from engine.tasks.task import Scores, Target
 
 
 def ask(door: Door, body: bytes, *, path: str = "/predict") -> tuple[int, dict[str, Any]]:
@@ -139,6 +140,31 @@ def test_too_many_large_requests_are_429(tiny: ModuleType, tmp_path: Path, recor
         return [sorted(await three()) for _ in range(2)]
 
     assert asyncio.run(twice()) == [[200, 200, 429]] * 2
+
+
+def test_as_many_work_as_the_recipe_says(
+    bundle_folder: Path, tiny: ModuleType, tmp_path: Path, record: dict[str, object]
+) -> None:
+    """As many large requests are scored side by side as `max_concurrent` says, forty being no bound."""
+    n_together = 45
+    meeting = threading.Barrier(n_together)
+
+    class Meeting(Served):
+        def score(self, body: bytes) -> Scores:
+            meeting.wait(timeout=8)
+            return super().score(body)
+
+    folder = tiny.write_tiny(tmp_path / "bundle", max_concurrent=n_together, timeout_s=10)
+    door = door_of(load_bundle(bundle_folder))
+    door.swap(Meeting(load_bundle(folder)))
+    body = json.dumps({"records": [record] * 1000}).encode()
+
+    async def together() -> list[int]:
+        sent: list[list[MutableMapping[str, Any]]] = [[] for _ in range(n_together)]
+        await asyncio.gather(*(door(*request_of(body, each)) for each in sent))
+        return [each[0]["status"] for each in sent]
+
+    assert asyncio.run(together()) == [200] * n_together
 
 
 def test_a_draining_door(bundle_folder: Path, record: dict[str, object]) -> None:

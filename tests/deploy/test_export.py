@@ -84,6 +84,30 @@ def test_int8_says_what_it_costs(tiny: ModuleType, tmp_path: Path) -> None:
     assert answer["prediction"] in ("<=50K", ">50K")
 
 
+@pytest.mark.parametrize("suffix", [".onnx", ".py", ".json"])
+def test_nothing_is_written_over(bundle_folder: Path, tmp_path: Path, suffix: str) -> None:
+    """Each of the three files may be the user's own, so none is written where one is."""
+    own = tmp_path / f"m{suffix}"
+    own.write_text("mine")
+    with pytest.raises(RecipeError) as caught:
+        export(load_bundle(bundle_folder), tmp_path / "m.onnx", to="onnx")
+    assert str(caught.value) == (
+        f"command line: -o\n  {own} exists already and is never written over\n"
+        "  try: engine export RUN --to onnx -o OTHER.onnx"
+    )
+    assert [path.name for path in tmp_path.iterdir()] == [own.name]
+    assert own.read_text() == "mine"
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "golden.onnx"])
+def test_a_bundle_is_never_written_to(bundle_folder: Path, name: str) -> None:
+    """Nothing is exported into a bundle, and so its model is not replaced."""
+    before = {path.name: path.read_bytes() for path in bundle_folder.iterdir()}
+    with pytest.raises(RecipeError, match="a run or a bundle, which is never written to"):
+        export(load_bundle(bundle_folder), bundle_folder / name, to="onnx")
+    assert {path.name: path.read_bytes() for path in bundle_folder.iterdir()} == before
+
+
 @pytest.mark.parametrize(
     ("name", "to", "text"),
     [

@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 
 from engine.evaluation.fairness import Audit, Group, audit
+from engine.evaluation.score import MAX_RESAMPLED_ROWS
 
 
 def _audit(cells: dict[str | None, tuple[int, int, int, int]]) -> Audit:

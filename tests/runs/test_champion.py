@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -47,6 +48,14 @@ def test_promotions_are_a_line_each(make_run: MakeRun, tmp_path: Path) -> None:
     assert all(each.who for each in read_promotions(folder))
     with pytest.raises(RecipeError, match="is the champion of 'tiny' already"):
         promote(two, why="again")
+
+
+def test_a_user_without_a_name_promotes(make_run: MakeRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the machine has no name for the user, as in many a container, the journal has the number."""
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(os, "getuid", lambda: 4_000_000_000)
+    assert promote(make_run("20260101-000000-aaaaaaaa"), why="the first").who == "4000000000"
 
 
 def test_back_goes_back_one_at_a_time(make_run: MakeRun, tmp_path: Path) -> None:

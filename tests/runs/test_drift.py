@@ -113,6 +113,8 @@ def test_diff_tells_rows_and_drift(
     assert drift["key"] == "count"
     assert drift["psi"] > 0.25
     assert drift["second"].endswith(f"; large (PSI {drift['psi']:.2f})")
+    (paired,) = [item for item in told if item["about"] == "paired"]
+    assert paired["not_tested"] == "the two runs are not of the same data and target"
     assert main(["diff", str(first.path), str(second.path)]) == 0
     assert "drift" in capsys.readouterr().out
 

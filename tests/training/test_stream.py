@@ -11,7 +11,9 @@ import polars as pl
 import pytest
 
 import engine
+from engine.again import verify
 from engine.data.schema import declare
+from engine.data.sources import limits
 from engine.data.streamed import read_streamed
 from engine.errors import DataError, RecipeError
 from engine.names import TASKS
@@ -143,6 +145,17 @@ def test_a_run_says_of_how_many_rows_it_speaks(run_of: Callable[..., Run]) -> No
         f"the model learns from all {held['train']:,} training rows (compute.memory_mib)"
     )
     assert "streamed: of 3,000 rows" in (done.path / "card.md").read_text()
+
+
+def test_a_run_is_verified_where_its_table_finds_no_room(
+    run_of: Callable[..., Run], recipe: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was streamed is never whole in memory, also when it is done again."""
+    done = run_of("model=sgd")
+    monkeypatch.setattr(limits, "memory_mib", lambda: 0.01)
+    same = verify(done, roots=[recipe.parent])
+    assert same
+    assert all(same.values())
 
 
 def test_no_trace_is_left_on_the_disk(run_of: Callable[..., Run]) -> None:
