@@ -97,7 +97,9 @@ class Overall:
     def take(self, frame: pl.DataFrame, part_of: np.ndarray) -> None:
         """Add some rows, of which `part_of` says the parts."""
         columns = [column for column in self.schema.columns if column.name in frame.columns]
-        plain = pl.DataFrame([frame[column.name].alias(str(at)) for at, column in enumerate(columns)])
+        # In one piece, as a sum of pieces has other last digits, and how rows come in pieces is nobody's choice.
+        whole = frame.rechunk()
+        plain = pl.DataFrame([whole[column.name].alias(str(at)) for at, column in enumerate(columns)])
         wanted = [cell for at, column in enumerate(columns) for cell in _aggregates(column, str(at))]
         row = plain.lazy().select(wanted).collect().row(0, named=True)
         for at, column in enumerate(columns):
@@ -105,7 +107,7 @@ class Overall:
             self._sums.setdefault(column.name, Sums(column)).take(plain[str(at)], found)
         target = self.schema.target
         for place, part in enumerate(PART_NAMES):
-            series = frame[target.name].filter(pl.Series(part_of == place))
+            series = whole[target.name].filter(pl.Series(part_of == place)).rechunk()
             found = series.to_frame("0").select(_aggregates(target, "0")).row(0, named=True)
             self._targets.setdefault(part, Sums(target)).take(
                 series, {name.split(" ")[1]: value for name, value in found.items()}
