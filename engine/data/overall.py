@@ -97,7 +97,7 @@ class Overall:
     def take(self, frame: pl.DataFrame, part_of: np.ndarray) -> None:
         """Add some rows, of which `part_of` says the parts."""
         columns = [column for column in self.schema.columns if column.name in frame.columns]
-        # In one piece, as a sum of pieces has other last digits, and how rows come in pieces is nobody's choice.
+        # In one piece: a sum of pieces has other last digits.
         whole = frame.rechunk()
         plain = pl.DataFrame([whole[column.name].alias(str(at)) for at, column in enumerate(columns)])
         wanted = [cell for at, column in enumerate(columns) for cell in _aggregates(column, str(at))]

@@ -101,7 +101,10 @@ def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_two_nodes_give_the_result_of_one_process(recipe: Path) -> None:
-    """The parts, means and model of a cluster of two nodes are those of this process, bit for bit."""
+    """The parts and the model of a cluster of two nodes are those of this process, bit for bit.
+
+    The means that describe the table are summed in the pieces that rows come in, and may differ in a last digit.
+    """
     alone = fitted(engine.load(recipe), None)
     # Not of pytest, whose paths are too long for a socket's.
     folder = tempfile.mkdtemp(prefix="ray-", dir="/tmp")
@@ -126,7 +129,9 @@ def test_two_nodes_give_the_result_of_one_process(recipe: Path) -> None:
             timeout=400,
         )
         assert done.returncode == 0, done.stderr
-        assert json.loads(done.stdout) == alone
+        found = json.loads(done.stdout)
+        assert found.pop("mean") == pytest.approx(alone.pop("mean"), rel=1e-14)
+        assert found == alone
         # Ray Data speaks of its plans, and a run's own words are enough.
         assert done.stderr == ""
     finally:
