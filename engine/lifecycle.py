@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import cast
 
 from engine.data.schema import declare
+from engine.evaluation.gates import judge
 from engine.evaluation.judge import judge_model, time_one_row
 from engine.names import TASKS
 from engine.recipe.spec import Spec
@@ -15,8 +16,8 @@ from engine.runs.facts import identity
 from engine.runs.folder import NESTED, STATES, TRIALS, draft, failing
 from engine.runs.run import Run
 from engine.runs.steps import READING, SEARCH, TIMED, Listener, Silence, Steps
+from engine.studies import Subject, study
 from engine.tasks.task import Task
-from engine.training.baselines import score_baselines, score_unmitigated
 from engine.training.fit import deploy_candidate, n_bytes
 from engine.training.folds import score_folds
 from engine.training.larger import read_table
@@ -115,7 +116,6 @@ def run(
             judgement = judge_model(
                 {"train": train, "validation": validation, "test": test},
                 scorer=model.scorer,
-                features=[column.name for column in schema.features],
                 timed=timed,
                 n_bytes=n_bytes(model.artifact),
                 data=quality.measures,
@@ -123,38 +123,24 @@ def run(
                 task=task,
                 target=target,
             )
-        folds = baselines = mitigation = None
+        folds = None
         if divided.parts.folds:
             with steps("cross-validate"):
                 choose = choose_inside(tuned, divided, schema=schema, task=task, folder=made.folder / NESTED)
                 folds = score_folds(
                     divided, schema=schema, task=task, spec=spec, progress=tell, course=course, choose=choose
                 )
-        if spec.evaluation.baselines:
-            with steps("baselines"):
-                own = judgement.test
-                baselines = score_baselines(divided, model=own, schema=schema, task=task, spec=spec)
-                mitigation = score_unmitigated(divided, model=own, schema=schema, task=task, spec=spec)
+        subject = Subject(spec, task, schema, divided, model, judgement, tell)
+        studied = study(subject, step=steps)
+        steps.take(studied.notes)
+        verdict = judge(spec.goal.gates, measured={**judgement.measured, **studied.measured})
         with steps("bundle"):
             record.write_judgement(
-                made.folder, judgement, validation=folds, baselines=baselines, mitigation=mitigation
+                made.folder, judgement, verdict=verdict, validation=folds, studied=studied.facts
             )
-            record.write_predictions(
-                made.folder, divided=divided, judgement=judgement, table=table, task=task
-            )
-            record.write_run_bundle(
-                made, model=model, divided=divided, judgement=judgement, table=table, task=task, spec=spec
-            )
-        record.write_facts(
-            made,
-            spec=spec,
-            table=table,
-            divided=divided,
-            model=model,
-            judgement=judgement,
-            tuned=tuned,
-            steps=steps,
-        )
+            record.write_predictions(made.folder, subject, table=table)
+            record.write_run_bundle(made, subject, verdict=verdict, table=table)
+        record.write_facts(made, subject, table=table, tuned=tuned, steps=steps)
         with steps("report"):
             render(made.folder, pictures=spec.evaluation.pictures)
     return Run(made.final.resolve())

@@ -93,6 +93,18 @@ DEPLOYMENTS = Registry(
     "deployment", "engine.deployments", MappingProxyType({"bento": "engine.deploy.bento:DEPLOYMENT"})
 )
 
+STUDIES = Registry(
+    "study",
+    "engine.studies",
+    MappingProxyType(
+        {
+            "baselines": "engine.studies.baselines:STUDY",
+            "importance": "engine.studies.importance:STUDY",
+            "mitigation": "engine.studies.mitigation:STUDY",
+        }
+    ),
+)
+
 SOURCES = Registry(
     "format of data",
     "engine.sources",

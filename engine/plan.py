@@ -26,6 +26,7 @@ from engine.recipe.searched import compose_searched
 from engine.recipe.spec import Spec
 from engine.runs.earlier import Earlier, find_earlier
 from engine.runs.steps import READING, TIMED, Listener, Silence, Steps
+from engine.studies import wanted_studies
 from engine.training.larger import check_streamed, is_streamed
 from engine.training.rehearsal import Rehearsal, rehearse
 from engine.tuning.size import describe
@@ -53,13 +54,13 @@ class Fits:
 
     model: int
     folds: int
-    baselines: int
+    studies: int
     trials: int = 0
 
     @property
     def total(self) -> int:
         """Number of all fits."""
-        return self.model + self.folds + self.baselines + self.trials
+        return self.model + self.folds + self.studies + self.trials
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +100,7 @@ class Plan:
         -------
         dict
             `name`; `steps`, each with `name does reads writes seconds peak_mib` (the last two null where
-            there is no measure); `n_fits` and `fits` (`model folds baselines trials`); `gates`, a sentence
+            there is no measure); `n_fits` and `fits` (`model folds studies trials`); `gates`, a sentence
             each; `deployed_as` (graph, converter, skops); `data` (`path format n_bytes columns dtypes n_rows
             is_exact`); `estimate` (`seconds known_s start_s peak_mib run basis guesses unmeasured`);
             `earlier`, runs of this recipe (`run state same_code same_data wrote`); `checked`, null without
@@ -191,7 +192,7 @@ def make_plan(spec: Spec, *, check_data: bool = False, listener: Listener | None
     if is_streamed(spec, schema, header):
         check_streamed(spec, schema)
         through, found = _through(spec, schema, size, work, found)
-    fits = Fits(1, work.rows.n_folds, _n_baselines(spec), work.n_searched)
+    fits = Fits(1, work.rows.n_folds, _n_studied(spec), work.n_searched)
     does = dict(_steps(spec, schema, header, work, graph=_DEPLOYED_AS[deployed_as]))
     return Plan(
         name=spec.name,
@@ -228,10 +229,8 @@ def _through(
     return through, streamed(whole, of_held, through, work)
 
 
-def _n_baselines(spec: Spec) -> int:
-    if not spec.evaluation.baselines:
-        return 0
-    return 2 if spec.model.fairness is None else 3
+def _n_studied(spec: Spec) -> int:
+    return sum(one.n_fits(spec) for one in wanted_studies(spec))
 
 
 def _size(header: Header, rehearsal: Rehearsal | None) -> Size:
@@ -283,9 +282,9 @@ def _steps(
     yield step(
         "cross-validate", f"one fit for each of {rows.n_folds} folds", ("training rows", "validation rows")
     )
-    linear = "logistic" if work.n_classes else "ridge"
-    without = ", and the model without model.fairness" if spec.model.fairness else ""
-    yield step("baselines", f"a constant and {linear}{without}", ("training rows", "test rows"))
+    for one in wanted_studies(spec):
+        reads = ("training rows", "test rows") if one.n_fits(spec) else ("the graph", "test rows")
+        yield step(one.name, one.does(spec), reads)
     yield step(
         "bundle",
         "what is deployed, held together by its manifest",

@@ -103,7 +103,7 @@ def _fits(plan: Plan) -> str:
     parts = ["the model"]
     parts += [f"{fits.trials} of the search"] if fits.trials else []
     parts += [f"{fits.folds} folds"] if fits.folds else []
-    parts += [f"{fits.baselines} baselines"] if fits.baselines else []
+    parts += [f"{fits.studies} for studies"] if fits.studies else []
     return f"{fits.total}: {', '.join(parts)}"
 
 

@@ -16,9 +16,10 @@ from engine.runs.steps import TIMED
 Drivers = Mapping[str, float]
 
 MIB = 2**20
-# As in training/baselines.py and training/fit.py.
+# As in training/baselines.py, training/fit.py and evaluation/importance.py.
 _MAX_BASELINE_ROWS = 20_000
 _PARITY_ROWS = 5_000
+_SHUFFLES = 3
 
 
 def drivers(work: Workload) -> dict[str, tuple[str, Drivers]]:
@@ -38,7 +39,7 @@ def drivers(work: Workload) -> dict[str, tuple[str, Drivers]]:
         "bundle": ("bundle", {"once": 1, "million test rows": rows.test / 1e6, **_nodes(work)}),
         "report": ("report", {"once": 1, "pictures": float(work.has_pictures)}),
     }
-    if work.has_baselines:
+    if "baselines" in work.studies:
         # A family that was never measured is taken to load what scikit-learn loads.
         as_family = family if work.growth is not None else "random_forest"
         found["baselines"] = (f"baselines {as_family}", _of_baselines(work))
@@ -60,10 +61,13 @@ def drivers(work: Workload) -> dict[str, tuple[str, Drivers]]:
         {"once": 1, "thousand rows": work.n_timed / 1e3, **_timed_trees(work)},
     )
     found["evaluate"] = (f"evaluate {family}", _of_evaluation(work))
+    found["importance"] = (f"importance {family}", _of_importance(work))
+    if "mitigation" in work.studies:
+        found["mitigation"] = (f"fit {family}", fit)
     if work.fold_growth is not None:
         one = _of_fit(work, work.fold_growth, rows.fold_train, rows.fold_validation)
         found["cross-validate"] = (f"fit {family}", {name: n * rows.n_folds for name, n in one.items()})
-    return {step: found[step] for step in ("start", *work.steps())}
+    return {step: found[step] for step in ("start", *work.steps()) if step in found}
 
 
 def _of_fit(work: Workload, grown: Growth, n_train: float, n_validation: float) -> Drivers:
@@ -125,6 +129,15 @@ def _of_evaluation(work: Workload) -> Drivers:
         "million resampled rows": _resampled(work) / 1e6,
         "billion steps in trees": _walked(work, work.n_scored),
         **_nodes(work),
+    }
+
+
+def _of_importance(work: Workload) -> Drivers:
+    n_rows = work.n_asked * (_SHUFFLES * work.n_columns + 1)
+    return {
+        "once": 1,
+        "million cells": n_rows * work.n_features / 1e6,
+        "billion steps in trees": _walked(work, n_rows),
     }
 
 

@@ -14,6 +14,7 @@ from engine.names import FAMILIES
 from engine.recipe.load import load_model
 from engine.recipe.spec import Spec
 from engine.runs.steps import TIMED
+from engine.studies import wanted_studies
 from engine.tuning.size import in_stages, n_searched, n_whole
 
 # A year, a month, …: most of a datetime's parts vary.
@@ -94,11 +95,12 @@ class Workload:
     growth: Growth | None
     fold_growth: Growth | None
     n_scored: float
+    n_asked: float
     n_resamples: int
     n_timed: int
     n_searched: int
     n_whole: float
-    has_baselines: bool
+    studies: tuple[str, ...]
     has_pictures: bool
     threads: int
     guesses: tuple[str, ...]
@@ -106,7 +108,7 @@ class Workload:
     def steps(self) -> tuple[str, ...]:
         """Return the names of the run's steps, in order, as `facts.json` has them."""
         tune = ("tune",) if self.n_searched else ()
-        between = [("cross-validate", self.rows.n_folds > 0), ("baselines", self.has_baselines)]
+        folds = ("cross-validate",) if self.rows.n_folds else ()
         return (
             *(
                 "read and check",
@@ -118,7 +120,8 @@ class Workload:
                 TIMED,
                 "evaluate",
             ),
-            *(name for name, is_there in between if is_there),
+            *folds,
+            *self.studies,
             *("bundle", "report"),
         )
 
@@ -167,11 +170,12 @@ def workload(spec: Spec, schema: Schema, size: Size, *, assumed: Assumed, cores:
         growth=fits[0],
         fold_growth=fits[1] if rows.n_folds else None,
         n_scored=min(rows.train, spec.evaluation.train_rows) + rows.validation + rows.test,
+        n_asked=min(rows.test, spec.evaluation.importance_rows),
         n_resamples=spec.evaluation.bootstrap,
         n_timed=spec.evaluation.latency_rows,
         n_searched=n_searched(spec, n_folds=rows.n_folds),
         n_whole=n_whole(spec, n_folds=rows.n_folds),
-        has_baselines=spec.evaluation.baselines,
+        studies=tuple(one.name for one in wanted_studies(spec)),
         has_pictures=spec.evaluation.pictures,
         threads=min(spec.compute.threads or cores, cores),
         guesses=tuple(guesses),

@@ -1,16 +1,14 @@
-"""Judges a model as it is deployed: the graph is timed, scores every part, and is held against the gates."""
+"""Judges a model as it is deployed: the graph is timed and scores every part."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from engine.data.parts import PartData
-from engine.evaluation.evaluate import Evaluation, PartScores, audit_columns, evaluate, metrics_for
-from engine.evaluation.gates import Verdict, judge
-from engine.evaluation.importance import Importance, permutation_importance
+from engine.evaluation.evaluate import Evaluation, PartScores, audit_columns, evaluate
 from engine.evaluation.latency import Latency, latency
 from engine.models.scorer import Scorer
 from engine.recipe.spec import Spec
@@ -19,23 +17,21 @@ from engine.tasks.task import Scores, Target, Task
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """All that is said of a model: scores by part, one row's latency, the gates, the test rows' scores.
+    """All that is measured of a model: scores by part, one row's latency, the test rows' scores.
 
-    `importance` is None where the recipe asks for none.
+    `measured` holds what gates can bound, by `gate_name`.
     """
 
     evaluation: Evaluation
     latency: Latency
-    verdict: Verdict
     test: Scores
-    importance: Importance | None = None
+    measured: Mapping[str, float]
 
 
 def judge_model(
     parts: Mapping[str, PartData],
     *,
     scorer: Scorer,
-    features: Sequence[str],
     timed: Latency,
     n_bytes: int,
     data: Mapping[str, float],
@@ -43,15 +39,13 @@ def judge_model(
     task: Task,
     target: Target,
 ) -> Judgement:
-    """Score each part with the graph and hold the result against the recipe's gates.
+    """Score each part with the graph.
 
     Parameters
     ----------
     parts
         `train`, `validation` and `test`; empty parts are left out. Of the training rows at most
         `evaluation.train_rows` are scored, drawn at random.
-    features
-        The raw columns that the model may read.
     timed
         How long one row takes, from `time_one_row`.
     n_bytes
@@ -72,21 +66,7 @@ def judge_model(
     }
     evaluation = evaluate(judged, spec=spec, task=task, target=target, seed=spec.seed)
     measured = evaluation.measured() | timed.measured() | {"bundle_mib": n_bytes / 2**20} | dict(data)
-    importance = None
-    if spec.evaluation.importance_rows:
-        test = parts["test"].sample(spec.evaluation.importance_rows, seed=spec.seed)
-        importance = permutation_importance(
-            test.frame,
-            columns=features,
-            y=test.y,
-            weights=test.weights,
-            score=scorer.score,
-            metric=metrics_for(spec, task=task, target=target)[spec.goal.metric],
-            confidence=spec.evaluation.confidence,
-            seed=spec.seed,
-        )
-    verdict = judge(spec.goal.gates, measured=measured)
-    return Judgement(evaluation, timed, verdict, scores["test"], importance)
+    return Judgement(evaluation, timed, scores["test"], measured)
 
 
 def time_one_row(test: PartData, *, scorer: Scorer, n: int) -> Latency:

@@ -18,6 +18,7 @@ from engine.data.levels import settled
 from engine.data.pointers import find_pointer
 from engine.data.quality.finding import Quality
 from engine.data.table import Source, Table
+from engine.evaluation.gates import Verdict
 from engine.evaluation.judge import Judgement
 from engine.machine import n_threads
 from engine.recipe import references, text
@@ -29,8 +30,8 @@ from engine.runs.bundle import reference, write_bundle
 from engine.runs.folder import Draft
 from engine.runs.golden import without_pii
 from engine.runs.steps import Steps
-from engine.tasks.task import Task
-from engine.training.fit import Model, importances
+from engine.studies import Subject
+from engine.training.fit import importances
 from engine.training.parts import Divided
 from engine.training.quality import look_over
 from engine.tuning.tuned import Tuned
@@ -138,15 +139,14 @@ def _warnings(table: Table, quality: Quality) -> list[dict[str, str]]:
     return left_out + [{"column": ", ".join(finding.columns), "what": finding.what} for finding in grave]
 
 
-def write_predictions(
-    folder: Path, *, divided: Divided, judgement: Judgement, table: Table, task: Task
-) -> None:
+def write_predictions(folder: Path, subject: Subject, *, table: Table) -> None:
     """Write `predictions.parquet`: of each test row its place in the data, ids, target and prediction."""
     kept = [*(column.name for column in table.schema.ids), table.schema.target.name]
+    divided, scores = subject.divided, subject.judgement.test
     places = table.places(divided.parts.test)
     rows = pl.Series("row_number" if "row" in kept else "row", places, dtype=pl.Int64)
     frame = pl.concat(
-        [rows.to_frame(), divided.test.frame.select(kept), task.to_frame(judgement.test, divided.target)],
+        [rows.to_frame(), divided.test.frame.select(kept), subject.task.to_frame(scores, divided.target)],
         how="horizontal",
     )
     with durable.writing_path(folder / "predictions.parquet") as aside:
@@ -163,47 +163,35 @@ def write_judgement(
     folder: Path,
     judgement: Judgement,
     *,
+    verdict: Verdict,
     validation: Mapping[str, object] | None,
-    baselines: Mapping[str, object] | None,
-    mitigation: Mapping[str, object] | None = None,
+    studied: Mapping[str, Mapping[str, object]],
 ) -> None:
-    """Write `metrics.json` and `gates.json`; `validation` replaces that part's scores where folds did it."""
+    """Write `metrics.json`, what each study found among it, and `gates.json`.
+
+    `validation` replaces that part's scores where folds did it.
+    """
     content: dict[str, object] = {part: {} for part in ("train", "validation", "test")}
     content |= judgement.evaluation.to_json()
     if validation is not None:
         content["validation"] = validation
-    if baselines is not None:
-        content["baselines"] = baselines
     if judgement.evaluation.fairness:
         audits = judgement.evaluation.fairness
         content["fairness"] = {", ".join(audit.by): audit.to_json() for audit in audits}
-    if mitigation is not None:
-        content["mitigation"] = mitigation
-    if judgement.importance is not None:
-        content["importance"] = judgement.importance.to_json()
     if judgement.evaluation.slices:
         sliced = judgement.evaluation.slices
         content["slices"] = {", ".join(slicing.by): slicing.to_json() for slicing in sliced}
-    durable.write_json(folder / "metrics.json", content)
-    durable.write_json(folder / "gates.json", judgement.verdict.to_json())
+    durable.write_json(folder / "metrics.json", content | dict(studied))
+    durable.write_json(folder / "gates.json", verdict.to_json())
 
 
-def write_run_bundle(
-    made: Draft,
-    *,
-    model: Model,
-    divided: Divided,
-    judgement: Judgement,
-    table: Table,
-    task: Task,
-    spec: Spec,
-) -> None:
+def write_run_bundle(made: Draft, subject: Subject, *, verdict: Verdict, table: Table) -> None:
     """Write the bundle; its golden rows are test rows spread evenly, with the graph's own answers."""
+    spec, task, model, divided = subject.spec, subject.task, subject.model, subject.divided
     test, schema = divided.test, settled(table.schema, divided.train.frame)
     rows = np.unique(np.linspace(0, test.n_rows - 1, num=spec.deploy.golden_rows).astype(np.int64))
     raw = without_pii(test.frame[rows], schema.features)
     answers = task.to_frame(model.scorer.score(raw), divided.target)
-    verdict = judgement.verdict
     write_bundle(
         made.folder / "bundle",
         artifact=model.artifact,
@@ -221,7 +209,7 @@ def write_run_bundle(
         # The format that was read: whether an empty text is a missing value depends on it.
         data=spec.data.model_copy(update={"format": table.source.format}),
         deploy=spec.deploy,
-        tolerance=max(1e-9, model.candidate.family.tolerance),
+        tolerance=max(1e-9, model.candidate.tolerance),
     )
 
 
@@ -240,18 +228,9 @@ def _code_state(folder: Path) -> dict[str, object] | None:
     return told | {"diff_sha256": digest, "diff": DIFF if is_kept else None}
 
 
-def write_facts(
-    made: Draft,
-    *,
-    spec: Spec,
-    table: Table,
-    divided: Divided,
-    model: Model,
-    judgement: Judgement,
-    tuned: Tuned | None,
-    steps: Steps,
-) -> None:
+def write_facts(made: Draft, subject: Subject, *, table: Table, tuned: Tuned | None, steps: Steps) -> None:
     """Write `facts.json`: versions, code, hardware, seed, the model, and what each step took."""
+    spec, model, divided = subject.spec, subject.model, subject.divided
     candidate, parity = model.candidate, model.parity
     content = {
         "run": made.run,
@@ -284,7 +263,7 @@ def write_facts(
             "parity": {"largest": parity.largest, "n_rows": parity.n_rows, "n_beyond": parity.n_beyond},
         },
         "search": None if tuned is None else {"strategy": spec.tune.kind, **tuned.to_json()},
-        "latency": judgement.latency.measured(),
+        "latency": subject.judgement.latency.measured(),
         "train_rows_scored": min(divided.train.n_rows, spec.evaluation.train_rows),
         "notes": steps.notes,
         "steps": [step.to_json() for step in steps.done],

@@ -44,7 +44,7 @@ def test_the_document_has_everything(recipe: Path, capsys: pytest.CaptureFixture
         "name", "steps", "n_fits", "fits", "gates", "deployed_as", "data", "estimate", "earlier", "checked",
         "streamed",
     }  # fmt: skip
-    assert plan["fits"] == {"model": 1, "folds": 5, "baselines": 2, "trials": 0}
+    assert plan["fits"] == {"model": 1, "folds": 5, "studies": 2, "trials": 0}
     assert plan["n_fits"] == 8
     assert plan["gates"] == ["roc_auc at least 0.5"]
     assert plan["earlier"] == []
@@ -52,7 +52,7 @@ def test_the_document_has_everything(recipe: Path, capsys: pytest.CaptureFixture
     assert plan["streamed"] is None
     steps = plan["steps"]
     assert isinstance(steps, list)
-    assert [set(step) for step in steps] == [{"name", "does", "reads", "writes", "seconds", "peak_mib"}] * 11
+    assert [set(step) for step in steps] == [{"name", "does", "reads", "writes", "seconds", "peak_mib"}] * 12
     written = [file for step in steps for file in step["writes"]]
     assert written == [
         "recipe.yaml", "recipe.json", "data.json", "metrics.json", "gates.json", "predictions.parquet",
