@@ -1,4 +1,4 @@
-"""The workshop: `nox -s demo tests lint types bench`, in the environment that holds nox itself.
+"""The workshop: `nox -s demo tests lint types bench fresh`, in the environment that holds nox itself.
 
 The README's command puts nox into `.venv`; a session then installs the project beside it, once for all.
 """
@@ -35,7 +35,8 @@ def demo(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Run every test."""
     install(session)
-    run(session, "pytest", *(session.posargs or ["-n", "2", "--dist", "worksteal"]))
+    # Three on two cores: one of them waits as a rule, for a disk, a server or a process that it has started.
+    run(session, "pytest", *(session.posargs or ["-n", "3", "--dist", "worksteal"]))
 
 
 @nox.session
@@ -60,3 +61,10 @@ def bench(session: nox.Session) -> None:
     name, *options = session.posargs or [""]
     for benchmark in [name] if name else ["overhead", "estimates"]:
         session.run(sys.executable, f"benchmarks/{benchmark}.py", *options)
+
+
+@nox.session
+def fresh(session: nox.Session) -> None:
+    """Serve a Bento in a new environment of its own requirements alone, and ask it its golden rows."""
+    install(session)
+    session.run(sys.executable, "benchmarks/fresh.py", *session.posargs)

@@ -3,6 +3,10 @@
 The table is made here, from a seed: twelve columns, two of them categories, a noisy binary target.
 Prints wall and CPU seconds (medians) and the ratios of each pair; `--rows` and `--runs` set the size.
 Bounds: quick 1.15, standard 1.6, both in wall time.
+
+With `--judgement RECIPE` it measures instead what each depth of judgement costs beside the fit, in CPU
+seconds of this process: standard within 5 times the fit, full within 30; and with `--growth` how that grows
+from 100,000 test rows to four times as many: by less than that.
 """
 
 from __future__ import annotations
@@ -19,6 +23,10 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+
+from engine.lifecycle import run
+from engine.plan import load_checked
+from engine.runs.steps import Silence
 
 PLAIN = Path(__file__).with_name("plain_script.py")
 PARAMS = Path(__file__).parent.parent / "conf" / "model" / "hist_gradient_boosting.yaml"
@@ -64,17 +72,85 @@ def measure(command: list[str], folder: Path) -> tuple[float, float]:
     return wall, cpu
 
 
+class Clock(Silence):
+    """Hears a run's steps and keeps the CPU seconds of each."""
+
+    def __init__(self) -> None:
+        self.steps: dict[str, float] = {}
+        self._start = 0.0
+
+    def started(self, step: str) -> None:
+        """Start the clock of a step."""
+        del step
+        self._start = time.process_time()
+
+    def finished(self, step: str, seconds: float) -> None:
+        """Stop it; what the wall clock says is not used."""
+        del seconds
+        self.steps[step] = time.process_time() - self._start
+
+
+def judge(recipe: Path, overrides: list[str], folder: Path) -> tuple[float, dict[str, float]]:
+    """Run a recipe and return the CPU seconds of its fit, and of each step of its judgement."""
+    clock = Clock()
+    spec = load_checked(recipe, ["compute.threads=1", *overrides], runs=folder)
+    run(spec, listener=clock)
+    names = list(clock.steps)
+    (fit,) = (name for name in names if name.startswith("fit "))
+    after = names[names.index("write the graph") + 1 :]
+    return clock.steps[fit], {name: clock.steps[name] for name in after}
+
+
+def print_judgement(recipe: Path) -> None:
+    """Print what each depth takes beside the fit of a recipe."""
+    with tempfile.TemporaryDirectory() as made:
+        # The first run imports all that there is to import.
+        for depth in ("quick", "quick", "standard", "full"):
+            fit, steps = judge(recipe, [f"evaluation={depth}"], Path(made))
+            told = ", ".join(f"{name} {seconds:.2f}" for name, seconds in steps.items())
+            total = sum(steps.values())
+            print(f"{depth:<9} fit {fit:.2f} s CPU, beyond it {total:.2f} s, {total / fit:.2f} x ({told})")
+
+
+def print_growth() -> None:
+    """Print what steps that fit nothing take of 100,000 test rows and of 400,000."""
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made)
+        make(folder, n_rows=450_000)
+        for depth in ("standard", "full"):
+            found = []
+            for n_test in (100_000, 400_000):
+                cut = [f"split.test={n_test / 450_000:.6f}", "split.validation=0.01"]
+                _, steps = judge(folder / "overhead.yaml", [f"evaluation={depth}", *cut], folder)
+                found.append(
+                    sum(s for name, s in steps.items() if name not in ("baselines", "learning_curve"))
+                )
+            print(f"{depth:<9} {found[0]:.2f} s and {found[1]:.2f} s CPU, {found[1] / found[0]:.2f} x")
+
+
 def main() -> None:
     """Run the variants in turn and print the ratios."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=300_000)
     parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--judgement", type=Path, metavar="RECIPE")
+    parser.add_argument("--growth", action="store_true")
     options = parser.parse_args()
-    engine = [sys.executable, "-m", "engine", "run", "overhead.yaml", "--quiet"]
+    if options.judgement:
+        print_judgement(options.judgement)
+    if options.growth:
+        print_growth()
+    if not (options.judgement or options.growth):
+        compare_scripts(options)
+
+
+def compare_scripts(options: argparse.Namespace) -> None:
+    """Run the plain script and the engine in turn, as whole processes, and print the ratios."""
+    command = [sys.executable, "-m", "engine", "run", "overhead.yaml", "--quiet"]
     variants = {
         "plain script": [sys.executable, str(PLAIN), "table.parquet", str(PARAMS)],
-        "engine, quick": [*engine, "evaluation=quick"],
-        "engine, standard": engine,
+        "engine, quick": [*command, "evaluation=quick"],
+        "engine, standard": command,
     }
     seconds: dict[str, list[tuple[float, float]]] = {name: [] for name in variants}
     with tempfile.TemporaryDirectory() as made:

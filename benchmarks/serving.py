@@ -1,8 +1,9 @@
-"""What serving costs: `engine serve` against a minimal app and the usual Bento, the same graph in all.
+"""What serving costs: `engine serve` against a minimal app, the usual Bento and peers, the same graph in all.
 
-Each is a process on loopback with one worker; wrk asks them in turn, several times round. Printed are medians
+Each is a server on loopback with one worker; wrk asks them in turn, several times round. Printed are medians
 and ratios to the minimal app: CPU of the server a request, throughput at 16 connections, p50 at one, with one
-row and with 100; then memory and the CPU of a start. Needs `wrk` on the path.
+row and with 100; then memory and the CPU of a start, and how far `engine serve` is ahead of each. Needs `wrk`
+on the path; `--peers` installs other servers, each in a virtual environment of its own.
 """
 
 from __future__ import annotations
@@ -27,19 +28,22 @@ from pathlib import Path
 
 import polars as pl
 import psutil
+from peers import OPEN_PROTOCOL, PEERS, interpreters
 
 HERE = Path(__file__).parent
 SERVERS = HERE / "servers"
 PYTHON = sys.executable
 TICKS = os.sysconf("SC_CLK_TCK")
 BOUNDS = {"cpu of one row": 1.3, "throughput": 0.75, "p50 of 100 rows": 1.2, "cpu of the fallback": 2.0}
+AHEAD = {"usual Bento": 8.0, **dict.fromkeys(PEERS, 3.0)}
+Command = Callable[[int], list[str]]
 
 
 @dataclass(frozen=True)
 class Server:
     """A server that answers, and what its start took."""
 
-    port: int
+    url: str
     process: psutil.Process
     start_cpu_s: float
 
@@ -79,34 +83,41 @@ def free_port() -> int:
 
 
 @contextmanager
-def serving(command: Callable[[int], list[str]], *, folder: Path, body: bytes) -> Iterator[Server]:
+def serving(command: Command, *, folder: Path, body: bytes, path: str = "/predict") -> Iterator[Server]:
     """Run a server until the block is left; it is given once it has answered a real request."""
     port = free_port()
+    url = f"http://127.0.0.1:{port}{path}"
     environment = os.environ | {"BENTOML_DO_NOT_TRACK": "True", "BENTOML_HOME": str(folder / "bentoml")}
     started = subprocess.Popen(
         command(port), cwd=SERVERS, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     try:
         deadline = time.monotonic() + 120
-        while not answers(port, body):
+        while not answers(url, body):
             if started.poll() is not None or time.monotonic() > deadline:
                 raise SystemExit(f"this server does not answer: {' '.join(command(port))}")
             time.sleep(0.1)
         process = psutil.Process(started.pid)
-        yield Server(port, process, cpu_s(process))
+        yield Server(url, process, cpu_s(process))
     finally:
+        is_there = started.poll() is None
+        below = psutil.Process(started.pid).children(recursive=True) if is_there else []
         started.terminate()
         started.wait(timeout=60)
+        # Not every server ends what it has begun.
+        for each in psutil.wait_procs(below, timeout=5)[1]:
+            each.kill()
 
 
-def answers(port: int, body: bytes) -> bool:
-    request = urllib.request.Request(
-        f"http://127.0.0.1:{port}/predict", body, {"content-type": "application/json"}
-    )
+def answers(url: str, body: bytes) -> bool:
+    request = urllib.request.Request(url, body, {"content-type": "application/json"})  # noqa: S310
     try:
         with urllib.request.urlopen(request, timeout=5) as answer:  # noqa: S310
             return len(json.loads(answer.read())) > 0
     except urllib.error.HTTPError as exc:
+        # A server that begins knows neither its model nor its routes at once.
+        if exc.code in (404, 503):
+            return False
         raise SystemExit(f"a server refuses the request: {exc.read()!r}") from None
     except OSError:
         return False
@@ -116,9 +127,7 @@ def ask(server: Server, script: Path, *, n_connections: int, seconds: int) -> Lo
     """Ask one server for some seconds."""
     command = ["wrk", "-t1", f"-c{n_connections}", f"-d{seconds}s", "--latency", "-s", str(script)]
     before = server.cpu_s()
-    done = subprocess.run(
-        [*command, f"http://127.0.0.1:{server.port}/predict"], capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([*command, server.url], capture_output=True, text=True, check=True)
     used = server.cpu_s() - before
     said = done.stdout
     n_requests = int(found(r"(\d+) requests in", said))
@@ -136,23 +145,37 @@ def found(pattern: str, text: str) -> str:
     return match[1]
 
 
-def make_bundle(folder: Path, *options: str) -> Path:
-    """Run the census recipe and return its bundle."""
-    command = [PYTHON, "-m", "engine", "run", "adult", f"runs={folder}", "compute.threads=1", *options]
+def make_bundle(folder: Path, *options: str, recipe: str = "adult") -> Path:
+    """Run a recipe, the census where none is named, and return its bundle."""
+    command = [PYTHON, "-m", "engine", "run", recipe, f"runs={folder}", "compute.threads=1", *options]
     subprocess.run([*command, "--quiet"], cwd=HERE.parent, check=True, stdout=subprocess.DEVNULL)
-    return max(folder.glob("adult/2*")) / "bundle"
+    return max(folder.glob(f"{recipe}/2*")) / "bundle"
 
 
-def bodies(bundle: Path) -> dict[int, bytes]:
-    """Return the bodies that are asked: golden rows, one and a hundred of them."""
+def bodies(bundle: Path, path: str = "/predict") -> dict[int, bytes]:
+    """Return the bodies that are asked at a path: golden rows, one and a hundred of them."""
     contract = json.loads((bundle / "schema.json").read_bytes())
-    names = [column["name"] for column in contract["schema"]["columns"] if column["role"] == "feature"]
-    rows = pl.read_parquet(bundle / "golden.parquet").select(names).to_dicts() * 100
-    return {n: json.dumps({"records": rows[:n]}).encode() for n in (1, 100)}
+    features = [column for column in contract["schema"]["columns"] if column["role"] == "feature"]
+    rows = pl.read_parquet(bundle / "golden.parquet").select([each["name"] for each in features]).to_dicts()
+    asked = {n: (rows * n)[:n] for n in (1, 100)}
+    if path == OPEN_PROTOCOL:
+        return {
+            n: json.dumps({"inputs": list(tensors(features, some))}).encode() for n, some in asked.items()
+        }
+    return {n: json.dumps({"records": some}).encode() for n, some in asked.items()}
 
 
-def wrk_script(folder: Path, body: bytes, *, n_rows: int) -> Path:
-    path = folder / f"rows{n_rows}.lua"
+def tensors(features: list[dict[str, str]], rows: list[dict[str, object]]) -> Iterator[dict[str, object]]:
+    """Yield a tensor a column."""
+    kinds = {"int64": "INT64", "float64": "FP64", "boolean": "BOOL"}
+    for column in features:
+        values = [row[column["name"]] for row in rows]
+        kind = kinds.get(column["storage"], "BYTES")
+        yield {"name": column["name"], "shape": [len(rows)], "datatype": kind, "data": values}
+
+
+def wrk_script(folder: Path, body: bytes, *, name: str) -> Path:
+    path = folder / f"{name}.lua"
     # A long bracket takes the text as it stands.
     path.write_text(
         'wrk.method = "POST"\nwrk.headers["Content-Type"] = "application/json"\n'
@@ -161,19 +184,34 @@ def wrk_script(folder: Path, body: bytes, *, n_rows: int) -> Path:
     return path
 
 
-def commands(bundle: Path, inside: Path) -> dict[str, Callable[[int], list[str]]]:
-    """Return how each variant is started on a port."""
+def commands(bundle: Path, inside: Path, pythons: dict[str, str]) -> dict[str, Command]:
+    """Return how each variant is started on a port, peers by their own interpreters."""
     engine_serve = [PYTHON, "-m", "engine", "serve"]
     os.environ["BENCH_BUNDLE"] = str(bundle)
     return {
         "minimal": lambda port: [PYTHON, "minimal.py", str(bundle), str(port)],
         "engine serve": lambda port: [*engine_serve, str(bundle.parent), "--port", str(port)],
+        "engine serve, log": lambda port: [
+            *engine_serve,
+            str(bundle.parent),
+            "--port",
+            str(port),
+            "--log",
+            tempfile.mkdtemp(),
+        ],
         "engine serve, inside": lambda port: [*engine_serve, str(inside.parent), "--port", str(port)],
         "usual Bento": lambda port: [PYTHON, "-m", "bentoml", "serve", "usual:Usual", "--port", str(port)],
+        **{name: peer_command(python, PEERS[name].script, bundle) for name, python in pythons.items()},
     }
 
 
-def measure(servers: dict[str, Server], scripts: dict[int, Path], *, rounds: int, seconds: int) -> None:
+def peer_command(python: str, script: str, bundle: Path) -> Command:
+    return lambda port: [python, script, str(bundle), str(port)]
+
+
+def measure(
+    servers: dict[str, Server], scripts: dict[tuple[str, int], Path], *, rounds: int, seconds: int
+) -> None:
     """Ask all servers in turn, `rounds` times, and print medians and their ratios to the first server's."""
     cases = {
         "1 row, 16 connections": (1, 16),
@@ -184,7 +222,7 @@ def measure(servers: dict[str, Server], scripts: dict[int, Path], *, rounds: int
         seen: dict[str, list[Load]] = {name: [] for name in servers}
         for _ in range(rounds):
             for name, server in servers.items():
-                load = ask(server, scripts[n_rows], n_connections=n_connections, seconds=seconds)
+                load = ask(server, scripts[name, n_rows], n_connections=n_connections, seconds=seconds)
                 seen[name].append(load)
         first = next(iter(seen.values()))
         heads = (("CPU us", 10), ("ratio", 8), ("req/s", 10), ("ratio", 8), ("p50 ms", 10), ("ratio", 8))
@@ -195,6 +233,11 @@ def measure(servers: dict[str, Server], scripts: dict[int, Path], *, rounds: int
                 for field, digits in (("cpu_us", 0), ("requests_per_s", 0), ("p50_ms", 2))
             ]
             print(f"{name:28}{''.join(cells)}{sum(load.n_errors for load in loads):>8}")
+        if (n_rows, n_connections) == (1, 16) and "engine serve" in seen:
+            ours = median(seen["engine serve"], "requests_per_s")
+            for name in (name for name in AHEAD if name in seen):
+                ratio = ours / median(seen[name], "requests_per_s")
+                print(f"engine serve answers {ratio:.1f} x the requests of {name}, wanted {AHEAD[name]:g}")
 
 
 def median(loads: list[Load], field: str) -> float:
@@ -209,6 +252,8 @@ def main() -> None:
     parser.add_argument("--run", type=Path, help="a run of the census recipe that is there already")
     parser.add_argument("--inside", type=Path, help="the same with deploy.pipeline=inside")
     parser.add_argument("--only", nargs="*", help="names of variants; the minimal app is always there")
+    parser.add_argument("--peers", action="store_true", help=f"install and ask {', '.join(PEERS)} as well")
+    parser.add_argument("--home", type=Path, help="where peers are installed, and found the next time")
     options = parser.parse_args()
     if shutil.which("wrk") is None:
         raise SystemExit("wrk is not installed: apt-get install wrk")
@@ -217,13 +262,18 @@ def main() -> None:
         bundle = options.run.resolve() / "bundle" if options.run else make_bundle(folder / "runs")
         inside = options.inside.resolve() / "bundle" if options.inside else None
         inside = inside or make_bundle(folder / "inside", "deploy.pipeline=inside")
-        asked = bodies(bundle)
-        servers = {
-            name: stack.enter_context(serving(command, folder=folder, body=asked[1]))
-            for name, command in commands(bundle, inside).items()
-            if options.only is None or name in ("minimal", *options.only)
-        }
-        scripts = {n: wrk_script(folder, body, n_rows=n) for n, body in asked.items()}
+        wanted = [name for name in PEERS if options.peers and name in (options.only or PEERS)]
+        pythons = interpreters((options.home or folder / "peers").resolve(), wanted)
+        servers, scripts = {}, {}
+        for name, command in commands(bundle, inside, pythons).items():
+            if options.only is None or name in ("minimal", *options.only):
+                path = PEERS[name].path if name in PEERS else "/predict"
+                asked = bodies(bundle, path)
+                scripts |= {
+                    (name, n): wrk_script(folder, body, name=f"{name}{n}") for n, body in asked.items()
+                }
+                started = serving(command, folder=folder, body=asked[1], path=path)
+                servers[name] = stack.enter_context(started)
         measure(servers, scripts, rounds=options.rounds, seconds=options.seconds)
         print(f"\n{'':28}{'start, CPU s':>14}{'memory MiB':>14}")
         for name, server in servers.items():

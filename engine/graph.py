@@ -36,9 +36,11 @@ class Graph:
         self._taken: set[str] = set()
 
     def input(self, name: str, dtype: type[np.generic], *, width: int = 1) -> str:
-        """Declare an input of shape (rows, width); `np.str_` is a string tensor."""
+        """Declare an input of shape (rows, width); `np.str_` is a string tensor. Twice declared is one."""
         from onnx import helper
 
+        if any(value.name == name for value in self._inputs):
+            return name
         self._taken.add(name)
         self._inputs.append(helper.make_tensor_value_info(name, _onnx_type(dtype), [ROWS, width]))
         return name

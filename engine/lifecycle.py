@@ -11,6 +11,7 @@ from engine.evaluation.judge import judge_model, time_one_row
 from engine.names import TASKS
 from engine.recipe.spec import Spec
 from engine.report import render
+from engine.report.rivals import write_champion
 from engine.runs import record
 from engine.runs.facts import identity
 from engine.runs.folder import NESTED, STATES, TRIALS, draft, failing
@@ -142,5 +143,6 @@ def run(
             record.write_run_bundle(made, subject, verdict=verdict, table=table)
         record.write_facts(made, subject, table=table, tuned=tuned, steps=steps)
         with steps("report"):
+            write_champion(made.folder, runs=made.final.parent)
             render(made.folder, pictures=spec.evaluation.pictures)
     return Run(made.final.resolve())

@@ -14,22 +14,27 @@ from engine.data.joins import check_joins
 from engine.data.kinds import check_split
 from engine.data.quality.population import check_population
 from engine.data.schema import declare
+from engine.deploy.kubernetes import check_cluster
 from engine.errors import EngineError, Message
 from engine.evaluation.bounded import not_a_goal
 from engine.evaluation.gates import check_gates
 from engine.evaluation.mitigation import check_mitigation
 from engine.evaluation.slices import check_slices
 from engine.features.check import unprepared
+from engine.governance.check import check_governance
 from engine.machine import has_cuda
+from engine.models.calibration import check_calibration
 from engine.models.family import Family
 from engine.models.space import check_space
 from engine.names import DEPLOYMENTS, FAMILIES, TASKS, Registry
 from engine.recipe.draft import Draft
 from engine.recipe.places import Places
-from engine.recipe.spec import Spec
+from engine.recipe.spec import DeploySpec, Spec
 from engine.recipe.text import KeyPath
+from engine.studies import check_studies
 from engine.tasks.task import Task
 from engine.tuning.check import check_search
+from engine.tuning.readable import check_readable
 
 _MAX_NAMED = 5
 _JOINS: KeyPath = ("data", "join")
@@ -54,22 +59,30 @@ def find_mistakes(draft: Draft) -> Iterator[Message]:
     if task is not None and draft.knows("schema", "goal"):
         yield from _task_mistakes(spec, task)
         yield from check_gates(spec, task.metric_names(spec))
+    if task is not None and draft.knows("governance", "schema", "goal"):
+        yield from check_governance(spec, metrics=task.metric_names(spec))
     yield from _judgement_mistakes(draft, task)
     if draft.knows("model"):
         yield from _model_mistakes(draft, task)
     if draft.knows("model", "tune", "task", "split"):
         yield from check_search(spec)
+        yield from check_readable(draft)
     if draft.knows("compute"):
         yield from _device_mistakes(draft)
     if draft.knows("deploy"):
-        yield from _named(DEPLOYMENTS, spec.deploy.kind, "deploy")[1]
+        yield from _deploy_mistakes(spec.deploy, task)
 
 
 def _judgement_mistakes(draft: Draft, task: Task | None) -> Iterator[Message]:
     if draft.knows("schema", "evaluation"):
         yield from check_slices(draft.spec)
-    if task is not None and draft.knows("schema", "model", "tune"):
-        yield from check_mitigation(draft.spec, has_classes="continuous" not in task.kinds)
+    if task is None:
+        return
+    has_classes = "continuous" not in task.kinds
+    if draft.knows("schema", "model", "tune", "task", "split"):
+        yield from check_mitigation(draft.spec, task)
+    if draft.knows("schema", "goal", "task", "model", "evaluation"):
+        yield from check_studies(draft.spec, has_classes=has_classes)
 
 
 def _data_mistakes(draft: Draft) -> Iterator[Message]:
@@ -87,6 +100,15 @@ def _device_mistakes(draft: Draft) -> Iterator[Message]:
     is_guessed = any(said.key == key for said in draft.mistakes)
     if draft.spec.compute.device == "cuda" and not is_guessed and not has_cuda():
         yield Message("there is no CUDA device on this machine", key, try_="compute=cpu")
+
+
+def _deploy_mistakes(deploy: DeploySpec, task: Task | None) -> Iterator[Message]:
+    yield from _named(DEPLOYMENTS, deploy.kind, "deploy")[1]
+    if deploy.abstain_below is not None and task is not None and "continuous" in task.kinds:
+        what = f"'abstain_below' asks for a probability, and task {task.name} gives none"
+        yield Message(what, key="deploy.abstain_below")
+    if deploy.kind == "kubernetes":
+        yield from check_cluster(deploy.kubernetes)
 
 
 def _resolved_elsewhere(spec: Spec) -> Iterator[Message]:
@@ -133,6 +155,8 @@ def _model_mistakes(draft: Draft, task: Task | None) -> Iterator[Message]:
     if spec.model.balance is not None and task is not None and "continuous" in task.kinds:
         what = f"balance evens out classes, and {task.name} has none"
         yield Message(what, "model.balance", try_="model.balance: null")
+    if draft.knows("split"):
+        yield from check_calibration(spec, has_classes=task is None or "continuous" not in task.kinds)
     if draft.knows("tune") and spec.tune.kind == "none":
         # What nobody wrote and no search reads is not read here either: its grammar takes its time.
         space = spec.model.space.items()

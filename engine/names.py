@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from importlib.metadata import entry_points
 from types import MappingProxyType
 
@@ -57,7 +58,13 @@ class Registry:
         return self._loaded[name]
 
     def _third_party(self) -> dict[str, str]:
-        return {point.name: point.value for point in entry_points(group=self.entry_point_group)}
+        return _points(self.entry_point_group)
+
+
+@cache
+def _points(group: str) -> dict[str, str]:
+    """Return what installed packages register; every one of them is read for that, so once."""
+    return {point.name: point.value for point in entry_points(group=group)}
 
 
 FAMILIES = Registry(
@@ -90,7 +97,14 @@ TASKS = Registry(
 )
 
 DEPLOYMENTS = Registry(
-    "deployment", "engine.deployments", MappingProxyType({"bento": "engine.deploy.bento:DEPLOYMENT"})
+    "deployment",
+    "engine.deployments",
+    MappingProxyType(
+        {
+            "bento": "engine.deploy.bento:DEPLOYMENT",
+            "kubernetes": "engine.deploy.kubernetes:DEPLOYMENT",
+        }
+    ),
 )
 
 STUDIES = Registry(
@@ -99,8 +113,12 @@ STUDIES = Registry(
     MappingProxyType(
         {
             "baselines": "engine.studies.baselines:STUDY",
+            "calibration": "engine.studies.calibration:STUDY",
+            "explanations": "engine.studies.explanations:STUDY",
             "importance": "engine.studies.importance:STUDY",
+            "learning_curve": "engine.studies.learning_curve:STUDY",
             "mitigation": "engine.studies.mitigation:STUDY",
+            "robustness": "engine.studies.robustness:STUDY",
         }
     ),
 )

@@ -14,9 +14,10 @@ from engine.errors import MAX_MESSAGES, RecipeError
 from engine.estimate.before import find_took
 from engine.estimate.costs import shipped
 from engine.estimate.estimate import Estimate, estimate
-from engine.estimate.streamed import Passes, n_held, passes, streamed
+from engine.estimate.streamed import Passes, n_held_of, passes, streamed
 from engine.estimate.workload import Size, Workload, workload
 from engine.evaluation.gates import gate_name, labelled
+from engine.governance.requirements import documents, risk_words
 from engine.machine import usable_cores
 from engine.mistakes import find_mistakes
 from engine.models.family import Family, Streaming
@@ -29,6 +30,7 @@ from engine.runs.steps import READING, TIMED, Listener, Silence, Steps
 from engine.studies import wanted_studies
 from engine.training.larger import check_streamed, is_streamed
 from engine.training.rehearsal import Rehearsal, rehearse
+from engine.tuning.readable import reading_of
 from engine.tuning.size import describe
 
 _DEPLOYED_AS = {
@@ -73,6 +75,10 @@ class Plan:
         Runs of exactly this recipe: the unfinished ones, and of the finished ones the latest.
     rehearsal
         What the rows were found to be, where they were read.
+    risk
+        The class of risk and what it requires, where the recipe says one.
+    reading
+        How the model will be read, where the recipe asks that a person can.
     streamed
         How a table is gone through that is larger than `compute.memory_mib`; else None.
     """
@@ -86,6 +92,8 @@ class Plan:
     estimate: Estimate
     earlier: tuple[Earlier, ...]
     rehearsal: Rehearsal | None
+    risk: str | None
+    reading: str | None
     streamed: Passes | None = None
 
     @property
@@ -105,8 +113,9 @@ class Plan:
             is_exact`); `estimate` (`seconds known_s start_s peak_mib run basis guesses unmeasured`);
             `earlier`, runs of this recipe (`run state same_code same_data wrote`); `checked`, null without
             --check-data (`n_rows sha256 sizes n_classes notes n_sampled`, of a large table the last fewer
-            than the first); `streamed`, null where all rows are in memory (`passes n_held peak_mib disk_mib
-            cap_mib`). With --origins also `origins`, of every value `key value from through holds`.
+            than the first); `risk` and `reading`, a sentence or null; `streamed`, null where all rows are in
+            memory (`passes n_held peak_mib disk_mib cap_mib`). With --origins also `origins`, of every value
+            `key value from through holds`.
         """
         costs = self.estimate.steps
         steps = [
@@ -128,6 +137,8 @@ class Plan:
             "estimate": self.estimate.to_json(),
             "earlier": [run.to_json() for run in self.earlier],
             "checked": None if self.rehearsal is None else self.rehearsal.to_json(),
+            "risk": self.risk,
+            "reading": self.reading,
             "streamed": None if self.streamed is None else self.streamed.to_json(),
         }
 
@@ -190,7 +201,7 @@ def make_plan(spec: Spec, *, check_data: bool = False, listener: Listener | None
     found = estimate(work, device=spec.compute.device, earlier=find_took(spec, costs=costs), costs=costs)
     through = None
     if is_streamed(spec, schema, header):
-        check_streamed(spec, schema)
+        check_streamed(spec, schema, header)
         through, found = _through(spec, schema, size, work, found)
     fits = Fits(1, work.rows.n_folds, _n_studied(spec), work.n_searched)
     does = dict(_steps(spec, schema, header, work, graph=_DEPLOYED_AS[deployed_as]))
@@ -204,6 +215,8 @@ def make_plan(spec: Spec, *, check_data: bool = False, listener: Listener | None
         estimate=found,
         earlier=find_earlier(spec, header),
         rehearsal=rehearsal,
+        risk=risk_words(spec),
+        reading=reading_of(spec),
         streamed=through,
     )
 
@@ -213,7 +226,7 @@ def _through(
 ) -> tuple[Passes, Estimate]:
     """Say how a table is gone through that is larger than memory, and what that takes."""
     cut = spec.split
-    held = n_held(size.n_rows, work.n_columns, (1 - cut.test - cut.validation, cut.validation, cut.test))
+    held = n_held_of(size.n_rows, work.n_columns, cut.shares)
     again = cast("Streaming", FAMILIES.load(work.family)).goes_again
     through = passes(
         work,
@@ -270,7 +283,9 @@ def _steps(
     name = spec.model.family if spec.model.estimator is None else spec.model.estimator
     yield step(f"fit {spec.model.family}", f"{name}{_rounds(work)}", parts)
     is_binary = work.knows_classes and work.n_classes == 2  # noqa: PLR2004 (two classes)
-    chosen = ", with the threshold that suits validation" if is_binary and rows.validation else ""
+    fair = spec.model.fairness
+    whose = "thresholds of groups that suit" if fair and fair.kind == "thresholds" else "threshold that suits"
+    chosen = f", with the {whose} validation" if is_binary and rows.validation else ""
     yield step("write the graph", f"{graph}{chosen}", ("the fitted model", parts[-1]))
     yield step(TIMED, f"the latency of {judged.latency_rows} requests", ("the graph", "test rows"))
     intervals = (
@@ -292,7 +307,7 @@ def _steps(
         ("metrics.json", "gates.json", "predictions.parquet", "bundle/", "facts.json"),
     )
     pictures = ("figures/",) if judged.pictures else ()
-    yield step("report", "for people", ("the run folder",), ("report.html", "card.md", *pictures))
+    yield step("report", "for people", ("the run folder",), ("report.html", *documents(spec), *pictures))
 
 
 def _parts(spec: Spec, work: Workload) -> str:

@@ -9,14 +9,15 @@ from typing import cast
 from engine.data.quality.finding import DATA_MEANINGS, GREATER_IS_BETTER, OF_CLASSES
 from engine.evaluation.fairness import MEANINGS
 from engine.evaluation.gates import BUNDLE_MEANINGS
+from engine.evaluation.robustness import FALLS
 from engine.models.family import Family
 from engine.models.params import Accepted, Parameter
 from engine.names import DEPLOYMENTS, FAMILIES, TASKS
 from engine.recipe.known import FamilyWords, Known, MetricWords, Node, ParamWords, TaskWords
-from engine.recipe.spec import Value
+from engine.recipe.spec_value import Value
 from engine.recipe.text import Plain
-from engine.tasks.confusion import profit_metric
 from engine.tasks.task import Metric, Task
+from engine.tasks.value import RETURN, value_metrics
 
 _TYPES: Mapping[str, str] = {
     "boolean": "boolean",
@@ -54,12 +55,15 @@ def _metrics(tasks: Mapping[str, Task]) -> Iterable[MetricWords]:
             metric.name, metric.title, metric.greater_is_better, tuple(owners[metric.name]), True, ""
         )
     deciding = tuple(name for name, task in tasks.items() if "binary" in task.kinds)
-    profit = profit_metric(Value(currency="in goal.value.currency"))
-    yield MetricWords(profit.name, profit.title, profit.greater_is_better, deciding, True, "goal.value")
+    for metric in value_metrics(Value(currency="in goal.value.currency", action_cost=1.0)):
+        needs = "goal.value.action_cost" if metric.name == RETURN else "goal.value"
+        yield MetricWords(metric.name, metric.title, metric.greater_is_better, deciding, True, needs)
     for name, meaning in MEANINGS.items():
         yield MetricWords(name, meaning, name.endswith("_ratio"), deciding, False, "by")
     for name, meaning in BUNDLE_MEANINGS.items():
         yield MetricWords(name, meaning, False, tuple(tasks), False, "")
+    for name, meaning in FALLS.items():
+        yield MetricWords(name, meaning, False, tuple(tasks), False, "evaluation.robustness_rows")
     for name, meaning in DATA_MEANINGS.items():
         owners_of_data = deciding if name in OF_CLASSES else tuple(tasks)
         yield MetricWords(name, meaning, name in GREATER_IS_BETTER, owners_of_data, False, "")

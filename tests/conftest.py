@@ -10,6 +10,9 @@ import pytest
 
 from engine.recipe.spec import Spec
 
+# OpenMP's threads, LightGBM's among them, otherwise wait for each other by burning cores that other tests need.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 
 def _beside(name: str) -> ModuleType:
     spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))

@@ -10,7 +10,8 @@ from engine.recipe.spec import Spec
 _RECIPE: dict[str, object] = {
     "recipe_version": 1,
     "name": "loans",
-    "goal": {"statement": "", "metric": "roc_auc", "gates": None, "value": None},
+    "goal": {"statement": "", "metric": "roc_auc", "gates": None, "value": None, "interpretable": False},
+    "governance": None,
     "task": {"kind": "classification", "metric": "roc_auc", "threshold": "auto"},
     "data": {
         "path": "loans.csv",
@@ -72,6 +73,9 @@ _RECIPE: dict[str, object] = {
         "latency_rows": 10,
         "train_rows": 1000,
         "importance_rows": 0,
+        "explain_rows": 0,
+        "learning_curve": [],
+        "robustness_rows": 0,
         "slices": [],
     },
     "deploy": {
@@ -83,6 +87,10 @@ _RECIPE: dict[str, object] = {
         "max_concurrent": 4,
         "abstain_below": None,
         "pipeline": "front",
+        "batching": "auto",
+        "cache": None,
+        "kubernetes": None,
+        "log": None,
     },
     "compute": {
         "device": "cpu",

@@ -97,8 +97,8 @@ def test_every_file_of_ours_is_valid_and_a_misspelt_key_is_not(path: Path) -> No
 
 def test_the_walk_finds_everything() -> None:
     """The walk above looks at every file there is."""
-    assert len(RECIPES) == 3
-    assert len(CONF) == 35
+    assert len(RECIPES) == 4
+    assert len(CONF) == 37
 
 
 def completions(node: Node) -> list[str]:
@@ -136,7 +136,7 @@ def test_completions_are_what_there_is() -> None:
     assert completions(at(schema, "model", "family")) == list(FAMILIES.names())
     types = ["integer", "number", "boolean", "category", "text", "datetime", "image"]
     assert completions(at(schema, "schema", "columns", "x", "type")) == types
-    roles = ["feature", "target", "ignore", "id", "group", "time", "weight", "part"]
+    roles = ["feature", "target", "ignore", "id", "group", "time", "weight", "part", "value"]
     assert completions(at(schema, "schema", "columns", "x", "role")) == roles
     assert {"roc_auc", "rmse", "profit"} <= set(completions(at(schema, "goal", "metric")))
     assert "latency_p95_ms" not in completions(at(schema, "goal", "metric"))
@@ -304,7 +304,7 @@ def test_a_group_that_is_none() -> None:
         schema_text(HERE, of="modle")
     assert str(error.value).startswith(
         "command line: --for\n  'modle' is not a group of files that have a schema\n  did you mean 'model'?\n"
-        "  allowed: recipe, base, goal, task, data, "
+        "  allowed: recipe, base, goal, governance, task, data, "
     )
 
 

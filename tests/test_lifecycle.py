@@ -30,7 +30,8 @@ KINDS = {
     "sklearn": ("binary", "multiclass", "continuous"),
 }
 WHOLE = [
-    "bundle", "card.md", "data.json", "facts.json", "gates.json", "metrics.json", "predictions.parquet",
+    "bundle", "card.html", "card.json", "card.md", "data.json", "datasheet.html", "datasheet.json",
+    "datasheet.md", "facts.json", "gates.json", "metrics.json", "predictions.parquet",
     "recipe.json", "recipe.yaml", "report.html",
 ]  # fmt: skip
 ESTIMATORS = {
@@ -66,7 +67,7 @@ def served(bundle: Bundle, rows: pl.DataFrame) -> pl.DataFrame:
     ]
     service = Served(bundle)
     body = json.dumps({"records": records}).encode()
-    answers = json.loads(service.answer(service.score(body)))["predictions"]
+    answers = json.loads(service.answer(service.score(service.read(body))))["predictions"]
     columns = {"prediction": [answer["prediction"] for answer in answers]}
     for name in bundle.target.class_names:
         columns[f"probability_{name}"] = [answer["probabilities"][name] for answer in answers]
@@ -102,14 +103,19 @@ def test_every_family_from_table_to_the_same_answers(
             assert again[name].to_list() == stored[name].to_list()
     bundle = done.bundle()
     bundle.replay_golden()
-    # The service and batch scoring are the same graph behind other readers.
-    predict(bundle, written(raw.drop("note", "outcome"), tmp_path), tmp_path / "scored.parquet")
-    for given in (pl.read_parquet(tmp_path / "scored.parquet"), served(bundle, raw)):
-        for name in again.columns:
-            if again[name].dtype.is_float():
-                np.testing.assert_allclose(given[name], stored[name], rtol=1e-9, atol=1e-9)
-            else:
-                assert given[name].to_list() == stored[name].to_list()
+    # The service and batch scoring are the same graph behind other readers, for cities that it never saw too.
+    unseen = raw.with_columns(
+        pl.when(pl.col("row") % 3 > 0).then("city").otherwise(pl.lit("?!")).alias("city")
+    )
+    expected = bundle.predict(unseen.drop("row", "note", "outcome"))
+    for rows, answers in ((raw, stored), (unseen, expected)):
+        predict(bundle, written(rows.drop("note", "outcome"), tmp_path), tmp_path / "scored.parquet")
+        for given in (pl.read_parquet(tmp_path / "scored.parquet"), served(bundle, rows)):
+            for name in again.columns:
+                if again[name].dtype.is_float():
+                    np.testing.assert_allclose(given[name], answers[name], rtol=1e-9, atol=1e-9)
+                else:
+                    assert given[name].to_list() == answers[name].to_list()
     # Twenty trees or epochs are few; chance would be 0 and 0.5.
     metric, least = ("r2", 0.2) if kind == "continuous" else ("roc_auc", 0.75)
     assert done.metrics["test"][metric]["value"] > least  # type: ignore[index]

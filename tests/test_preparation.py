@@ -90,11 +90,11 @@ def run(folder: Path, kind: str, *, model: str, overrides: tuple[str, ...] = ())
     [
         ("logistic", "binary", ("model.balance=weights",)),
         ("lightgbm", "multiclass", ("model.balance=over",)),
-        ("xgboost", "binary", ("model.balance=under",)),
+        ("xgboost", "binary", ("model.balance=under", "model.calibration=sigmoid")),
         ("hist_gradient_boosting", "continuous", ()),
-        ("random_forest", "multiclass", ()),
+        ("random_forest", "multiclass", ("model.calibration=isotonic",)),
         ("ridge", "continuous", ()),
-        ("mlp", "binary", ("split=kfold", "split.folds=2")),
+        ("mlp", "binary", ("split=kfold", "split.folds=2", "model.calibration=sigmoid")),
     ],
 )
 def test_the_bundle_answers_as_the_run_did(

@@ -24,7 +24,7 @@ NUMBER = {
     "schema.positive": None,
 }
 CLASSES = {"task": {"kind": "classification", "metric": "roc_auc", "threshold": "auto"}}
-PRICED = {"goal.value": {"true_positive": 1, "currency": "EUR"}}
+PRICED = {"goal.value": {"true_positive": 1, "action_cost": 1, "currency": "EUR"}}
 
 
 @pytest.mark.parametrize("task", ["classification", "regression"])
@@ -37,6 +37,8 @@ def test_a_metric_is_taken_where_it_is_said_to_be(metric: str, task: str, make_s
         changes |= PRICED
     if metric == "shift_from_population":
         changes["data.population"] = {"sex": {"f": 0.5, "m": 0.5}}
+    if words.needs == "evaluation.robustness_rows":
+        changes |= {words.needs: 10, "schema.columns.age.nullable": True}
     gate: dict[str, object] = {"min": 0}
     if words.needs == "by":
         gate["by"] = "sex"
@@ -49,10 +51,10 @@ def test_a_metric_is_taken_where_it_is_said_to_be(metric: str, task: str, make_s
 
 
 def test_what_a_metric_needs_is_needed(make_spec: MakeSpec) -> None:
-    """Without `goal.value` or `by`, a metric that is said to need it is refused."""
+    """Without `goal.value`, what acting costs, or `by`, a metric that is said to need it is refused."""
     task = cast("Task", TASKS.load("classification"))
     needing = {metric.needs: metric.name for metric in KNOWN.metrics if metric.needs}
-    assert sorted(needing) == ["by", "goal.value"]
+    assert {"by", "goal.value", "goal.value.action_cost"} <= set(needing)
     for name in needing.values():
         spec = make_spec({"goal.gates": {name: {"min": 0}}})
         assert check_gates(spec, task.metric_names(spec))

@@ -16,9 +16,10 @@ from engine.data.schema import Column, Schema
 from engine.graph import ML, Graph
 from engine.models.assemble import Artifact
 from engine.names import TASKS
-from engine.recipe.spec import DeploySpec
+from engine.recipe.spec import CacheSpec, DeploySpec, LogSpec
 from engine.recipe.spec_table import DataSpec
-from engine.runs.bundle import reference, write_bundle
+from engine.runs.bundling import write_bundle
+from engine.runs.reference import reference
 from engine.tasks.task import Scores, Target
 
 TINY_SCHEMA = Schema(
@@ -134,6 +135,9 @@ def write_tiny(
     max_concurrent: int = 64,
     abstain_below: float | None = None,
     pipeline: Literal["front", "inside"] = "front",
+    batching: Literal["auto", "always", "never"] = "auto",
+    cache: CacheSpec | None = None,
+    log: LogSpec | None = None,
     model_version: str = "20261122-181213-0A1B2C3D",
     golden: pl.DataFrame | None = None,
     artifact: Artifact | None = None,
@@ -170,6 +174,10 @@ def write_tiny(
             max_concurrent=max_concurrent,
             abstain_below=abstain_below,
             pipeline=pipeline,
+            batching=batching,
+            cache=cache,
+            kubernetes=None,
+            log=log,
         ),
     )
     return folder

@@ -36,9 +36,11 @@ VERBS = {
     "predict": ("engine.cli.predict", "score a CSV or Parquet file"),
     "explain": ("engine.cli.explain", "why a run answers rows as it does, and what would change its mind"),
     "promote": ("engine.cli.promote", "make a run the champion of its name, or go back to the one before"),
+    "techdoc": ("engine.cli.techdoc", "technical documentation after the EU AI Act, with its gaps"),
     "package": ("engine.cli.package", "write a Bento and its archive"),
     "export": ("engine.cli.export", "one ONNX file for the edge, with a script that needs nothing of ours"),
     "serve": ("engine.cli.serve", "serve the bundle through BentoML, on loopback"),
+    "shadow": ("engine.cli.shadow", "how a candidate's answers to real requests differ from the champion's"),
     "options": ("engine.cli.options", "what can be written in a recipe, and the options of each group"),
     "schema": ("engine.cli.schema", "the JSON Schema of recipes, for editors"),
 }
@@ -123,7 +125,7 @@ def _dispatch(arguments: list[str]) -> int:
         command = importlib.import_module(module)
         parser = Parser(prog=f"engine {verb}", description=summary)
         command.add_arguments(parser)
-        options: Options = parser.parse_intermixed_args(rest, Options())
+        options: Options = parser.parse_intermixed_args(rest, Options(arguments=arguments))
         return int(command.call(options))
 
 

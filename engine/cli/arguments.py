@@ -6,7 +6,7 @@ import argparse
 import os
 import re
 from pathlib import Path
-from typing import NoReturn
+from typing import Literal, NoReturn
 
 from engine.cli.output import print_text
 from engine.errors import RecipeError
@@ -19,8 +19,9 @@ _LAST_PORT = 65535
 
 
 class Options(argparse.Namespace):
-    """What the command line said; each verb declares which of these it takes."""
+    """What the command line said, word by word in `arguments`; each verb declares which others it takes."""
 
+    arguments: list[str]
     recipe: str | None
     overrides: list[str]
     multirun: bool
@@ -49,6 +50,14 @@ class Options(argparse.Namespace):
     why: str | None
     back: bool
     watch: bool
+    workers: int
+    log: str | None
+    shadow: str | None
+    canary: str | None
+    share: float | None
+    key: str | None
+    action: str
+    method: Literal["exact", "sampled", "lime"] | None
     runs: str | None
     limit: int | None
     root: list[str]

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from typing import cast
 
 from engine.cli.arguments import Options, Parser, add_common, add_run, run_name, runs_folder
 from engine.cli.output import print_fact, print_json, print_table, print_text
 from engine.cli.summary import interval
+from engine.evaluation.gates import labelled
 from engine.evaluation.paired import Difference as Rivalry
+from engine.recipe.spec_value import Value
 from engine.report.rivals import compare_runs
 from engine.runs.compare import Difference, compare
-from engine.runs.run import find_run
+from engine.runs.run import Run, find_run
 
 # What came out, then what was written to make it so, then what it was made with.
 _ORDER = ("metrics", "gates", "recipe", "data", "drift", "code", "versions")
@@ -43,7 +46,7 @@ def call(options: Options) -> int:
             [item.about, item.key, _short(item.first), _short(item.second)] for item in _told(differences)
         ]
         print_table("", ["", "key", first.id, second.id], rows)
-        _print_rivals(rivals, second.id)
+        _print_rivals(rivals, second.id, _worth(second))
     else:
         print_text("no difference in data, code, recipe, versions or metrics")
     return 0
@@ -56,12 +59,22 @@ def _rivals_json(rivals: Mapping[str, Rivalry] | str) -> list[dict[str, object]]
     return [{"about": "paired", "key": f"test {name}", **one.to_json()} for name, one in rivals.items()]
 
 
-def _print_rivals(rivals: Mapping[str, Rivalry] | str, name: str) -> None:
+def _worth(run: Run) -> Value | None:
+    """Return what each outcome was worth to a run, None where it had no price."""
+    goal = cast("Mapping[str, object]", run.read("recipe.json")["goal"])
+    value = goal.get("value")
+    return None if value is None else Value.model_validate(value)
+
+
+def _print_rivals(rivals: Mapping[str, Rivalry] | str, name: str, worth: Value | None) -> None:
     """Print whether the second run is better on the same test rows, or why that can't be said."""
     if isinstance(rivals, str):
         print_fact("note", f"which run is better is not tested: {rivals}")
     elif rivals:
-        rows = [[metric, interval(one.interval.to_json()), one.verdict] for metric, one in rivals.items()]
+        rows = [
+            [labelled(metric, worth), interval(one.interval.to_json()), one.verdict]
+            for metric, one in rivals.items()
+        ]
         title = f"{name} less the first, on the same test rows"
         print_table(title, ["metric", "difference", f"{name} is"], rows)
 

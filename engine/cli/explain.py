@@ -20,7 +20,11 @@ if TYPE_CHECKING:
 _DEFAULT_ROWS = 3
 _MAX_ROWS = 10_000
 _MAX_SHOWN = 8
-_METHOD = "sampled Shapley values of the raw columns"
+_METHODS = {
+    "exact": "exact Shapley values of the raw columns",
+    "sampled": "sampled Shapley values of the raw columns",
+    "lime": "linear models around each row",
+}
 
 
 def add_arguments(parser: Parser) -> None:
@@ -41,36 +45,47 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument(
         "--rows", type=int, default=_DEFAULT_ROWS, metavar="N", help="explain the first N rows (default: 3)"
     )
+    parser.add_argument(
+        "--method",
+        choices=tuple(_METHODS),
+        help="exact: the model's own sums taken apart, where it is such; sampled: by asking any model; lime: "
+        "a linear model around each row (default: exact, else sampled)",
+    )
     add_common(parser)
 
 
 def call(options: Options) -> int:
     """Explain the rows."""
-    from engine.deploy.explain import explain, unit
+    from engine.deploy.explain import explain
+    from engine.runs.margins import has_margin
 
     if not 1 <= options.rows <= _MAX_ROWS:
         what = f"{options.rows} is not a number of rows from 1 to {_MAX_ROWS:,}"
         raise RecipeError.of(what, file="command line", key="--rows")
     run = find_run(options.run, root=runs_folder(options))
     bundle = run.bundle()
+    if options.method == "exact" and not has_margin(bundle):
+        what = "the model is no sum of what its columns add, or the run is of an earlier engine"
+        raise RecipeError.of(what, file="command line", key="--method", try_="--method sampled")
     rows = _rows(bundle, options).head(options.rows)
-    explained = explain(bundle, rows)
-    n_beside = bundle.golden.height
+    found = explain(bundle, rows, method=options.method)
+    method = _METHODS[found.method]
     if options.json:
         print_json(
             {
                 "run": run.id,
-                "method": _METHOD,
-                "unit": unit(bundle),
-                "background_rows": n_beside,
-                "rows": [{"row": place, **one.to_json()} for place, one in enumerate(explained)],
+                "method": method,
+                "unit": found.unit,
+                "background_rows": found.n_beside,
+                "rows": [{"row": place, **one.to_json()} for place, one in enumerate(found.rows)],
             }
         )
         return 0
-    print_text(f"{run.name} {run.id}: {_METHOD}, beside {plural(n_beside, 'row')} that the bundle keeps")
-    for place, one in enumerate(explained):
-        _print_row(bundle, place, one, unit(bundle))
-    if not explained:
+    beside = f", beside {plural(found.n_beside, 'row')} that the bundle keeps" if found.n_beside else ""
+    print_text(f"{run.name} {run.id}: {method}{beside}")
+    for place, one in enumerate(found.rows):
+        _print_row(bundle, place, one, found.unit)
+    if not found.rows:
         say("note: the file has no rows")
     print_fact("note", _CAUTION)
     return 0
@@ -98,18 +113,28 @@ def _rows(bundle: Bundle, options: Options) -> pl.DataFrame:
 def _print_row(bundle: Bundle, place: int, one: Explained, counted: str) -> None:
     """Print one row: what adds to its answer, and what would have led to another."""
     said = ", ".join(f"{name} {share:.3f}" for name, share in one.probabilities.items())
+    has_errors = any(added.error for added in one.added)
     print_table(
         f"row {place}: {_written(one.prediction)}" + (f" ({said})" if said else ""),
-        ["column", "value", "adds", "±"],
+        ["column", "value", "adds", *(["±"] if has_errors else [])],
         [
-            [added.column, _written(added.value), f"{added.adds:+.4g}", f"{added.error:.2g}"]
+            [
+                added.column,
+                _written(added.value),
+                f"{added.adds:+.4g}",
+                *([f"{added.error:.2g}"] if has_errors else []),
+            ]
             for added in one.added[:_MAX_SHOWN]
         ],
     )
     rest = one.added[_MAX_SHOWN:]
     if rest:
         print_fact("others", f"{plural(len(rest), 'column')} together {sum(a.adds for a in rest):+.4g}")
-    print_fact("sum", f"{one.base:.4g} in the mean, {one.answer:.4g} here: {counted}")
+    if one.fidelity is None:
+        print_fact("sum", f"{one.base:.4g} in the mean, {one.answer:.4g} here: {counted}")
+    else:
+        print_fact("answer", f"{one.answer:.4g} here, {one.base:.4g} with no value of its own: {counted}")
+        print_fact("fit", f"the linear model explains {one.fidelity:.0%} of what varies around the row")
     for name, words in _in_words(bundle, one):
         print_fact(name, words)
 

@@ -74,6 +74,10 @@ def _print(plan: Plan, options: Options) -> None:
         _print_streamed(plan.streamed)
     print_fact("fits", _fits(plan))
     print_fact("gates", "; ".join(plan.gates) or "none")
+    if plan.reading is not None:
+        print_fact("reading", plan.reading)
+    if plan.risk is not None:
+        print_fact("risk", plan.risk)
     _print_estimate(plan)
     for run in plan.earlier:
         print_fact("before", _of_earlier(run))

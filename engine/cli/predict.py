@@ -28,7 +28,8 @@ def add_arguments(parser: Parser) -> None:
         metavar="KEY=VALUE",
         help="how this file is read where it is written otherwise than the training data: data.delimiter, "
         "data.decimal, data.encoding, data.null_values, data.format, data.table; schema.extra=ignore leaves "
-        "columns out that the schema does not name",
+        "columns out that the schema does not name; compute=ray has workers of Ray score, those of a cluster "
+        "with compute.address",
     )
     parser.add_argument("-o", "--output", metavar="FILE", help="where to write: .csv, .parquet or .delta")
     parser.add_argument(

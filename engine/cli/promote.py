@@ -8,7 +8,7 @@ from engine.cli.arguments import Options, Parser, add_common, add_run, runs_fold
 from engine.cli.output import print_json, print_text
 from engine.errors import RecipeError
 from engine.runs.folder import CHAMPIONS
-from engine.runs.run import find_run
+from engine.runs.run import find_champion, find_run
 
 
 def add_arguments(parser: Parser) -> None:
@@ -32,11 +32,19 @@ def call(options: Options) -> int:
             key="--why",
             try_=f"engine promote {options.run} --why TEXT",
         )
-    run = find_run(options.run, root=runs_folder(options))
-    made = (back if options.back else promote)(run, why=str(options.why))
+    root, why = runs_folder(options), str(options.why)
+    name, _, word = options.run.partition("@")
+    if options.back and word == "champion" and find_champion(root / name) is not None:
+        # Its own folder may be gone, which is a reason to go back.
+        folder = root / name
+        made = back(folder, why=why)
+    else:
+        run = find_run(options.run, root=root)
+        folder = run.path.parent
+        made = back(folder, why=why) if options.back else promote(run, why=why)
     if options.json:
-        print_json({"name": run.name, **asdict(made)})
+        print_json({"name": folder.name, **asdict(made)})
     else:
         instead = f" in place of {made.before}" if made.before else ""
-        print_text(f"champion  {run.name}: {made.run}{instead}\njournal   {run.path.parent / CHAMPIONS}")
+        print_text(f"champion  {folder.name}: {made.run}{instead}\njournal   {folder / CHAMPIONS}")
     return 0

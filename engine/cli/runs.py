@@ -12,7 +12,7 @@ from engine.cli.output import line_width, print_json, print_table, print_text
 from engine.cli.summary import interval, plural
 from engine.errors import EngineError, RecipeError
 from engine.evaluation.gates import labelled
-from engine.recipe.spec import Value
+from engine.recipe.spec_value import Value
 from engine.runs.compare import set_apart, short_keys
 from engine.runs.folder import PARTIAL, state_of
 from engine.runs.run import Run, list_runs

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 from engine.cli.arguments import Options, Parser, add_common, add_run, port, runs_folder
+from engine.cli.beside import add_beside, beside_of
 from engine.cli.output import print_text, say
 from engine.cli.package import deployment_of
+from engine.deploy.listen import listen, url_of
+from engine.deploy.workers import Supervisor, post
 from engine.errors import RecipeError
 from engine.runs.run import find_run
+
+_MAX_WORKERS = 256
 
 
 def add_arguments(parser: Parser) -> None:
@@ -26,6 +32,13 @@ def add_arguments(parser: Parser) -> None:
         type=port,
         help="speak the open inference protocol over gRPC there as well (extra: grpc)",
     )
+    parser.add_argument(
+        "--workers",
+        type=workers,
+        default=1,
+        help="processes that answer; one that dies or hangs is replaced (default: 1, and nobody replaces it)",
+    )
+    add_beside(parser)
     add_common(parser)
 
 
@@ -44,6 +57,8 @@ def call(options: Options) -> int:
         return find_run(options.run, root=root).path / "bundle"
 
     run = find_run(options.run, root=root)
+    if options.workers > 1 and post() is None:
+        return _supervise(options)
     deployment_of(run).serve(
         run.path / "bundle",
         host=options.host,
@@ -52,5 +67,36 @@ def call(options: Options) -> int:
         find=find if options.watch else None,
         tell=say,
         grpc_port=options.grpc_port,
+        beside=beside_of(options, run),
     )
     return 0
+
+
+def workers(given: str) -> int:
+    """Take a number of processes.
+
+    Raises
+    ------
+    RecipeError
+        If it is none, or more than any machine has a use for.
+    """
+    if not given.isdecimal() or not 1 <= int(given) <= _MAX_WORKERS:
+        what = f"'{given}' is not a number of processes: a whole number from 1 to {_MAX_WORKERS}"
+        raise RecipeError.of(what, file="command line", key="--workers")
+    return int(given)
+
+
+def _supervise(options: Options) -> int:
+    """Serve by several processes, each of which is this command over again."""
+    if options.grpc_port == 0:
+        what = "each process would choose a port of its own"
+        raise RecipeError.of(what, file="command line", key="--grpc-port", try_="--grpc-port 3001")
+    with listen(options.host, options.port) as listening:
+        url = url_of(listening)
+        supervisor = Supervisor(
+            [sys.executable, "-m", "engine", *options.arguments],
+            listening=listening,
+            n_workers=options.workers,
+            tell=say,
+        )
+        return supervisor.run(lambda: print_text(url))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 from engine.cli.output import print_fact, print_table, print_text
 from engine.evaluation.gates import labelled
-from engine.recipe.spec import Value
+from engine.recipe.spec_value import Value
 from engine.runs.run import Run
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def run_to_json(run: Run) -> dict[str, object]:
 
 def print_run(run: Run) -> None:
     """Print a run's scores, gates and files on stdout, and whether a baseline is better."""
-    from engine.report import record, scores
+    from engine.report import mitigation, record, scores
     from engine.report.undefined import undefined
 
     recorded = record.read(run.path)
@@ -60,6 +60,8 @@ def print_run(run: Run) -> None:
     if threshold is not None:
         rule = cast("dict[str, object]", run.read("recipe.json")["task"]).get("threshold")
         words = f"at a probability of {threshold:.4g} (task.threshold: {rule}, on validation rows)"
+        if own := mitigation.thresholds(recorded)[:-1]:
+            words += f"; {', '.join(f'{group} at {at}' for group, at in own)}"
         print_fact("decides", words)
     _print_search(recorded)
     folder = _shown(run.path)
@@ -72,6 +74,7 @@ def _print_standing(recorded: Record) -> None:
     from engine.report import scores
 
     goal = scores.headline(recorded)
+    _print_champion(recorded)
     if goal is None or not goal.differences:
         return
     told = []
@@ -80,6 +83,17 @@ def _print_standing(recorded: Record) -> None:
         around = f" [{number(one.low)}, {number(one.high)}]" if one.low is not None else ""
         told.append(f"{kind}: {found.verdict} ({number(one.value)}{around})")
     print_fact("against", f"{', '.join(told)}; the difference in {goal.name} on the same rows")
+
+
+def _print_champion(recorded: Record) -> None:
+    """Print how the run stands to the champion of its name, where there was one."""
+    from engine.report import section_champion
+    from engine.report.record import text
+
+    name, why = (text(recorded.champion, key) for key in ("champion", "not_tested"))
+    if name is not None:
+        said = f"not tested: {why}" if why is not None else section_champion.said(recorded)
+        print_fact("champion", f"{name}: {said}")
 
 
 def _print_search(recorded: Record) -> None:

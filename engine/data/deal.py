@@ -18,6 +18,7 @@ from engine.data.assign import cut_moments
 from engine.data.kinds import PART_NAMES
 from engine.data.rowhash import mixed, row_hashes
 from engine.data.schema import Schema
+from engine.data.sums import count_values, summed
 from engine.data.times import length_in
 from engine.data.violation import N_SHOWN, Violation, counted, show, to_error
 from engine.errors import DataError
@@ -48,16 +49,16 @@ class Moments:
     step: int = 1
     most: int = _MOST_MOMENTS
     _counts: pl.DataFrame = field(
-        default_factory=lambda: pl.DataFrame(schema={"at": pl.Int64, "n": pl.UInt32})
+        default_factory=lambda: pl.DataFrame(schema={"value": pl.Int64, "n": pl.Int64})
     )
 
     def take(self, times: pl.Series) -> None:
         """Count some rows' moments, which are whole numbers."""
-        found = (times.to_physical().cast(pl.Int64) // self.step).alias("at").value_counts(name="n")
-        self._counts = _summed(pl.concat([self._counts, found]))
+        found = count_values(times.to_physical().cast(pl.Int64) // self.step)
+        self._counts = summed(self._counts, found)
         while self._counts.height > self.most:
             self.step *= 2
-            self._counts = _summed(self._counts.with_columns(pl.col("at") // 2))
+            self._counts = summed(self._counts.with_columns(pl.col("value") // 2))
 
     def cuts(self, shares: Sequence[float], *, name: str) -> list[tuple[int, int]]:
         """Return the parts that have a share, in the order of time, each with its first moment."""
@@ -65,14 +66,10 @@ class Moments:
         if self._counts.height < len(parts):
             found = counted(self._counts.height, "distinct time")
             raise DataError.of(f"{found}, fewer than the {len(parts)} parts of the split", key=name)
-        ordered = self._counts.sort("at")
-        part_of = cut_moments(ordered["n"].to_numpy().astype(np.int64), shares=shares)
-        firsts = ordered["at"].to_numpy()[np.searchsorted(part_of, parts)]
+        ordered = self._counts.sort("value")
+        part_of = cut_moments(ordered["n"].to_numpy(), shares=shares)
+        firsts = ordered["value"].to_numpy()[np.searchsorted(part_of, parts)]
         return [(part, int(first) * self.step) for part, first in zip(parts, firsts, strict=True)]
-
-
-def _summed(counts: pl.DataFrame) -> pl.DataFrame:
-    return counts.group_by("at").agg(pl.col("n").sum())
 
 
 @dataclass(frozen=True)
@@ -90,18 +87,19 @@ class Deal:
     seed: int
     cuts: Sequence[tuple[int, int]] = ()
 
-    @property
-    def shares(self) -> tuple[float, float, float]:
-        """The fraction of rows that each part is to have."""
-        return (1.0 - self.cut.validation - self.cut.test, self.cut.validation, self.cut.test)
+    def hashes_of(self, frame: pl.DataFrame, places: Array) -> Array:
+        """Return a hash of each row's key, or its place in the file, uint64, shape (n,)."""
+        return row_hashes(frame, places, key=self.schema.key, seed=self.seed)
 
-    def parts_of(self, frame: pl.DataFrame, places: Array) -> Array:
+    def parts_of(self, frame: pl.DataFrame, places: Array, hashes: Array) -> Array:
         """Return the part of each row, int64, shape (n,); `LEFT_OUT` in a gap.
 
         Parameters
         ----------
         places
             Where each row stands in the file, from 0.
+        hashes
+            From `hashes_of`.
 
         Raises
         ------
@@ -112,11 +110,11 @@ class Deal:
             return self._named(self._structural(frame, "part", places).cast(pl.String), places)
         if self.cut.kind == "time":
             return self._timed(self._structural(frame, "time", places))
-        key: Sequence[str] = self.schema.key
         if self.cut.kind == "group":
-            key = [self._structural(frame, "group", places).name]
-        drawn = mixed(row_hashes(frame, places, key=key, seed=self.seed) ^ _SALT).astype(np.float64) / _ALL
-        ends = np.cumsum(self.shares)[:-1]
+            name = self._structural(frame, "group", places).name
+            hashes = row_hashes(frame, places, key=[name], seed=self.seed)
+        drawn = mixed(hashes ^ _SALT).astype(np.float64) / _ALL
+        ends = np.cumsum(self.cut.shares)[:-1]
         # From the last part: what a share of 0 leaves open is never reached.
         part_of: Array = np.searchsorted(ends, drawn, side="right")
         return part_of

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 import polars as pl
 
 from engine.data.datetimes import parse
+from engine.data.quality.finding import SENSITIVE_TYPES
 from engine.errors import Message, nearest
 from engine.recipe.spec import Spec
 from engine.recipe.spec_table import ColumnSpec, Role
@@ -18,6 +19,7 @@ _AT_MOST_ONE: tuple[Role, ...] = ("group", "time", "weight", "part")
 _ROLE_TYPES: dict[Role, frozenset[str]] = {
     "time": _ORDERED,
     "weight": frozenset({"integer", "number"}),
+    "value": frozenset({"integer", "number"}),
     "part": _TEXTUAL,
 }
 _NO_NULL_TARGET = (
@@ -54,16 +56,8 @@ def _check_roles(spec: Spec) -> Iterator[Message]:
             suggestion=nearest(schema.target, schema.columns),
             allowed=tuple(schema.columns),
         )
-    for name, column in schema.columns.items():
-        key = f"schema.columns.{name}.role"
-        if name == schema.target and column.role not in {None, "target"}:
-            yield Message(f"'{name}' is the target and can't also have the role {column.role}", key)
-        if name != schema.target and column.role == "target":
-            yield Message(f"the target is '{schema.target}', by schema.target; there is one", key)
-        allowed = _ROLE_TYPES.get(column.role) if column.role else None
-        if allowed and column.type not in allowed:
-            what = f"a column of role {column.role} can't be of type {column.type}"
-            yield Message(what, f"schema.columns.{name}.type", allowed=tuple(sorted(allowed)))
+    for name in schema.columns:
+        yield from _check_role(spec, name)
     for role in _AT_MOST_ONE:
         named = [name for name, column in schema.columns.items() if column.role == role]
         for name in named[1:]:
@@ -74,6 +68,21 @@ def _check_roles(spec: Spec) -> Iterator[Message]:
         name != schema.target and column.role in {None, "feature"} for name, column in schema.columns.items()
     ):
         yield Message("no column is left for a model to learn from (role: feature)", "schema.columns")
+
+
+def _check_role(spec: Spec, name: str) -> Iterator[Message]:
+    target, column, key = spec.schema_.target, spec.schema_.columns[name], f"schema.columns.{name}.role"
+    if name == target and column.role not in {None, "target"}:
+        yield Message(f"'{name}' is the target and can't also have the role {column.role}", key)
+    if name != target and column.role == "target":
+        yield Message(f"the target is '{target}', by schema.target; there is one", key)
+    allowed = _ROLE_TYPES.get(column.role) if column.role else None
+    if allowed and column.type not in allowed:
+        what = f"a column of role {column.role} can't be of type {column.type}"
+        yield Message(what, f"schema.columns.{name}.type", allowed=tuple(sorted(allowed)))
+    if column.role == "ignore" and column.sensitive and column.type in SENSITIVE_TYPES:
+        what = f"'{name}' is sensitive, and by role ignore none of its values is read: no audit sees it"
+        yield Message(what, key, try_=f"{key}: id, which the model does not see; or leave sensitive out")
 
 
 def _check_key(spec: Spec) -> Iterator[Message]:

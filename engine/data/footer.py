@@ -103,6 +103,8 @@ class Thrift:
             field = field + (head >> 4) if head >> 4 else self._signed()
             if field == until:
                 return found
+            if field in found:
+                raise ValueError("a field stands twice")
             found[field] = kind == _TRUE if kind in (_TRUE, _FALSE) else self._value(kind, depth)
 
     def _value(self, kind: int, depth: int) -> object:

@@ -13,10 +13,17 @@ def check_joins(data: DataSpec) -> Iterator[Message]:
     """Say what is wrong with `data.join`."""
     for at, join in enumerate(data.join or ()):
         key = f"data.join.{at}"
-        twice = sorted({name for name in join.on if join.on.count(name) > 1})
-        if twice:
-            yield Message(f"'{twice[0]}' stands twice", f"{key}.on")
-        if join.time is not None and {join.time.left, join.time.right} & set(join.on):
+        for part, said in (("on", join.on), ("columns", join.columns or ())):
+            names = list(said.values()) if isinstance(said, dict) else list(said)
+            twice = sorted({name for name in names if names.count(name) > 1})
+            # A column can be added under two names, but not be matched with two.
+            if twice and (part == "on" or not isinstance(said, dict)):
+                yield Message(f"'{twice[0]}' stands twice", f"{key}.{part}")
+        for here, there in (join.added or {}).items():
+            keeps = join.time is not None and there == join.time.right and here != there
+            if keeps or there in join.keys.values():
+                yield Message(f"'{there}' is joined by, and keeps its name", f"{key}.columns")
+        if join.time is not None and (join.time.left in join.keys or join.time.right in join.keys.values()):
             what = "a time is no part of the key: of each key the latest row counts that is not later"
             yield Message(what, f"{key}.on")
         if join.tolerance is None:

@@ -10,11 +10,16 @@ import polars as pl
 
 @dataclass(frozen=True, slots=True)
 class PartData:
-    """Rows of one part: raw columns, y of shape (n,), weights of shape (n,) or None."""
+    """Rows of one part: raw columns, y of shape (n,), weights of shape (n,) or None.
+
+    `worth`, shape (n, 2), is what each row is worth decided negative and decided positive, where a recipe
+    prices its outcomes row by row, else None.
+    """
 
     frame: pl.DataFrame
     y: np.ndarray
     weights: np.ndarray | None
+    worth: np.ndarray | None = None
 
     @property
     def n_rows(self) -> int:
@@ -24,7 +29,8 @@ class PartData:
     def take(self, rows: np.ndarray) -> PartData:
         """Return some rows, given their int64 indices within this part."""
         weights = None if self.weights is None else self.weights[rows]
-        return PartData(self.frame[rows], self.y[rows], weights)
+        worth = None if self.worth is None else self.worth[rows]
+        return PartData(self.frame[rows], self.y[rows], weights, worth)
 
     def sample(self, most: int, *, seed: int) -> PartData:
         """Return at most `most` rows drawn at random, in order; all of them where there are no more."""

@@ -83,6 +83,17 @@ class Schema:
         """Return the columns of one role, in order."""
         return tuple(column for column in self.columns if column.role == role)
 
+    def reading(self, names: Iterable[str]) -> Schema:
+        """Return the same contract with some columns among the features: who asks must give them too."""
+        wanted = set(names)
+        return replace(
+            self,
+            columns=tuple(
+                replace(column, role="feature") if column.name in wanted else column
+                for column in self.columns
+            ),
+        )
+
     def only(self, roles: Iterable[Role]) -> Schema:
         """Return the same contract for the columns of some roles."""
         wanted = set(roles)

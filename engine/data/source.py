@@ -14,6 +14,7 @@ import polars as pl
 
 from engine.data.check import check
 from engine.data.columns import NO_ROWS, check_columns, required_columns
+from engine.data.held import PART_ROWS
 from engine.data.key import by_key
 from engine.data.missing_target import targets_may_miss, with_cure, with_targets
 from engine.data.opened import Header, Opened, Part
@@ -30,8 +31,6 @@ from engine.data.tally import Tally
 from engine.errors import DataError
 from engine.recipe.spec_table import DataSpec
 
-# Enough rows at a time that polars' own work outweighs ours.
-PART_ROWS = 500_000
 _MIN_BATCH_ROWS = 40_000
 # Fewer rows are read before anyone could look how far it is.
 _MIN_TOLD_ROWS = 200_000

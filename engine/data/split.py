@@ -119,7 +119,7 @@ def split(table: Table, *, spec: SplitSpec, seed: int) -> Parts:
         return _folds(table, spec=spec, n_folds=spec.folds, rng=rng)
     if KINDS[spec.kind].folds == "must":
         raise DataError.of(f"{spec.kind} needs a number of folds", key="split.folds")
-    shares = (1.0 - spec.validation - spec.test, spec.validation, spec.test)
+    shares = spec.shares
     rows = np.arange(table.n_rows)
     _require_rows(table.n_rows, sum(share > 0 for share in shares), what="parts", key="split")
     part_of = _ASSIGN[spec.kind](table, rows, shares, rng)

@@ -17,6 +17,7 @@ import polars as pl
 from engine.data.columns import NO_ROWS
 from engine.data.crew import Crew
 from engine.data.deal import DEALT_BY, Deal, Moments
+from engine.data.held import MOST_HELD, PACKED_BYTES, PART_ROWS, n_held
 from engine.data.kinds import PART_NAMES
 from engine.data.missing_target import with_cure
 from engine.data.opened import Opened, Part
@@ -25,26 +26,21 @@ from engine.data.progress import Progress, Tell
 from engine.data.rowhash import mixed, row_hashes
 from engine.data.schema import Schema
 from engine.data.shelf import Shelf, require_room
-from engine.data.source import PART_ROWS, contract_of
+from engine.data.source import contract_of
 from engine.data.sources import open_table
 from engine.data.sources.limits import bounded, check_size
 from engine.data.sources.parquet import ParquetFile
 from engine.data.split import Parts
-from engine.data.storage import hold, is_open, kind_of
+from engine.data.storage import Held, hold, is_open, kind_of
 from engine.data.table import Source, Streamed, Table
 from engine.data.tally import Tally, violations_of
 from engine.data.violation import N_SHOWN, Violation, counted, to_error
 from engine.errors import DataError
 from engine.recipe.spec_table import DataSpec, SplitSpec
 
-MOST_HELD = 250_000
-_MOST_HELD_CELLS = 2**24
+# What decides how many drawers a shelf has.
 _BYTES_A_CELL = 12
-# What a value takes on disk, about: of 10,000,000 rows of six columns it was 5.2.
-PACKED_BYTES = 6
 _SALT = np.uint64(0x0DE2)
-# A target of more values is no class; what is beyond is not counted.
-_MOST_VALUES = 100_000
 _PART, _PLACE = "part", "place"
 
 
@@ -92,7 +88,7 @@ def read_streamed(
     tally = Tally(contract_of(opened, schema, need_target=True, waiting=waiting))
     check_size(opened.header(), data)
     progress = None if tell is None else Progress(tell, opened.header().n_rows)
-    deal = Deal(cut, tally.schema, seed, _cuts(opened, tally.schema, cut))
+    deal = Deal(cut, tally.schema, seed, _cuts(opened, tally.schema, cut, data))
     require_room(folder, opened.header().n_rows * len(tally.schema.columns) * PACKED_BYTES)
     aside = _Aside(tally.schema, deal, folder, n_rows=opened.header().n_rows, waiting=waiting)
     n_rows = 0
@@ -120,28 +116,29 @@ def _judged(
     opened: Opened, tally: Tally, data: DataSpec, crew: Crew | None
 ) -> Iterator[tuple[pl.DataFrame, bool]]:
     """Yield the rows in parts, and whether they keep the rules on rows; count what they break."""
-    if crew is not None and isinstance(opened, ParquetFile):
-        yield from _judged_by(crew, opened, tally, data)
-        return
+    sound: set[int] = set()
     found = opened.parts(tally.schema.columns, n_rows=PART_ROWS)
+    if crew is not None and isinstance(opened, ParquetFile):
+        found = _parts_by(crew, opened, tally.schema, data, sound)
     for part in bounded(found, data, shown=opened.shown, is_kept=False):
-        yield part.held.frame, tally.judge(part)
+        yield part.held.frame, part.first_row in sound or tally.judge(part)
 
 
-def _judged_by(
-    crew: Crew, opened: ParquetFile, tally: Tally, data: DataSpec
-) -> Iterator[tuple[pl.DataFrame, bool]]:
-    names, columns = _names(tally.schema), tally.schema.columns
+def _parts_by(
+    crew: Crew, opened: ParquetFile, schema: Schema, data: DataSpec, sound: set[int]
+) -> Iterator[Part]:
+    """Yield the parts that a crew reads; `sound` are the first rows of those that keep the contract."""
     firsts = range(0, opened.header().n_rows, PART_ROWS)
-    slices = [Slice(data, tally.schema, first) for first in firsts]
+    slices = [Slice(data, schema, first) for first in firsts]
     found = opened.watched(crew.each(slices, read_slice, at_once=len(slices)))
     for first, frame in zip(firsts, found, strict=True):
         if frame is not None:
-            yield frame, True
+            sound.add(first)
+            yield Part(Held(frame), opened.shown, first)
             continue
         # What is wrong is found, and told, here.
-        held = hold(opened.rows_from(first, names, n_rows=PART_ROWS), columns, decimal=None)
-        yield held.frame, tally.judge(Part(held, opened.shown, first))
+        rows = opened.rows_from(first, _names(schema), n_rows=PART_ROWS)
+        yield Part(hold(rows, schema.columns, decimal=None), opened.shown, first)
 
 
 @dataclass(frozen=True)
@@ -183,16 +180,17 @@ def _names(schema: Schema) -> list[str]:
     return [column.name for column in schema.columns]
 
 
-def _cuts(opened: Opened, schema: Schema, cut: SplitSpec) -> list[tuple[int, int]]:
+def _cuts(opened: Opened, schema: Schema, cut: SplitSpec, data: DataSpec) -> list[tuple[int, int]]:
     """Look through the column of times first: where the parts begin."""
     if cut.kind != "time":
         return []
     column = schema.of_role("time")[0]
     moments = Moments()
-    for part in opened.parts((column, schema.target), n_rows=PART_ROWS):
+    found = opened.parts((column, schema.target), n_rows=PART_ROWS)
+    for part in bounded(found, data, shown=opened.shown, is_kept=False):
         frame = part.held.frame
         moments.take(frame[column.name].filter(frame[schema.target.name].is_not_null()).drop_nulls())
-    return moments.cuts((1.0 - cut.validation - cut.test, cut.validation, cut.test), name=column.name)
+    return moments.cuts(cut.shares, name=column.name)
 
 
 @dataclass
@@ -207,7 +205,6 @@ class _Aside:
     _shelves: dict[str, Shelf] = field(default_factory=dict)
     _sums: dict[str, _Identity] = field(default_factory=dict)
     _unique: dict[tuple[str, ...], Shelf] = field(default_factory=dict)
-    _targets: pl.DataFrame | None = None
     _n_missing: int = 0
     _n_between: int = 0
     _overall: Overall = field(init=False)
@@ -215,7 +212,7 @@ class _Aside:
     def __post_init__(self) -> None:
         self._overall = Overall(self.schema)
         n_bytes = self.n_rows * len(self.schema.columns) * _BYTES_A_CELL
-        for name, share in zip(PART_NAMES, self.deal.shares, strict=True):
+        for name, share in zip(PART_NAMES, self.deal.cut.shares, strict=True):
             of = n_bytes if self.deal.cut.kind == "predefined" else int(n_bytes * share)
             self._shelves[name] = Shelf(self.folder, n_bytes=of, key=self.schema.key)
             self._sums[name] = _Identity(keyed=bool(self.schema.key))
@@ -237,8 +234,8 @@ class _Aside:
             there = frame[target].is_not_null()
             self._n_missing += frame.height - int(there.sum())
             frame, places = frame.filter(there), places[there.to_numpy()]
-        part_of = self.deal.parts_of(frame, places)
-        hashes = row_hashes(frame, places, key=self.schema.key, seed=self.deal.seed)
+        hashes = self.deal.hashes_of(frame, places)
+        part_of = self.deal.parts_of(frame, places, hashes)
         order = mixed(hashes ^ _SALT)
         for part, name in enumerate(PART_NAMES):
             mask: np.ndarray = np.equal(part_of, part)
@@ -246,7 +243,6 @@ class _Aside:
             self._sums[name].take(places[mask], hashes[mask])
         self._n_between += int((part_of < 0).sum())
         self._overall.take(frame, part_of)
-        self._count(frame[target])
 
     def refuse_twice(self, *, shown: str) -> None:
         """Refuse what stands twice and may not: values of a unique column, or keys.
@@ -278,7 +274,7 @@ class _Aside:
 
     def table(self, schema: Schema, source: Source, *, n_rows: int, most_held: int) -> Table:
         """Return the rows that are kept in memory, and the way to the others."""
-        most = max(min(most_held, _MOST_HELD_CELLS // max(len(schema.columns), 1)), 1)
+        most = n_held(len(schema.columns), most=most_held)
         kept = {name: next(shelf.frames(most), None) for name, shelf in self._shelves.items()}
         for name in ("train", "test"):
             if kept[name] is None:
@@ -297,7 +293,6 @@ class _Aside:
             n_rows=n_rows - self._n_missing,
             n_between=self._n_between,
             sha256={name: one.hexdigest() for name, one in self._sums.items()},
-            targets=self._targets,
             overall=self._overall,
             dealt_by=DEALT_BY[self.deal.cut.kind],
         )
@@ -316,15 +311,6 @@ class _Aside:
                         try_=f"schema.columns.{name}.values: […], as engine init writes them",
                     )
         self.waiting = ()
-
-    def _count(self, target: pl.Series) -> None:
-        """Count the values of a target of classes."""
-        if self.schema.target.type in {"integer", "number", "datetime"}:
-            return
-        counts = target.alias("value").value_counts(name="n")
-        if self._targets is not None:
-            counts = pl.concat([self._targets, counts]).group_by("value").agg(pl.col("n").sum())
-        self._targets = counts.sort("value").head(_MOST_VALUES)
 
     def _require_key(self, frame: pl.DataFrame, places: np.ndarray) -> None:
         wrong = []

@@ -74,8 +74,6 @@ class Streamed:
         Rows whose target is there, and those of them in a gap between the parts.
     sha256
         By part, a hash of which rows it has.
-    targets
-        Each `value` of a target of classes, and the number `n` of its rows; None of a number.
     overall
         What the columns are like, over all rows.
     dealt_by
@@ -87,7 +85,6 @@ class Streamed:
     n_rows: int
     n_between: int
     sha256: Mapping[str, str]
-    targets: pl.DataFrame | None
     overall: Overall
     dealt_by: str
 

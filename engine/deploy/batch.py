@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
+from importlib.metadata import version
 from pathlib import Path
+from typing import Protocol
 
 import polars as pl
 
@@ -18,12 +19,13 @@ from engine.data.schema import Schema
 from engine.data.source import batches
 from engine.deploy.shards import Shards, shards_of
 from engine.deploy.sinks import Opened, Write, writer
+from engine.deploy.spread import cluster_of, sha256_of
 from engine.durable import writing_path
 from engine.errors import DataError, RecipeError
+from engine.machine import usable_cores
 from engine.recipe.rereading import Rereading, reread
 from engine.runs.bundle import Bundle
 from engine.runs.facts import code_sha256
-from engine.runs.manifest import MANIFEST
 
 BATCH_ROWS = 32_768
 # Called with the number of rows that are written so far.
@@ -64,12 +66,13 @@ def predict(
         `.csv` or `.parquet`; written whole or not at all, over a file that is there already. Of a link, what
         it points to is written. Or `.delta`, a new table of Delta Lake.
     reading
-        How `data` is read; None: as the training data was.
+        How `data` is read, and who scores it; None: as the training data was, by this process.
     quarantine
         `.csv` or `.parquet`: where rows that break the contract are told, each with its reasons; all others
         are scored. None: such a row is an error.
     workers
-        Batches scored at once, by a thread each; None: as many as this process may use cores.
+        Batches scored at once, by a thread each; None: as many as this process may use cores. On Ray it is
+        Ray that knows.
     progress
         Called from this thread after each batch that is written.
 
@@ -95,20 +98,22 @@ def predict(
     if quarantine is not None and os.path.realpath(quarantine) == os.path.realpath(output):
         what = f"'{quarantine}' is where the predictions go"
         raise RecipeError.of(what, file="command line", key="--quarantine")
-    n_cores = len(os.sched_getaffinity(0)) if workers is None else workers
     reading = reading or reading_for(bundle)
     n_done, aside = 0, _Aside()
     target = Path(os.path.realpath(output))
-    with shards_of(target, _made_by(bundle, data, reading), n_rows=BATCH_ROWS) as shards:
+    with (
+        # What can't be had now, as a cluster that is away, costs nothing that was scored.
+        _cluster(bundle, reading) as cluster,
+        shards_of(target, _made_by(bundle, data, reading), n_rows=BATCH_ROWS) as shards,
+        nullcontext(cluster) if cluster else _threads(bundle, workers or usable_cores()) as scorers,
+    ):
         place = shards.aside / f"predictions{output.suffix}"
         with (
             _quarantine(quarantine, set_writer) as write_aside,
             opened.open(place) as write,
         ):
             set_aside = aside.keeping(write_aside) if write_aside is not None else None
-            for scored in _scored(
-                bundle, data, reading, n_workers=n_cores, shards=shards, set_aside=set_aside
-            ):
+            for scored in _scored(bundle, data, reading, scorers, shards=shards, set_aside=set_aside):
                 write(scored)
                 n_done += scored.height
                 if progress is not None:
@@ -145,11 +150,12 @@ class _Aside:
 def _made_by(bundle: Bundle, data: str | Path, reading: Rereading) -> dict[str, object]:
     """Return all that decides the answer to a batch: the model, how rows are read, our own code."""
     return {
-        "bundle": hashlib.sha256((bundle.folder / MANIFEST).read_bytes()).hexdigest(),
+        "bundle": sha256_of(bundle),
         "data": str(data),
         "reading": reading.data.model_dump(mode="json"),
         "code": code_sha256(),
         "polars": pl.__version__,
+        "onnxruntime": version("onnxruntime"),
         "rows": BATCH_ROWS,
     }
 
@@ -172,40 +178,76 @@ def schema_for(bundle: Bundle, reading: Rereading) -> Schema:
     return replace(bundle.schema, extra="ignore" if reading.leaves_out else "error")
 
 
+class _Scorers(Protocol):
+    @property
+    def n_ahead(self) -> int:
+        """How many batches may be under way at once."""
+
+    def submit(self, place: int, frame: pl.DataFrame, *, shards: Shards) -> Callable[[], pl.DataFrame]:
+        """Have a batch scored, and return what waits for its answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Threads:
+    """The threads of this process."""
+
+    n_ahead: int
+    _bundle: Bundle
+    _pool: ThreadPoolExecutor
+
+    def submit(self, place: int, frame: pl.DataFrame, *, shards: Shards) -> Callable[[], pl.DataFrame]:
+        def answer() -> pl.DataFrame:
+            return shards.answered(place, frame, lambda: score(self._bundle, frame))
+
+        return self._pool.submit(answer).result
+
+
+@contextmanager
+def _threads(bundle: Bundle, n: int) -> Iterator[_Scorers]:
+    pool = ThreadPoolExecutor(n)
+    try:
+        yield _Threads(n, bundle, pool)
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def _cluster(bundle: Bundle, reading: Rereading) -> Iterator[_Scorers | None]:
+    """Give the workers of Ray where they are asked for."""
+    if reading.executor != "ray":
+        yield None
+        return
+    with cluster_of(bundle, score, address=reading.address) as cluster:
+        yield cluster
+
+
+def score(bundle: Bundle, frame: pl.DataFrame) -> pl.DataFrame:
+    """Return the ids of checked rows and what users are told of them."""
+    ids = {column.name for column in bundle.schema.ids}
+    kept = [series for series in frame.iter_columns() if series.name in ids]
+    return pl.DataFrame([*kept, *bundle.answers(bundle.score(frame)).iter_columns()])
+
+
 def _scored(
     bundle: Bundle,
     data: str | Path,
     reading: Rereading,
+    scorers: _Scorers,
     *,
-    n_workers: int,
     shards: Shards,
     set_aside: Set | None,
 ) -> Iterator[pl.DataFrame]:
     """Yield scored batches in the file's order, a bounded number of them at work at once."""
-    ids = {column.name for column in bundle.schema.ids}
-
-    def score(frame: pl.DataFrame) -> pl.DataFrame:
-        kept = [series for series in frame.iter_columns() if series.name in ids]
-        return pl.DataFrame([*kept, *bundle.answers(bundle.score(frame)).iter_columns()])
-
-    def answer(place: int, frame: pl.DataFrame) -> pl.DataFrame:
-        return shards.answered(place, frame, lambda: score(frame))
-
     read = batches(
         data, schema=schema_for(bundle, reading), data=reading.data, n_rows=BATCH_ROWS, set_aside=set_aside
     )
-    at_work: deque[Future[pl.DataFrame]] = deque()
-    with ThreadPoolExecutor(n_workers) as pool:
-        try:
-            for place, frame in enumerate(read):
-                at_work.append(pool.submit(answer, place, frame))
-                if len(at_work) > n_workers:
-                    yield at_work.popleft().result()
-            while at_work:
-                yield at_work.popleft().result()
-        finally:
-            for waiting in at_work:
-                waiting.cancel()
+    at_work: deque[Callable[[], pl.DataFrame]] = deque()
+    for place, frame in enumerate(read):
+        at_work.append(scorers.submit(place, frame, shards=shards))
+        if len(at_work) > scorers.n_ahead:
+            yield at_work.popleft()()
+    while at_work:
+        yield at_work.popleft()()
 
 
 def _refuse_taken_names(bundle: Bundle) -> None:

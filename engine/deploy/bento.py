@@ -22,13 +22,15 @@ from engine.durable import publish_folder, writing
 from engine.errors import EngineError, RecipeError
 
 if TYPE_CHECKING:
+    from engine.deploy.door import Begin
+    from engine.recipe.spec import DeploySpec
     from engine.runs.bundle import Bundle
 
 SERVICE = '''"""Serves the bundle beside this file; the same file in every Bento."""
 
 from pathlib import Path
 
-from engine.deploy.service import create
+from engine.operate.service import create
 
 service = create(Path(__file__).parent / "bundle")
 '''
@@ -40,11 +42,12 @@ _QUIET = {"BENTOML_DO_NOT_TRACK": "True", "ORT_DISABLE_TELEMETRY": "1"}
 
 @dataclass(frozen=True, slots=True)
 class Packaged:
-    """What `package` wrote: the Bento's folder, its `.bento` archive, and its tag `name:version`."""
+    """What `package` wrote: a Bento's folder, its `.bento` archive, its tag `name:version`, and manifests."""
 
     folder: Path
     archive: Path
     tag: str
+    manifests: tuple[Path, ...] = ()
 
 
 class Deployment:
@@ -52,7 +55,9 @@ class Deployment:
 
     name = "bento"
 
-    def package(self, bundle: Path, output: Path, *, hashes: bool = False) -> Packaged:
+    def package(
+        self, bundle: Path, output: Path, *, hashes: bool = False, deploy: DeploySpec | None = None
+    ) -> Packaged:
         """Build a Bento of the bundle in the folder `output`, as `NAME-VERSION/` and `NAME-VERSION.bento`.
 
         The same bundle gives the same bytes, whoever builds it and whenever.
@@ -62,6 +67,8 @@ class Deployment:
         hashes
             Whether each requirement is pinned to the hash of its archive as well, which asks the package
             index.
+        deploy
+            How the recipe deploys, of which a Bento takes nothing that is not in its bundle.
 
         Raises
         ------
@@ -81,14 +88,7 @@ class Deployment:
         loaded = load_deployable(bundle)
         name, version = tag_name(loaded.manifest.name), tag_version(loaded.model_version)
         folder, archive = output / f"{name}-{version}", output / f"{name}-{version}.bento"
-        for path in (folder, archive):
-            if path.exists():
-                raise RecipeError.of(
-                    f"{path} exists already and is never written over",
-                    file="command line",
-                    key="-o",
-                    try_="engine package RUN -o OTHER_FOLDER",
-                )
+        refuse_to_write_over(folder, archive)
         output.mkdir(parents=True, exist_ok=True)
         staging = Path(tempfile.mkdtemp(prefix=".package-", suffix=".partial", dir=output.resolve()))
         try:
@@ -115,6 +115,7 @@ class Deployment:
         find: Callable[[], Path] | None = None,
         tell: Callable[[str], None] | None = None,
         grpc_port: int | None = None,
+        beside: Callable[[Bundle], Begin] | None = None,
     ) -> int:
         """Serve the bundle from this process until SIGTERM, then return 0; see `engine.deploy.server.run`.
 
@@ -130,25 +131,55 @@ class Deployment:
             Hears of every bundle that takes over, or is refused.
         grpc_port
             Where the open inference protocol is spoken over gRPC as well, by the extra `grpc`.
+        beside
+            Returns what puts beside the door of a bundle whatever sees its requests; it may refuse.
         """
+        from engine.deploy.workers import home
         from engine.runs.bundle import load_deployable
 
         # What may not be served is refused before BentoML is loaded, which takes longer than all else.
         loaded = load_deployable(bundle)
+        begin = None if beside is None else beside(loaded)
         # A start makes many objects and leaves no garbage worth looking for; see `engine.deploy.server`.
         gc.disable()
-        with tempfile.TemporaryDirectory(prefix="engine-serve-") as home:
+        with home() as shared:
             # Read when BentoML is first imported: its metrics need a folder, its store is to be no one's.
-            os.environ |= _QUIET | {"BENTOML_HOME": home, "PROMETHEUS_MULTIPROC_DIR": home}
+            os.environ |= _QUIET | {"BENTOML_HOME": shared, "PROMETHEUS_MULTIPROC_DIR": shared}
             from engine.deploy.server import Watch, run
 
             watch = Watch(find, tell or _ignore) if find is not None else None
             ready = on_ready or _print_url
-            run(loaded, host=host, port=port, on_ready=ready, watch=watch, grpc_port=grpc_port)
+            run(
+                loaded,
+                host=host,
+                port=port,
+                on_ready=ready,
+                watch=watch,
+                grpc_port=grpc_port,
+                begin=begin,
+            )
         return 0
 
 
 DEPLOYMENT = Deployment()
+
+
+def refuse_to_write_over(*paths: Path) -> None:
+    """Refuse what a package would be written to, if it is there.
+
+    Raises
+    ------
+    RecipeError
+        If one of the paths exists.
+    """
+    for path in paths:
+        if path.exists():
+            raise RecipeError.of(
+                f"{path} exists already and is never written over",
+                file="command line",
+                key="-o",
+                try_="engine package RUN -o OTHER_FOLDER",
+            )
 
 
 def _ignore(_words: str) -> None:
@@ -178,10 +209,11 @@ def _pin_hashes(bento: Path) -> None:
     """Write the requirements of a built Bento again, BentoML's own among them, each with its hash."""
     from engine.deploy.requirements import with_hashes
 
-    for name in ("requirements.in", "requirements.txt"):
-        path = bento / "env" / "python" / name
-        lines = with_hashes(path.read_text(encoding="utf-8").split())
-        path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    paths = [bento / "env" / "python" / name for name in ("requirements.in", "requirements.txt")]
+    asked = {line for path in paths for line in path.read_text(encoding="utf-8").split()}
+    lines = "".join(f"{line}\n" for line in with_hashes(sorted(asked)))
+    for path in paths:
+        path.write_text(lines, encoding="utf-8")
 
 
 def _build(staging: Path, bundle: Bundle, *, name: str, version: str) -> dict[str, str]:

@@ -48,7 +48,7 @@ class Deadlines:
 
 
 class _Within:
-    __slots__ = ("_deadlines", "_seconds", "_task")
+    __slots__ = ("_deadlines", "_n_cancelled", "_seconds", "_task")
 
     def __init__(self, deadlines: Deadlines, seconds: float) -> None:
         self._deadlines = deadlines
@@ -58,11 +58,14 @@ class _Within:
         task = asyncio.current_task()
         assert task is not None
         self._task = task
+        self._n_cancelled = task.cancelling()
         self._deadlines.enter(task, self._seconds)
 
     def __exit__(
         self, kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
     ) -> None:
-        if self._deadlines.leave(self._task) and kind is asyncio.CancelledError:
-            self._task.uncancel()
+        if not self._deadlines.leave(self._task):
+            return
+        # Taken back whatever came of it; who else cancelled the task goes on being heard.
+        if self._task.uncancel() <= self._n_cancelled and kind is asyncio.CancelledError:
             raise TimeoutError from None

@@ -14,7 +14,9 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from engine.data.schema import Column
+from engine.deploy.reasons import PARAMETER, SCHEMA
 from engine.runs.bundle import Bundle
+from engine.runs.margins import has_margin
 
 _TYPES: dict[str, type] = {
     "float64": float,
@@ -157,6 +159,9 @@ def documented(spec: Mapping[str, Any], bundle: Bundle, *, tables: Iterable[str]
         "200": answer,
         **{str(int(status)): {"description": status.phrase, "content": refusal} for status in _REFUSALS},
     }
+    if has_margin(bundle):
+        predict["parameters"] = [*predict.get("parameters", ()), PARAMETER]
+        described["components"]["schemas"]["Prediction"]["properties"]["explanation"] = SCHEMA
     content = {"application/json": {"schema": {"type": "object"}}}
     told = {"description": "The columns of a record, and the limits of a request", "content": content}
     described["paths"]["/schema"] = {"get": {"responses": {"200": told}}}

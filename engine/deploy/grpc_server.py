@@ -1,6 +1,6 @@
 """The open inference protocol over gRPC, beside the service over HTTP: the same reader, the same model.
 
-An extra of its own (`grpc`), in a few threads; what it answers is what `engine.deploy.inference` answers.
+An extra of its own (`grpc`); limits, counters and request ids are those of the door.
 """
 
 from __future__ import annotations
@@ -8,24 +8,31 @@ from __future__ import annotations
 import logging
 import math
 import struct
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from importlib.util import find_spec
+from time import perf_counter, time
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from engine.deploy import inference
+from engine.deploy.body import JSON
 from engine.deploy.door import Door
 from engine.deploy.grpc_messages import SERVICE, messages
+from engine.deploy.observe import Asked, Exchange
 from engine.deploy.refusal import RefusedError
+from engine.deploy.rows import Rows
+from engine.deploy.served import INLINE_BYTES
 from engine.errors import RecipeError, report
+from engine.tasks.task import Scores
 
 if TYPE_CHECKING:
     import grpc
 
-_THREADS = 2
+# Of a message and its request id.
+_Answer = Callable[[Any, str], Awaitable[Any]]
+
 _GRACE_S = 5.0
 _FIELDS: Mapping[str, str] = {
     "BOOL": "bool_contents",
@@ -51,7 +58,9 @@ logger = logging.getLogger("engine.serve")
 
 
 class GrpcServer:
-    """The server of a door's model; it follows the door when that changes its bundle or ends.
+    """The server of a door's model, on the door's event loop; it follows the door when that changes or ends.
+
+    Made on that loop.
 
     Raises
     ------
@@ -59,7 +68,7 @@ class GrpcServer:
         If the package `grpcio` is not installed, or the port can't be listened on.
     """
 
-    def __init__(self, door: Door, *, host: str, port: int) -> None:
+    def __init__(self, door: Door, *, host: str, port: int, is_shared: bool = False) -> None:
         where = "command line"
         if find_spec("grpc") is None:
             what = "gRPC needs the package grpcio"
@@ -69,11 +78,12 @@ class GrpcServer:
         import grpc
 
         self._door = door
-        limits = door.served.limits
-        self._server = grpc.server(
-            ThreadPoolExecutor(_THREADS),
-            options=[("grpc.max_receive_message_length", door.served.max_bytes), ("grpc.so_reuseport", 0)],
-            maximum_concurrent_rpcs=limits.max_concurrent,
+        self._server = grpc.aio.server(
+            options=[
+                ("grpc.max_receive_message_length", door.served.max_bytes),
+                ("grpc.so_reuseport", int(is_shared)),
+            ],
+            maximum_concurrent_rpcs=door.served.limits.max_concurrent,
         )
         handlers = {name: self._handler(name, answer) for name, answer in self._answers().items()}
         self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
@@ -84,42 +94,73 @@ class GrpcServer:
         except RuntimeError:
             what = f"port {port} of {host} is taken or can't be used"
             raise RecipeError.of(what, file=where, key="--grpc-port") from None
-        self._server.start()
 
-    def stop(self) -> None:
+    async def start(self) -> None:
+        """Begin to answer."""
+        await self._server.start()
+
+    async def stop(self) -> None:
         """End: what is at work is answered."""
-        self._server.stop(_GRACE_S).wait()
+        await self._server.stop(_GRACE_S)
 
-    def _answers(self) -> dict[str, Callable[[Any], Any]]:
+    def _answers(self) -> dict[str, _Answer]:
         made = messages()
+
+        async def live(_: Any, _id: str) -> Any:
+            return made["ServerLiveResponse"](live=True)
+
+        async def ready(_: Any, _id: str) -> Any:
+            return made["ServerReadyResponse"](ready=not self._door.is_draining)
+
+        async def metadata(_: Any, _id: str) -> Any:
+            told = inference.tell("/v2", self._door.served, is_ready=True)
+            return made["ServerMetadataResponse"](**msgspec.json.decode(told))
+
+        async def model_ready(asked: Any, _id: str) -> Any:
+            inference.require_model(asked.name, asked.version or None, self._door.served)
+            return made["ModelReadyResponse"](ready=not self._door.is_draining)
+
+        async def model_metadata(asked: Any, _id: str) -> Any:
+            inference.require_model(asked.name, asked.version or None, self._door.served)
+            return made["ModelMetadataResponse"](**inference.describe(self._door.served))
+
         return {
-            "ServerLive": lambda _: made["ServerLiveResponse"](live=True),
-            "ServerReady": lambda _: made["ServerReadyResponse"](ready=not self._door.is_draining),
-            "ServerMetadata": lambda _: made["ServerMetadataResponse"](**self._told("/v2")),
-            "ModelReady": self._model_ready,
-            "ModelMetadata": self._model_metadata,
+            "ServerLive": live,
+            "ServerReady": ready,
+            "ServerMetadata": metadata,
+            "ModelReady": model_ready,
+            "ModelMetadata": model_metadata,
             "ModelInfer": self._infer,
         }
 
-    def _handler(self, name: str, answer: Callable[[Any], Any]) -> grpc.RpcMethodHandler:
+    def _handler(self, name: str, answer: _Answer) -> grpc.RpcMethodHandler:
         import grpc
 
-        codes = {
-            HTTPStatus.NOT_FOUND: grpc.StatusCode.NOT_FOUND,
-            HTTPStatus.SERVICE_UNAVAILABLE: grpc.StatusCode.UNAVAILABLE,
-        }
+        door = self._door
 
-        def handle(asked: Any, context: grpc.ServicerContext) -> Any:
+        async def handle(asked: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
+            started = perf_counter()
+            given = dict(context.invocation_metadata() or ()).get("x-request-id", "")
+            request_id = door.request_id(str(given).encode()).decode()
+            version = door.served.bundle.model_version.encode("ascii", "replace").decode()
+            code, words, told = grpc.StatusCode.OK, "", None
+            door.n_open += 1
             try:
-                return answer(asked)
+                told = await answer(asked, request_id)
             except RefusedError as refused:
-                code = codes.get(refused.status, grpc.StatusCode.INVALID_ARGUMENT)
-                words = report(refused.messages)
+                door.refused(refused)
+                code, words = _code(refused), report(refused.messages)
             except Exception:
-                logger.exception("%s failed", name)
+                logger.exception("request %s to %s failed", request_id, name)
                 code, words = grpc.StatusCode.INTERNAL, "this is a fault of the service; its log says more"
-            context.abort(code, words)
-            return None
+            finally:
+                door.n_open -= 1
+            door.meters.answered("grpc", code.name, perf_counter() - started)
+            own = (("x-request-id", request_id), ("x-model-version", version))
+            await context.send_initial_metadata(own)
+            if told is None:
+                await context.abort(code, words)
+            return told
 
         made = messages()
         return grpc.unary_unary_rpc_method_handler(
@@ -128,41 +169,68 @@ class GrpcServer:
             response_serializer=made[f"{name}Response"].SerializeToString,
         )
 
-    def _told(self, path: str) -> dict[str, Any]:
-        is_ready = not self._door.is_draining
-        told: dict[str, Any] = msgspec.json.decode(inference.tell(path, self._door.served, is_ready=is_ready))
-        return told
-
-    def _model_ready(self, asked: Any) -> Any:
-        path = inference.path_of(asked.name, asked.version)
-        ready = not self._door.is_draining and bool(self._told(path))
-        return messages()["ModelReadyResponse"](ready=ready)
-
-    def _model_metadata(self, asked: Any) -> Any:
-        return messages()["ModelMetadataResponse"](**self._told(inference.path_of(asked.name, asked.version)))
-
-    def _infer(self, asked: Any) -> Any:
-        door = self._door
+    async def _infer(self, asked: Any, request_id: str) -> Any:
+        door, served = self._door, self._door.served
         if door.is_draining:
             raise RefusedError.of(HTTPStatus.SERVICE_UNAVAILABLE, "the service is ending: ask another")
-        served, raw = door.served, list(asked.raw_input_contents)
-        if raw and len(raw) != len(asked.inputs):
-            what = f"{len(raw)} raw tensors for {len(asked.inputs)} inputs"
-            raise RefusedError.of(HTTPStatus.UNPROCESSABLE_ENTITY, what)
-        request = inference.Request(
-            inputs=[
-                inference.Input(
-                    each.name, list(each.shape), each.datatype, _values(each, raw[at] if raw else None)
-                )
-                for at, each in enumerate(asked.inputs)
-            ],
-            id=asked.id or None,
-            outputs=[inference.Output(each.name) for each in asked.outputs],
-        )
-        path = inference.path_of(asked.model_name, asked.model_version)
-        n_rows, answer = inference.answer(request, path, served)
-        door.meters.rows.inc(n_rows)
-        return _response(answer, is_raw=bool(raw))
+        inference.require_model(asked.model_name, asked.model_version or None, served)
+
+        read_as: list[inference.Request] = []
+
+        def read() -> tuple[Rows, Callable[[Scores], Any]]:
+            request, is_raw = _request(asked), bool(asked.raw_input_contents)
+            read_as.append(request)
+            rows = inference.rows_of(request, served)
+            return rows, lambda scores: _response(inference.answer(request, scores, served), is_raw=is_raw)
+
+        began, is_small = perf_counter(), asked.ByteSize() <= INLINE_BYTES
+        scored = await door.scored(read, served, is_small=is_small)
+        if door.observer is not None:
+            # As it would have come over REST: whoever looks at it later reads it so.
+            body = msgspec.json.encode(read_as[0])
+            path, headers = f"/v2/models/{asked.model_name}/infer", {b"content-type": JSON}
+            seen = Asked("infer", path, headers, request_id.encode(), body, is_small)
+            seconds = perf_counter() - began
+            door.observer.saw(
+                Exchange(seen, served, time(), seconds, int(HTTPStatus.OK), scored.rows, scored.scores)
+            )
+        return scored.told
+
+
+def _code(refused: RefusedError) -> grpc.StatusCode:
+    import grpc
+
+    codes = {
+        HTTPStatus.NOT_FOUND: grpc.StatusCode.NOT_FOUND,
+        HTTPStatus.SERVICE_UNAVAILABLE: grpc.StatusCode.UNAVAILABLE,
+        HTTPStatus.TOO_MANY_REQUESTS: grpc.StatusCode.RESOURCE_EXHAUSTED,
+        HTTPStatus.GATEWAY_TIMEOUT: grpc.StatusCode.DEADLINE_EXCEEDED,
+    }
+    return codes.get(refused.status, grpc.StatusCode.INVALID_ARGUMENT)
+
+
+def _request(asked: Any) -> inference.Request:
+    """Return a request as the protocol has it over REST.
+
+    Raises
+    ------
+    RefusedError
+        If its tensors can't be read.
+    """
+    raw = list(asked.raw_input_contents)
+    if raw and len(raw) != len(asked.inputs):
+        what = f"{len(raw)} raw tensors for {len(asked.inputs)} inputs"
+        raise RefusedError.of(HTTPStatus.UNPROCESSABLE_ENTITY, what)
+    return inference.Request(
+        inputs=[
+            inference.Input(
+                each.name, list(each.shape), each.datatype, _values(each, raw[at] if raw else None)
+            )
+            for at, each in enumerate(asked.inputs)
+        ],
+        id=asked.id or None,
+        outputs=[inference.Output(each.name) for each in asked.outputs],
+    )
 
 
 def _values(tensor: Any, raw: bytes | None) -> list[Any]:

@@ -7,7 +7,7 @@ Source: https://kserve.github.io/website/docs/concepts/architecture/data-plane/v
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -16,6 +16,7 @@ import msgspec
 from engine.data.schema import Column
 from engine.deploy.envelope import read_json, require_few
 from engine.deploy.refusal import RefusedError
+from engine.deploy.rows import Rows
 from engine.deploy.served import Served
 from engine.deploy.tag import tag_name
 from engine.errors import nearest
@@ -83,31 +84,37 @@ def tell(path: str, served: Served, *, is_ready: bool) -> bytes:
         return _ENCODER.encode({"ready": True})
     if path in ("/v2", "/v2/"):
         return _ENCODER.encode({"name": "engine", "version": manifest.engine_version, "extensions": []})
-    asked = _find(path, served)
-    name = tag_name(manifest.name)
-    if asked == "/ready":
+    found = _MODEL.fullmatch(path)
+    if found is None:
+        raise _no_path(path)
+    require_model(found[1], found[2], served)
+    if found[3] == "/ready":
         _require_ready(is_ready=is_ready)
-        return _ENCODER.encode({"name": name, "ready": True})
+        return _ENCODER.encode({"name": tag_name(manifest.name), "ready": True})
+    return _ENCODER.encode(describe(served))
+
+
+def describe(served: Served) -> dict[str, Any]:
+    """Return what the protocol tells of a model: its tensors."""
+    manifest = served.bundle.manifest
     inputs = [
         {"name": column.name, "datatype": _DATATYPES[column.storage], "shape": [-1]}
         for column in served.bundle.schema.features
     ]
-    return _ENCODER.encode(
-        {
-            "name": name,
-            "versions": [manifest.model_version],
-            "platform": "onnx",
-            "inputs": inputs,
-            "outputs": [
-                {"name": each["name"], "datatype": each["datatype"], "shape": [-1, *each["shape"][1:]]}
-                for each in _outputs(served, None)
-            ],
-        }
-    )
+    return {
+        "name": tag_name(manifest.name),
+        "versions": [manifest.model_version],
+        "platform": "onnx",
+        "inputs": inputs,
+        "outputs": [
+            {"name": each["name"], "datatype": each["datatype"], "shape": [-1, *each["shape"][1:]]}
+            for each in _outputs(served, None)
+        ],
+    }
 
 
-def infer(body: bytes, path: str, served: Served) -> tuple[int, bytes]:
-    """Answer a request for predictions; return how many rows it had, and the answer.
+def read(body: bytes, *, path: str, served: Served) -> tuple[Rows, Callable[[Scores], bytes]]:
+    """Return the checked rows of a request for predictions, and what makes the answer of their scores.
 
     Raises
     ------
@@ -118,24 +125,37 @@ def infer(body: bytes, path: str, served: Served) -> tuple[int, bytes]:
         asked = msgspec.convert(read_json(body), Request)
     except msgspec.ValidationError as exc:
         raise _unprocessable(str(exc)) from None
-    n_rows, told = answer(asked, path, served)
-    return n_rows, _ENCODER.encode(told)
+    found = _MODEL.fullmatch(path)
+    if found is None:
+        raise _no_path(path)
+    require_model(found[1], found[2], served)
+    rows = rows_of(asked, served)
+    return rows, lambda scores: _ENCODER.encode(answer(asked, scores, served))
 
 
-def path_of(name: str, version: str) -> str:
-    """Return the path of a model; an empty version is the one that is served."""
-    return f"/v2/models/{name}" + (f"/versions/{version}" if version else "")
+def require_model(name: str, version: str | None, served: Served) -> None:
+    """Refuse a request for another model; no version is the one that is served.
+
+    Raises
+    ------
+    RefusedError
+        If the model is not the one that is served.
+    """
+    manifest = served.bundle.manifest
+    known = tag_name(manifest.name)
+    if name != known or version not in (None, manifest.model_version):
+        what = f"this serves the model {known}, version {manifest.model_version}"
+        raise RefusedError.of(HTTPStatus.NOT_FOUND, what)
 
 
-def answer(asked: Request, path: str, served: Served) -> tuple[int, dict[str, Any]]:
-    """Return how many rows a request has, and the answer.
+def rows_of(asked: Request, served: Served) -> Rows:
+    """Return the checked rows of a request whose outputs exist.
 
     Raises
     ------
     RefusedError
         With all that is wrong with the request.
     """
-    _find(path, served)
     columns = {column.name: column for column in served.bundle.schema.columns}
     n_rows = -1
     values: dict[str, list[Any]] = {}
@@ -153,34 +173,29 @@ def answer(asked: Request, path: str, served: Served) -> tuple[int, dict[str, An
     missing = [column.name for column in served.bundle.schema.features if column.name not in values]
     if missing:
         raise _unprocessable("this input is missing", missing[0])
-    outputs = _outputs(served, served.score_records(records, by_column=True))
+    known = [output["name"] for output in _outputs(served, None)]
+    for output in asked.outputs:
+        if output.name not in known:
+            near = nearest(output.name, known)
+            raise _unprocessable(f"there is no such output{f': {near}?' if near else ''}", output.name)
+    return served.read_records(records, by_column=True)
+
+
+def answer(asked: Request, scores: Scores, served: Served) -> dict[str, Any]:
+    """Return the answer to a request, whose rows have these scores."""
+    outputs = _outputs(served, scores)
     wanted = [output.name for output in asked.outputs] or [output["name"] for output in outputs]
-    known = [output["name"] for output in outputs]
-    for name in wanted:
-        if name not in known:
-            near = nearest(name, known)
-            raise _unprocessable(f"there is no such output{f': {near}?' if near else ''}", name)
     manifest = served.bundle.manifest
-    told = {
+    return {
         "model_name": tag_name(manifest.name),
         "model_version": manifest.model_version,
         **({"id": asked.id} if asked.id is not None else {}),
         "outputs": [output for output in outputs if output["name"] in wanted],
     }
-    return len(records), told
 
 
-def _find(path: str, served: Served) -> str:
-    """Return what is asked of the model; refuse another model or version."""
-    found = _MODEL.fullmatch(path)
-    manifest = served.bundle.manifest
-    if found is None:
-        raise RefusedError.of(HTTPStatus.NOT_FOUND, f"there is no path {path[:100]}")
-    name = tag_name(manifest.name)
-    if found[1] != name or found[2] not in (None, manifest.model_version):
-        what = f"this serves the model {name}, version {manifest.model_version}"
-        raise RefusedError.of(HTTPStatus.NOT_FOUND, what)
-    return found[3] or ""
+def _no_path(path: str) -> RefusedError:
+    return RefusedError.of(HTTPStatus.NOT_FOUND, f"there is no path {path[:100]}")
 
 
 def _require_ready(*, is_ready: bool) -> None:

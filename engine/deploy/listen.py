@@ -39,6 +39,12 @@ def listen(host: str, port: int) -> socket.socket:
     return listening
 
 
+def url_of(listening: socket.socket) -> str:
+    """Return where a socket is asked."""
+    host, port = listening.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
 def _refusal(what: str, *, key: str) -> RecipeError:
     try_ = "engine serve RUN --port 0" if key == "--port" else "engine serve RUN --host 127.0.0.1"
     return RecipeError.of(what, file="command line", key=key, try_=try_)

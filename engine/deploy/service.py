@@ -6,18 +6,18 @@ the top.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import bentoml
 from bentoml import Service
 
+from engine.deploy.body import TABLES
 from engine.deploy.docs import answer_model, documented, request_model
-from engine.deploy.door import TABLES, Asgi, Door
+from engine.deploy.door import Asgi, Begin, Door
 from engine.deploy.meters import meters
 from engine.deploy.served import Served
 from engine.deploy.tag import tag_name
-from engine.runs.bundle import Bundle, load_deployable
+from engine.runs.bundle import Bundle
 
 # The door's own limits come first; BentoML's timeout is the net below them.
 _TIMEOUT_NET_S = 5.0
@@ -30,36 +30,29 @@ class Fronted(Service[Any]):  # type: ignore[misc]
     """A BentoML service whose app stands behind the door instead of around it."""
 
     bundle: Bundle
+    begin: Begin | None = None
 
     def to_asgi(self, is_main: bool = True) -> Asgi:
         """Return the door, and behind it BentoML's app, which answers health, metrics and docs."""
         app: Asgi = super().to_asgi(is_main=is_main)
         docs = documented(self.openapi_spec.asdict(), self.bundle, tables=TABLES)
-        return Door(app, served=Served(self.bundle), meters=meters(), docs=docs)
+        door = Door(app, served=Served(self.bundle), meters=meters(), docs=docs)
+        if self.begin is not None:
+            self.begin(door)
+        return door
 
 
 class Inner(Door):
     """The door as a middleware of BentoML's pipeline."""
 
-    def __init__(self, app: Asgi, *, bundle: Bundle) -> None:
+    def __init__(self, app: Asgi, *, bundle: Bundle, begin: Begin | None = None) -> None:
         super().__init__(app, served=Served(bundle), meters=meters())
+        if begin is not None:
+            begin(self)
 
 
-def create(folder: Path) -> Service[Any]:
-    """Return the BentoML service of the bundle in `folder`, which is verified and replayed before.
-
-    Raises
-    ------
-    BundleError
-        If a file was changed, or a golden row is not predicted as stored.
-    GateError
-        If the bundle's gates were missed.
-    """
-    return service_of(load_deployable(folder))
-
-
-def service_of(bundle: Bundle) -> Service[Any]:
-    """Return the BentoML service of a bundle that may be served."""
+def service_of(bundle: Bundle, *, begin: Begin | None = None) -> Service[Any]:
+    """Return the BentoML service of a bundle that may be served; `begin` is called with its door."""
 
     class Predictor:
         @bentoml.api(input_spec=request_model(bundle), output_spec=answer_model(bundle))  # type: ignore[untyped-decorator]
@@ -81,7 +74,7 @@ def service_of(bundle: Bundle) -> Service[Any]:
     )
     service: Service[Any] = decorate(Predictor)
     if isinstance(service, Fronted):
-        service.bundle = bundle
+        service.bundle, service.begin = bundle, begin
     else:
-        service.add_asgi_middleware(Inner, bundle=bundle)
+        service.add_asgi_middleware(Inner, bundle=bundle, begin=begin)
     return service

@@ -23,6 +23,10 @@ from engine.errors import EngineError
 _HEADER, _ASIDE = "made_by.json", "aside"
 
 
+class PassingError(EngineError):
+    """What may be otherwise at the next call, which then goes on with what was done."""
+
+
 class Shards:
     """The shards of one output; calls from several threads at once are safe."""
 
@@ -35,23 +39,38 @@ class Shards:
         self._counting = threading.Lock()
 
     def answered(self, place: int, batch: pl.DataFrame, answer: Callable[[], pl.DataFrame]) -> pl.DataFrame:
-        """Return the answer to the batch at a place: the one that is kept, else `answer`, which is then kept.
+        """Return the answer to the batch at a place: the one that is kept, else `answer`, then kept."""
+        path = self.path_of(place, batch)
+        found = self.find(path, batch)
+        if found is None:
+            found = answer()
+            self.keep(path, found)
+        return found
+
+    def path_of(self, place: int, batch: pl.DataFrame) -> Path | None:
+        """Return where the answer to the batch at a place is kept; None where it is not.
 
         Only full batches are kept: what comes last is soon done again.
         """
         if batch.height < self._n_rows:
-            return answer()
+            return None
         digest = hashlib.blake2b(batch.hash_rows().to_numpy().tobytes(), digest_size=12).hexdigest()
-        path = self._folder / f"{place:08}-{digest}.arrow"
-        if path.exists():
-            with self._counting:
-                self.n_found += batch.height
-            return pl.read_ipc(path)
-        scored = answer()
-        written = io.BytesIO()
-        scored.write_ipc(written)
-        durable.write_bytes(path, written.getvalue())
-        return scored
+        return self._folder / f"{place:08}-{digest}.arrow"
+
+    def find(self, path: Path | None, batch: pl.DataFrame) -> pl.DataFrame | None:
+        """Return the answer to a batch that is kept, if one is."""
+        if path is None or not path.exists():
+            return None
+        with self._counting:
+            self.n_found += batch.height
+        return pl.read_ipc(path)
+
+    def keep(self, path: Path | None, scored: pl.DataFrame) -> None:
+        """Keep an answer."""
+        if path is not None:
+            written = io.BytesIO()
+            scored.write_ipc(written)
+            durable.write_bytes(path, written.getvalue())
 
 
 @contextmanager
@@ -84,6 +103,9 @@ def shards_of(output: Path, made_by: Mapping[str, object], *, n_rows: int) -> It
             shards.aside.mkdir()
             yield shards
             shutil.rmtree(folder)
+        except PassingError:
+            shutil.rmtree(folder / _ASIDE, ignore_errors=True)
+            raise
         except (EngineError, GeneratorExit):
             shutil.rmtree(folder, ignore_errors=True)
             raise

@@ -77,7 +77,7 @@ def checked_place(output: Path, key: str) -> Path:
     if not target.parent.is_dir():
         missing = target.parent if output.is_symlink() else output.parent
         raise RecipeError.of(f"there is no folder '{missing}'", file=_WHERE, key=key)
-    if kept := next(filter(_is_kept, target.parents), None):
+    if kept := next(filter(is_final, target.parents), None):
         what = f"'{output}' lies in '{kept}', a run or a bundle, which is never written to"
         raise RecipeError.of(what, file=_WHERE, key=key)
     return target
@@ -94,7 +94,7 @@ def _check_table(output: Path, key: str) -> None:
         raise RecipeError.of(what, file=_WHERE, key=key, try_="pip install 'declarative-engine[delta]'")
 
 
-def _is_kept(folder: Path) -> bool:
+def is_final(folder: Path) -> bool:
     """Tell whether a folder is a run's or a bundle's: what is in it is final."""
     is_run = (folder / "facts.json").is_file() and (folder / "bundle").is_dir()
     return is_run or ((folder / "manifest.json").is_file() and (folder / "model.onnx").is_file())

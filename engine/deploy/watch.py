@@ -10,7 +10,6 @@ import asyncio
 import logging
 from collections.abc import Callable
 from pathlib import Path
-from time import perf_counter
 
 from engine.data.schema import Column
 from engine.deploy.door import Door
@@ -87,25 +86,30 @@ class Watcher:
 
 
 def _ready(folder: Path, before: Bundle) -> Served:
-    bundle = load_deployable(folder)
-    started = perf_counter()
-    bundle.replay_golden()
-    seconds = perf_counter() - started
-    if seconds > before.limits.timeout_s:
-        what = (
-            f"its golden rows take {seconds:.1f} s, more than the {before.limits.timeout_s:g} s of a request"
-        )
-        raise BundleError.of(what, file=str(folder))
+    return Served(judged(folder, before))
+
+
+def judged(folder: Path, before: Bundle) -> Bundle:
+    """Load a bundle that may answer what another one answers now.
+
+    Raises
+    ------
+    BundleError
+        If it is damaged, too slow, or would refuse or answer otherwise what was right.
+    GateError
+        If its gates were missed.
+    """
+    bundle = load_deployable(folder, within_s=before.limits.timeout_s)
     narrower = what_narrows(before, bundle)
     if narrower:
         raise BundleError.of(f"requests that were right would be refused: {narrower}", file=str(folder))
-    return Served(bundle)
+    return bundle
 
 
 def what_narrows(before: Bundle, after: Bundle) -> str:
     """Return what one bundle answered and another would refuse, or answer of another kind; else nothing."""
-    if (before.target.kind, before.target.classes) != (after.target.kind, after.target.classes):
-        return f"the target '{after.target.name}' is of another kind or has other classes"
+    if other := what_differs(before, after):
+        return other
     old = {column.name: column for column in before.schema.columns}
     new = {column.name: column for column in after.schema.columns}
     for column in after.schema.features:
@@ -118,6 +122,13 @@ def what_narrows(before: Bundle, after: Bundle) -> str:
         gone = [name for name, column in old.items() if column.role in ("feature", "id") and name not in new]
         if gone or before.schema.extra == "ignore":
             return f"'{gone[0]}' is no longer known" if gone else "columns beside the schema's were left out"
+    return ""
+
+
+def what_differs(before: Bundle, after: Bundle) -> str:
+    """Return how the answers of two bundles can't be held against each other; else nothing."""
+    if (before.target.kind, before.target.classes) != (after.target.kind, after.target.classes):
+        return f"the target '{after.target.name}' is of another kind or has other classes"
     return ""
 
 

@@ -20,6 +20,8 @@ MIB = 2**20
 _MAX_BASELINE_ROWS = 20_000
 _PARITY_ROWS = 5_000
 _SHUFFLES = 3
+# As in studies/explanations.py; to take a tree apart for a row costs about so many walks down it.
+_CURVE_POINTS, _CURVE_ROWS, _SURROGATE_FOR_EACH, _SURROGATE_ROWS, _STEPS_EXPLAINED = 45, 200, 10, 5_000, 200
 
 
 def drivers(work: Workload) -> dict[str, tuple[str, Drivers]]:
@@ -62,6 +64,7 @@ def drivers(work: Workload) -> dict[str, tuple[str, Drivers]]:
     )
     found["evaluate"] = (f"evaluate {family}", _of_evaluation(work))
     found["importance"] = (f"importance {family}", _of_importance(work))
+    found["explanations"] = (f"explanations {family}", _of_explanations(work))
     if "mitigation" in work.studies:
         found["mitigation"] = (f"fit {family}", fit)
     if work.fold_growth is not None:
@@ -138,6 +141,16 @@ def _of_importance(work: Workload) -> Drivers:
         "once": 1,
         "million cells": n_rows * work.n_features / 1e6,
         "billion steps in trees": _walked(work, n_rows),
+    }
+
+
+def _of_explanations(work: Workload) -> Drivers:
+    curves = _CURVE_POINTS * min(work.n_explained, _CURVE_ROWS)
+    n_rows = curves + 2 * min(_SURROGATE_FOR_EACH * work.n_explained, _SURROGATE_ROWS)
+    return {
+        "once": 1,
+        "million cells": n_rows * work.n_features / 1e6,
+        "billion steps in trees": _walked(work, n_rows + _STEPS_EXPLAINED * work.n_explained),
     }
 
 

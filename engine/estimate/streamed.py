@@ -5,19 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 
+from engine.data.held import PACKED_BYTES, PART_ROWS, n_held
 from engine.estimate.estimate import Cost, Estimate
 from engine.estimate.workload import Workload
 from engine.runs.steps import READING
+from engine.training.larger import ALONE_MIB, TIMES_TABLE, binned_mib
 
 _MIB = 2**20
-# As in data/streamed.py.
-_MOST_HELD, _MOST_HELD_CELLS = 250_000, 2**24
-# Bytes a cell on disk, packed; and in memory a run's libraries, and how often it has a table that it holds.
-_PACKED, _ALONE_MIB, _TIMES_TABLE = 6, 320, 9
-# Bytes a row that LightGBM keeps besides its bins: target, gradients, scores, and where a row lies.
-_BESIDE_BINS = 45
 # Reading, dealing and checking part by part has some parts in memory, and the writer's copies of them.
-_PARTS, _PART_ROWS = 8, 500_000
+_PARTS = 8
 # CPU seconds a million cells, on the machine of `costs.json`: to hash, deal, count and lay aside; and to take
 # the training rows up again twice, to count their levels and to prepare them.
 _ASIDE_S, _TAKEN_S = 0.15, 0.15
@@ -58,9 +54,9 @@ class Passes:
         return {**whole, "peak_mib": round(self.peak_mib), "disk_mib": round(self.disk_mib)}
 
 
-def n_held(n_rows: int, n_columns: int, shares: tuple[float, float, float]) -> int:
+def n_held_of(n_rows: int, n_columns: int, shares: tuple[float, float, float]) -> int:
     """Return how many rows are held in memory, those of all parts together."""
-    most = min(_MOST_HELD, _MOST_HELD_CELLS // max(n_columns, 1))
+    most = n_held(n_columns)
     return sum(min(round(n_rows * share), most) for share in shares)
 
 
@@ -72,7 +68,7 @@ def passes(work: Workload, *, held: int, in_time: bool, goes_again: bool, cap_mi
     work
         Of all rows.
     held
-        From `n_held`.
+        From `n_held_of`.
     in_time
         Whether the times are counted first, to find where the parts begin.
     goes_again
@@ -91,17 +87,17 @@ def passes(work: Workload, *, held: int, in_time: bool, goes_again: bool, cap_mi
     of_family = 0.0
     if not goes_again:
         prepared = 0.0
-        of_family = rows.train * (work.n_features + _BESIDE_BINS)
+        of_family = binned_mib(rows.train, work.n_features)
         found[-1] += ", and bin them"
     else:
         found.append("an epoch each, over the prepared blocks on disk")
-    table = _TIMES_TABLE * held * n_columns * 8
-    parts = _PARTS * min(_PART_ROWS, work.size.n_rows) * n_columns * 8
+    table = TIMES_TABLE * held * n_columns * 8
+    parts = _PARTS * min(PART_ROWS, work.size.n_rows) * n_columns * 8
     return Passes(
         passes=tuple(found),
         n_held=held,
-        peak_mib=_ALONE_MIB + (table + max(parts, of_family)) / _MIB,
-        disk_mib=(work.size.n_rows * n_columns * _PACKED + prepared) / _MIB,
+        peak_mib=ALONE_MIB + table / _MIB + max(parts / _MIB, of_family),
+        disk_mib=(work.size.n_rows * n_columns * PACKED_BYTES + prepared) / _MIB,
         cap_mib=cap_mib,
     )
 

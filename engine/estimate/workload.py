@@ -96,6 +96,7 @@ class Workload:
     fold_growth: Growth | None
     n_scored: float
     n_asked: float
+    n_explained: float
     n_resamples: int
     n_timed: int
     n_searched: int
@@ -171,6 +172,7 @@ def workload(spec: Spec, schema: Schema, size: Size, *, assumed: Assumed, cores:
         fold_growth=fits[1] if rows.n_folds else None,
         n_scored=min(rows.train, spec.evaluation.train_rows) + rows.validation + rows.test,
         n_asked=min(rows.test, spec.evaluation.importance_rows),
+        n_explained=min(rows.test, spec.evaluation.explain_rows),
         n_resamples=spec.evaluation.bootstrap,
         n_timed=spec.evaluation.latency_rows,
         n_searched=n_searched(spec, n_folds=rows.n_folds),
@@ -228,9 +230,7 @@ def _linear_needs(n_classes: int) -> Needs:
 def _rows(spec: Spec, n_rows: int) -> Rows:
     cut = spec.split
     if cut.folds is None:
-        train, validation, test = (
-            n_rows * share for share in (1 - cut.test - cut.validation, cut.validation, cut.test)
-        )
+        train, validation, test = (n_rows * share for share in cut.shares)
         return Rows(train, validation, test)
     rest = n_rows * (1 - cut.test)
     judged = rest / cut.folds

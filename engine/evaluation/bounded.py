@@ -5,6 +5,7 @@ from __future__ import annotations
 from engine.errors import Message
 from engine.evaluation.fairness import MEASURES
 from engine.evaluation.gates import MEASURED_BY_CLOCK, MEASURED_ON_BUNDLE
+from engine.evaluation.robustness import FALLS
 
 
 def not_a_goal(metric: str) -> Message | None:
@@ -18,6 +19,9 @@ def not_a_goal(metric: str) -> Message | None:
     if metric in MEASURED_ON_BUNDLE:
         what = f"'{metric}' says nothing of how good a model is: bound it by a gate"
         return Message(what, key, try_=gate)
+    if metric in FALLS:
+        what = f"'{metric}' is of disturbed rows, and says nothing of others: bound it by a gate"
+        return Message(what, key, try_=f"goal.gates={{{metric}: {{max: 0.05}}}}")
     if metric in MEASURES:
         what = f"'{metric}' is best where all are decided alike, however wrong: bound it by a gate"
         side = "min: 0.8" if metric.endswith("_ratio") else "max: 0.1"

@@ -128,7 +128,7 @@ def _explain(
     pool = pl.concat([row.select(columns), background.select(columns)])
     answers = np.concatenate(
         [
-            ask(_gathered(pool, columns, source[start : start + _CHUNK_ROWS]))
+            ask(gathered(pool, columns, source[start : start + _CHUNK_ROWS]))
             for start in range(0, len(source), _CHUNK_ROWS)
         ]
     ).reshape(len(turn), 2, d + 1)
@@ -137,5 +137,6 @@ def _explain(
     return float(answers[:, 0, 0].mean()), found, float(answers[0, 0, -1])
 
 
-def _gathered(pool: pl.DataFrame, columns: Sequence[str], source: Array) -> pl.DataFrame:
+def gathered(pool: pl.DataFrame, columns: Sequence[str], source: Array) -> pl.DataFrame:
+    """Return rows whose values are those of `pool` at `source`, shape (n, d)."""
     return pl.DataFrame([pool[name].gather(source[:, place]) for place, name in enumerate(columns)])

@@ -15,11 +15,12 @@ from engine.data.quality.finding import DATA_MEANINGS
 from engine.errors import RecipeError, nearest
 from engine.evaluation.fairness import MEASURES, Audit, audit
 from engine.evaluation.gates import MEASURED_ON_BUNDLE, Grouping, gate_name
+from engine.evaluation.robustness import FALLS
 from engine.evaluation.score import Interval, score
 from engine.evaluation.slices import Slicing, is_sensitive, score_slices, slice_columns
 from engine.recipe.spec import Spec
-from engine.tasks.confusion import profit_metric
 from engine.tasks.task import Array, Metric, Scores, Target, Task
+from engine.tasks.value import value_metrics
 
 JUDGED_PART = "test"
 
@@ -74,13 +75,12 @@ def metrics_for(spec: Spec, *, task: Task, target: Target) -> dict[str, Metric]:
         if target.kind != "binary":
             what = f"'value' prices decisions between two classes, and {found}"
             raise RecipeError.of(what, key="goal.value")
-        profit = profit_metric(spec.goal.value)
-        metrics[profit.name] = profit
+        metrics |= {metric.name: metric for metric in value_metrics(spec.goal.value)}
     fairness = MEASURES if target.kind == "binary" else ()
     wanted = {"goal.metric": spec.goal.metric}
     wanted |= {f"goal.gates.{name}": name for name in spec.goal.gates or {}}
     for key, name in wanted.items():
-        beyond = () if key == "goal.metric" else (*fairness, *MEASURED_ON_BUNDLE, *DATA_MEANINGS)
+        beyond = () if key == "goal.metric" else (*fairness, *MEASURED_ON_BUNDLE, *DATA_MEANINGS, *FALLS)
         allowed = (*metrics, *beyond)
         if name not in allowed:
             what = (

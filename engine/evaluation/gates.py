@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from engine.data.declared import check_schema
 from engine.data.quality.finding import (
     DATA_MEANINGS,
     OF_CLASSES,
@@ -14,11 +15,15 @@ from engine.data.quality.finding import (
     SENSITIVE_TYPES,
     SHARES,
 )
+from engine.data.schema import declare
 from engine.errors import Message, nearest
 from engine.evaluation.fairness import CALIBRATION_DIFFERENCE, MEASURES
+from engine.evaluation.robustness import FALLS, measurable
 from engine.evaluation.score import finite
-from engine.recipe.spec import Gate, Spec, Value
+from engine.recipe.spec import Gate, Spec
+from engine.recipe.spec_value import Value
 from engine.tasks.confusion import F1, PER_CASES
+from engine.tasks.value import NEEDS, PROFIT
 
 BUNDLE_MEANINGS = {
     "latency_p50_ms": "milliseconds that half of the rows take at most, one by one",
@@ -29,11 +34,18 @@ MEASURED_ON_BUNDLE = tuple(BUNDLE_MEANINGS)
 # What a clock says is never twice the same.
 MEASURED_BY_CLOCK = ("latency_p50_ms", "latency_p95_ms")
 GROUPING_TYPES = ("category", "boolean", "integer")
-PROFIT = "profit"
 _LISTED = "engine options goal.gates"
 # A metric that every task with classes has.
 _WITH_CLASSES = "accuracy"
 _PERCENT = 100
+# What a column must be, so that its values can be disturbed within the contract.
+_DISTURBED = {
+    "robustness_noise_fall": "a feature that is a number",
+    "robustness_missing_fall": "a feature that is nullable",
+    "robustness_unseen_fall": "a category without values, whose unseen ones are no error",
+    "robustness_shift_fall": "a feature that is a number",
+    "robustness_attack_fall": "a feature that is a number",
+}
 _SHARE = (0.0, 1.0)
 # The least and the largest value that a metric can have, by its definition; without a line any number is one.
 _REACH: Mapping[str, tuple[float, float]] = {
@@ -153,7 +165,8 @@ def labelled(name: str, value: Value | None) -> str:
     """
     if name != PROFIT or value is None:
         return name
-    return f"{name} ({value.currency} per {PER_CASES:,} cases)"
+    over = f" over {value.horizon}" if value.horizon else ""
+    return f"{name} ({value.currency} per {PER_CASES:,} cases{over})"
 
 
 def judge(gates: Mapping[str, Gate] | None, *, measured: Mapping[str, float]) -> Verdict:
@@ -195,17 +208,19 @@ def check_gates(spec: Spec, metric_names: Sequence[str]) -> list[Message]:
     """
     # Groups are compared by decisions between two classes, which is where F1 is a metric.
     fairness = MEASURES if F1.name in metric_names else ()
-    known = (*metric_names, *fairness, *MEASURED_ON_BUNDLE, *DATA_MEANINGS)
+    known = (*metric_names, *fairness, *MEASURED_ON_BUNDLE, *DATA_MEANINGS, *FALLS)
     messages: list[Message] = []
     for metric, gate in (spec.goal.gates or {}).items():
         key = f"goal.gates.{metric}"
         if metric not in known:
             what = f"'{metric}' is not a metric of this recipe that a gate can bound"
             near = nearest(metric, known)
-            if metric == PROFIT and F1.name in metric_names:
-                what, near = "'profit' needs goal.value, which says what each outcome is worth", ""
+            if metric in NEEDS and F1.name in metric_names:
+                what, near = NEEDS[metric], ""
             messages.append(Message(what, key, suggestion=near, allowed=known, try_=_LISTED))
             continue
+        if metric in FALLS:
+            messages += _check_fall(metric, key=key, spec=spec)
         if metric in DATA_MEANINGS:
             messages += _check_of_data(metric, key=key, spec=spec, has_classes=_WITH_CLASSES in metric_names)
         messages += _check_bounds(metric, gate, key=key)
@@ -239,6 +254,16 @@ def _check_of_data(metric: str, *, key: str, spec: Spec, has_classes: bool) -> I
         spec.schema_.columns[name].sensitive for name in Grouping(SENSITIVE_TYPES).columns(spec)
     ):
         yield Message(f"'{metric}' needs a category or boolean that is marked sensitive", key)
+
+
+def _check_fall(metric: str, *, key: str, spec: Spec) -> Iterator[Message]:
+    """Refuse a measure of disturbed rows that no run of this recipe has."""
+    if not spec.evaluation.robustness_rows:
+        what = f"'{metric}' is measured on disturbed rows, and evaluation.robustness_rows is 0"
+        yield Message(what, key, try_="evaluation.robustness_rows=1000")
+        return
+    if not check_schema(spec) and not measurable(metric, declare(spec).features):
+        yield Message(f"'{metric}' needs {_DISTURBED[metric]}, and there is none", key)
 
 
 def _check_bounds(metric: str, gate: Gate, *, key: str) -> Iterator[Message]:

@@ -58,7 +58,7 @@ def judge_model(
         for name, part in parts.items()
         if part.n_rows
     }
-    scores = {name: scorer.score(part.frame) for name, part in sampled.items()}
+    scores = {name: scorer.score(part.frame).priced(part.worth) for name, part in sampled.items()}
     columns = audit_columns(spec)
     judged = {
         name: PartScores(part.y, scores[name], part.weights, part.frame.select(columns))

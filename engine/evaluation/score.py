@@ -45,6 +45,7 @@ def score(
     confidence: float,
     n_bootstrap: int,
     seed: int,
+    most_rows: int = MAX_RESAMPLED_ROWS,
 ) -> dict[str, Interval]:
     """Return each metric with a percentile bootstrap interval (Efron and Tibshirani, 1993, chapter 13).
 
@@ -66,6 +67,8 @@ def score(
         Resamples; 0 gives values without bounds.
     seed
         Decides the draws; equal arguments give bit-equal intervals.
+    most_rows
+        The most rows that are resampled.
 
     Returns
     -------
@@ -75,7 +78,7 @@ def score(
 
     Notes
     -----
-    O(n_bootstrap * n). Above 100,000 rows as many are drawn once without replacement and resampled instead,
+    O(n_bootstrap * n). Above `most_rows` as many are drawn once without replacement and resampled instead,
     and the interval is scaled by sqrt(m / n) about the value (Bickel, Götze and van Zwet, 1997, m out of n).
 
     Examples
@@ -90,7 +93,9 @@ def score(
     n_rows = len(y)
     if not n_bootstrap or not n_rows:
         return {name: Interval(value, None, None) for name, value in values.items()}
-    (drawn,) = resample(y, [scores], weights, metrics=metrics, n_bootstrap=n_bootstrap, seed=seed)
+    (drawn,) = resample(
+        y, [scores], weights, metrics=metrics, n_bootstrap=n_bootstrap, seed=seed, most_rows=most_rows
+    )
     return {
         name: bounded(
             value,
@@ -123,17 +128,18 @@ def resample(
     metrics: Mapping[str, Metric],
     n_bootstrap: int,
     seed: int,
+    most_rows: int = MAX_RESAMPLED_ROWS,
 ) -> list[Resampled]:
     """Measure the scores of one or several models on the same resamples of the same rows.
 
     The arguments are those of `score`. Returns one for each of `several`; a model's own does not depend on
     which others there are.
     """
-    draws = draw(len(y), n_bootstrap=n_bootstrap, seed=seed)
+    draws = draw(len(y), n_bootstrap=n_bootstrap, seed=seed, most_rows=most_rows)
     if draws.kept is not None:
         kept = draws.kept
         y, weights = y[kept], None if weights is None else weights[kept]
-        several = [Scores(values=one.values[kept], decisions=one.decisions[kept]) for one in several]
+        several = [one.take(kept) for one in several]
     values = _resample(y, several, weights, metrics=metrics, draws=draws)
     return [
         Resampled(found, measure(y, one, weights, metrics=metrics), draws.scale)
@@ -160,10 +166,10 @@ class Draws:
     counts: Iterator[Array]
 
 
-def draw(n_rows: int, *, n_bootstrap: int, seed: int) -> Draws:
-    """Draw rows with replacement, of more than 100,000 rows as many of so many that are drawn without."""
+def draw(n_rows: int, *, n_bootstrap: int, seed: int, most_rows: int = MAX_RESAMPLED_ROWS) -> Draws:
+    """Draw rows with replacement, of more than `most_rows` as many of so many that are drawn without."""
     rng = np.random.default_rng(seed)
-    n_kept = min(n_rows, MAX_RESAMPLED_ROWS)
+    n_kept = min(n_rows, most_rows)
     kept = np.sort(rng.choice(n_rows, n_kept, replace=False)) if n_kept < n_rows else None
     counts = (
         np.bincount(rng.integers(n_kept, size=n_kept, dtype=np.uint32), minlength=n_kept)

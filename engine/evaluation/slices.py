@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -12,7 +13,7 @@ import polars as pl
 from engine.errors import Message
 from engine.evaluation.fairness import MIN_GROUP_ROWS, MISSING
 from engine.evaluation.gates import Grouping
-from engine.evaluation.score import Interval, score
+from engine.evaluation.score import MAX_RESAMPLED_ROWS, Interval, score
 from engine.recipe.spec import Spec
 from engine.recipe.spec_table import ColumnType
 from engine.tasks.task import Array, Metric, Scores, Target
@@ -150,7 +151,7 @@ def score_slices(
         if len(rows) < MIN_GROUP_ROWS:
             plural = "" if len(rows) == 1 else "s"
             return Slice(names[slice_], len(rows), {}, f"{len(rows)} row{plural}: too few to say")
-        of_slice = Scores(scores.values[rows], scores.decisions[rows])
+        of_slice = scores.take(rows)
         found = score(
             y[rows],
             of_slice,
@@ -159,6 +160,8 @@ def score_slices(
             confidence=confidence,
             n_bootstrap=n_bootstrap,
             seed=seed,
+            # Together no more than are resampled of all rows.
+            most_rows=math.ceil(MAX_RESAMPLED_ROWS * len(rows) / max(len(y), MAX_RESAMPLED_ROWS)),
         )
         return _told(names[slice_], y[rows], found, target)
 

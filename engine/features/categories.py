@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 
 from engine.data.schema import Column
+from engine.data.sums import count_values
 from engine.features.feed import NULL, as_input
 from engine.features.needs import Needs
 from engine.graph import ML, Graph
@@ -100,24 +101,23 @@ def fit_levels(frame: pl.DataFrame, column: Column, *, needs: Needs) -> Levels:
 
 
 def count_levels(frame: pl.DataFrame, column: Column) -> pl.DataFrame:
-    """Return each `level` of a category and its `n_rows`; what is missing is not counted."""
-    values = frame.get_column(column.name).alias("level").drop_nulls()
-    return values.value_counts(name="n_rows").filter(pl.col("level").cast(pl.String) != NULL)
+    """Return each `value` of a category and the number `n` of its rows; what is missing is not counted."""
+    return count_values(frame.get_column(column.name)).filter(pl.col("value").cast(pl.String) != NULL)
 
 
 def levels_of(counts: pl.DataFrame, column: Column, *, n_rows: int, needs: Needs) -> Levels:
     """Return the levels of a category, as `fit_levels` says, from how many of `n_rows` rows each has."""
-    kept = counts.sort(["n_rows", "level"], descending=[True, False])
+    kept = counts.sort(["n", "value"], descending=[True, False])
     if column.rare is not None:
         least = column.rare if column.rare >= 1 else column.rare * n_rows
-        kept = kept.filter(pl.col("n_rows") >= least)
+        kept = kept.filter(pl.col("n") >= least)
     if needs.max_categories is not None:
         kept = kept.head(needs.max_categories)
-    names = tuple(kept.get_column("level").sort().cast(pl.String).to_list())
+    names = tuple(kept.get_column("value").sort().cast(pl.String).to_list())
     onehot = needs.categories == "onehot"
     n_names, is_own = len(names), column.unseen == "other"
     missing = float("nan") if needs.missing == "ok" and not onehot else float(n_names + is_own)
-    n_known = counts.get_column("n_rows").sum() if is_own else kept.get_column("n_rows").sum()
+    n_known = (counts if is_own else kept).get_column("n").sum()
     lacks = bool(n_known < n_rows)
     return Levels(
         column=column,

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import polars as pl
 
 from engine.data.schema import Column, Schema
+from engine.data.sums import Spread, summed
 from engine.errors import DataError
 from engine.features.categories import Levels, count_levels, levels_of
 from engine.features.feature import Feature, Number
@@ -45,11 +46,6 @@ def prepare_streamed(
         As `prepare`.
     DataError
         If a category has more levels than can be counted in memory.
-
-    Notes
-    -----
-    Means and variances are merged as T. F. Chan, G. H. Golub and R. J. LeVeque, "Updating formulae and a
-    pairwise algorithm for computing sample variances" (1979).
     """
     fitted = prepare(sample, schema=schema, needs=needs)
     numbers = [
@@ -94,10 +90,8 @@ class _Counts:
 
     def take(self, block: pl.DataFrame) -> None:
         found = count_levels(block, self.column)
-        if self.counts is not None:
-            found = pl.concat([self.counts, found]).group_by("level").agg(pl.col("n_rows").sum())
-        self.counts = found
-        if found.height > _MOST_LEVELS:
+        self.counts = found if self.counts is None else summed(self.counts, found)
+        if self.counts.height > _MOST_LEVELS:
             what = f"it has more than {_MOST_LEVELS:,} levels, which are counted in memory"
             raise DataError.of(
                 what, key=self.column.name, try_=f"schema.columns.{self.column.name}.role: ignore"
@@ -110,9 +104,7 @@ class _Moments:
 
     feature: Number
     by: Scale
-    n: int = 0
-    mean: float = 0.0
-    squares: float = 0.0
+    spread: Spread = field(default_factory=Spread)
     low: float = math.inf
     high: float = -math.inf
 
@@ -124,24 +116,19 @@ class _Moments:
         values = values[np.isfinite(values)]
         if not len(values):
             return
-        with np.errstate(over="ignore", invalid="ignore"):
-            mean = float(values.mean())
-            squares = float(((values - mean) ** 2).sum())
-            n, step = self.n + len(values), mean - self.mean
-            self.squares += squares + step * step * self.n * len(values) / n
-            self.mean += step * len(values) / n
-        self.n = n
+        self.spread.take(values)
         self.low, self.high = min(self.low, float(values.min())), max(self.high, float(values.max()))
 
     def fitted(self) -> Number:
         """Return the feature with what is known of all rows; as it is where sums are beyond doubles."""
-        if not self.n:
+        known = self.spread
+        if not known.n:
             return self.feature
         fill = self.feature.filling.fill
         if self.low == self.high:
             return replace(self.feature, filling=Filling(fill, self.low, 1.0))
-        spread = self.high - self.low if self.by == "minmax" else math.sqrt(self.squares / self.n)
-        center = self.low if self.by == "minmax" else self.mean
+        spread = self.high - self.low if self.by == "minmax" else math.sqrt(known.squares / known.n)
+        center = self.low if self.by == "minmax" else known.mean
         if not (math.isfinite(spread) and math.isfinite(center) and spread > 0):
             return self.feature
         scale = 1.0 / spread

@@ -12,7 +12,7 @@ import math
 import signal
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 
 import numpy as np
@@ -32,7 +32,7 @@ _CHATTER = (
     (r"`isinstance\(treespec, LeafSpec\)` is deprecated", FutureWarning),
     ("GPU available but not used", UserWarning),
 )
-Batch = tuple[Tensor, Tensor, Tensor, Tensor]  # numbers, codes, y, weights
+Batch = tuple[Tensor, ...]  # numbers, codes, y, weights, and groups where rows have them
 
 
 class Network(lightning.LightningModule):  # type: ignore[misc]
@@ -77,14 +77,22 @@ class Network(lightning.LightningModule):  # type: ignore[misc]
 
     def losses(self, batch: Batch) -> Tensor:
         """Return each row's cross-entropy, or squared error in standard deviations, shape (n,)."""
-        numbers, codes, y, _ = batch
-        output = self(numbers, codes)
+        numbers, codes, y = batch[:3]
+        return self.losses_of(self(numbers, codes), y)
+
+    def losses_of(self, output: Tensor, y: Tensor) -> Tensor:
+        """Return each row's loss, given what `forward` returns of it."""
         if self._classifies:
             return nn.functional.cross_entropy(output, y, reduction="none")
         errors: Tensor = output[:, 0] - y
         return errors.square()
 
-    def training_step(self, batch: Batch, _: int) -> Tensor:
+    def drawback(self, rows: Batch) -> float:
+        """Return what is held against an epoch besides its loss on validation rows: nothing."""
+        del rows
+        return 0.0
+
+    def training_step(self, batch: Batch, _: int) -> Tensor | None:
         """Return the weighted mean loss of a batch."""
         weights = batch[3]
         loss = (self.losses(batch) * weights).sum() / weights.sum()
@@ -121,10 +129,10 @@ class Batches:
     def __iter__(self) -> Iterator[Batch]:
         """Go through all rows once, in this epoch's order."""
         order = np.random.default_rng([self._seed, self.epoch]).permutation(self._n_rows)
-        numbers, codes, y, weights = (part[torch.from_numpy(order)] for part in self._rows)
+        parts = [part[torch.from_numpy(order)] for part in self._rows]
         bounds = np.linspace(0, self._n_rows, len(self) + 1).astype(int)
         for start, stop in pairwise(bounds):
-            yield numbers[start:stop], codes[start:stop], y[start:stop], weights[start:stop]
+            yield tuple(part[start:stop] for part in parts)
 
 
 class Watch(lightning.Callback):  # type: ignore[misc]
@@ -155,7 +163,7 @@ class Watch(lightning.Callback):  # type: ignore[misc]
         pl_module.loss_sum = torch.zeros_like(pl_module.loss_sum)
         loss = None
         if self._validation is not None:
-            loss = _mean_loss(pl_module, self._validation)
+            loss = _mean_loss(pl_module, self._validation) + pl_module.drawback(self._validation)
             _require_finite(loss, part="validation", epoch=epoch)
         if loss is None or loss < self._best_loss:
             self._best_loss = math.inf if loss is None else loss
@@ -183,10 +191,11 @@ def fit_network(
     columns: Columns,
     centre: tuple[float, float],
     progress: Progress | None,
+    make: Callable[..., Network] = Network,
 ) -> tuple[Network, int]:
     """Train and return the network at its best epoch, in evaluation mode on the CPU, and that epoch.
 
-    `centre` is the mean and the spread by which a continuous y is standardised.
+    `centre` is the mean and the spread by which a continuous y is standardised; `make` makes the network.
 
     Raises
     ------
@@ -197,7 +206,7 @@ def fit_network(
     max_epochs = min(params.max_epochs, problem.max_iterations or params.max_epochs)
     validation = problem.validation
     with settings(problem, device=device):
-        network = Network(params, columns=columns, n_outputs=problem.n_classes)
+        network = make(params, columns=columns, n_outputs=problem.n_classes)
         rows = tensors(problem.train, problem, columns=columns, centre=centre)
         batches = Batches(rows, batch_size=params.batch_size, seed=problem.seed)
         watch = Watch(
@@ -219,9 +228,10 @@ def tensors(rows: Rows, problem: Problem, *, columns: Columns, centre: tuple[flo
     mean, spread = centre
     y = ((rows.y - mean) / spread).astype(np.float32) if problem.n_classes == 1 else rows.y.astype(np.int64)
     weights = np.ones(len(y)) if rows.weights is None else rows.weights
-    parts = (numbers, codes, y, weights.astype(np.float32))
-    moved = [torch.from_numpy(part).to(problem.device) for part in parts]
-    return moved[0], moved[1], moved[2], moved[3]
+    parts = [numbers, codes, y, weights.astype(np.float32)]
+    if rows.groups is not None:
+        parts.append(rows.groups.astype(np.int64))
+    return tuple(torch.from_numpy(part).to(problem.device) for part in parts)
 
 
 def _mean_loss(network: Network, rows: Batch) -> float:
@@ -229,9 +239,8 @@ def _mean_loss(network: Network, rows: Batch) -> float:
     total = torch.zeros((), dtype=torch.float64)
     with torch.inference_mode():
         for start in range(0, len(rows[2]), _VALIDATION_ROWS):
-            numbers, codes, y, weights = (part[start : start + _VALIDATION_ROWS] for part in rows)
-            losses = network.losses((numbers, codes, y, weights))
-            total += (losses.double() * weights.double()).sum().cpu()
+            block = tuple(part[start : start + _VALIDATION_ROWS] for part in rows)
+            total += (network.losses(block).double() * block[3].double()).sum().cpu()
     network.train()
     return float(total) / float(rows[3].double().sum())
 

@@ -14,7 +14,9 @@ import numpy as np
 from engine.errors import Message
 from engine.features.needs import Needs
 from engine.graph import Graph
+from engine.models.margin import Margin
 from engine.models.params import Parameter
+from engine.models.treeshap import Added
 from engine.recipe.spec_model import ModelSpec
 from engine.tasks.task import TargetKind
 
@@ -26,11 +28,21 @@ Progress = Callable[[int, int, float | None], None]
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Prepared rows of one part: x (n, n_features) float64, y of shape (n,), weights (n,) or None."""
+    """Prepared rows of one part: x (n, n_features) float64, y of shape (n,), weights (n,) or None.
+
+    `groups`, of shape (n,), is each row's group, from 0 on, where the fit is to be fair to groups; -1 is none
+    that training has.
+    """
 
     x: Array
     y: Array
     weights: Array | None
+    groups: Array | None = None
+
+    def take(self, places: Array) -> Rows:
+        """Return some rows, given their indices, which may stand twice."""
+        weights, groups = (None if of is None else of[places] for of in (self.weights, self.groups))
+        return Rows(self.x[places], self.y[places], weights, groups)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +97,13 @@ class StopFit(Exception):  # noqa: N818 (no error: it is asked for)
 class Fitted(Protocol):
     """A fitted model."""
 
-    n_iterations: int | None  # trees or epochs kept, after early stopping
-    importances: Array | None  # shape (n_features,), the library's own, summing to 1, or None
+    @property
+    def n_iterations(self) -> int | None:
+        """Trees or epochs kept, after early stopping."""
+
+    @property
+    def importances(self) -> Array | None:
+        """The library's own, shape (n_features,), summing to 1, or None."""
 
     def predict(self, x: Array) -> Array:
         """Return the library's own answer: probabilities (n, n_classes), or values (n,), float64."""
@@ -100,6 +117,17 @@ class Fitted(Protocol):
 
     def to_skops(self) -> bytes | None:
         """Return the estimator in skops' format when it has no graph, else None."""
+
+
+@runtime_checkable
+class Additive(Protocol):
+    """A fitted model whose answer, before its link, may be a sum of what the columns add."""
+
+    def margin(self) -> Margin | None:
+        """Return the sums; None where this very model has none."""
+
+    def added(self, x: Array) -> Added | None:
+        """Return what the columns of prepared rows add to the sums, as the library tells it where it can."""
 
 
 class Family(Protocol):
@@ -182,3 +210,19 @@ class Steady(Protocol):
 
     def ignores_seed(self, model: ModelSpec) -> bool:
         """Tell whether a model is fitted the same whatever the seed."""
+
+
+@runtime_checkable
+class Debiasing(Protocol):
+    """A family that can learn to give no clue to the group of a row."""
+
+    def fit_debiased(self, problem: Problem, *, strength: float, progress: Progress | None = None) -> Fitted:
+        """Fit on rows with groups; `strength` weighs what answers tell of the group against the loss."""
+
+
+@runtime_checkable
+class Differentiable(Protocol):
+    """A fitted model that tells the slope of its own loss."""
+
+    def gradient(self, x: Array, y: Array) -> Array:
+        """Return how each row's loss grows with each prepared column: the shape of x, 0 for level indices."""

@@ -10,7 +10,7 @@ import numpy as np
 from engine.features.needs import Needs
 from engine.models.family import Array, Problem, Progress
 from engine.models.tree_family import FittedTrees, TreeFamily, library_params, shares
-from engine.models.trees import write_sklearn_trees
+from engine.models.trees_sklearn import sklearn_margin, write_sklearn_trees
 from engine.recipe.spec_model import ModelSpec
 
 # A level takes a bin of the 255 that there are at most; one is kept for what is missing.
@@ -49,6 +49,8 @@ def _train(problem: Problem, classes: Array, progress: Progress | None) -> Fitte
     return FittedTrees(
         estimator=estimator,
         writer=write_sklearn_trees,
+        reader=sklearn_margin,
+        adder=None,
         classes=classes,
         n_classes=problem.n_classes,
         threads=problem.threads,

@@ -13,6 +13,7 @@ from engine.errors import DataError, RecipeError
 from engine.features.needs import Needs
 from engine.graph import Graph
 from engine.models.family import Array, Blocks, Problem, Progress
+from engine.models.margin import Margin
 from engine.models.params import estimators
 from engine.models.tree_family import (
     LIBRARY_FAULTS,
@@ -84,6 +85,8 @@ def _fitted(estimator: Any, problem: Problem, classes: Array) -> FittedTrees:
     return FittedTrees(
         estimator=estimator,
         writer=_write,
+        reader=_read,
+        adder=_added if _adds_odds(booster) else None,
         classes=classes,
         n_classes=problem.n_classes,
         threads=problem.threads,
@@ -184,6 +187,23 @@ def _write(estimator: Any, graph: Graph, x: str, *, n_classes: int) -> str:
 
     del n_classes  # the model knows
     return write_lightgbm(graph, x, text=estimator.booster_.model_to_string())
+
+
+def _read(estimator: Any, *, classes: tuple[int, ...]) -> Margin:
+    from engine.models.trees_lightgbm import lightgbm_margin
+
+    return lightgbm_margin(estimator.booster_.model_to_string(), classes=classes)
+
+
+def _adds_odds(booster: Any) -> bool:
+    """Tell whether LightGBM's own contributions are to log-odds or values: neither averaged nor scaled."""
+    head = booster.model_to_string(num_iteration=1).partition("\nTree=")[0]
+    return "average_output" not in head and ("sigmoid:" not in head or "sigmoid:1\n" in head)
+
+
+def _added(estimator: Any, x: Array, threads: int) -> Array:
+    told = estimator.booster_.predict(x, pred_contrib=True, num_threads=threads)
+    return np.asarray(told, np.float64).reshape(len(x), -1, x.shape[1] + 1)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,9 @@ from engine.errors import EngineError, Message
 from engine.features.needs import Needs
 from engine.graph import Graph
 from engine.models.family import Array, ParamValue, Problem, Progress
+from engine.models.margin import Margin, linear_margin
 from engine.models.params import Parameter, check_params, settable
+from engine.models.treeshap import Added
 from engine.recipe.spec_model import ModelSpec
 from engine.tasks.task import TargetKind
 
@@ -113,22 +115,33 @@ class Linear:
             classes=classes,
             n_classes=problem.n_classes,
             importances=importances_of(estimator.coef_, problem.train.x),
+            means=problem.train.x.mean(axis=0),
         )
 
 
 @dataclass(frozen=True)
 class FittedLinear:
-    """A fitted linear model; `classes`, shape (k,), are those of training, in the order of its columns."""
+    """A fitted linear model.
+
+    Attributes
+    ----------
+    classes
+        Those of training, in the order of its columns, shape (k,).
+    means
+        Of the training rows' columns, shape (d,).
+    n_iterations
+        Epochs; a solver's iterations are neither trees nor epochs.
+    is_each
+        Whether each of more than two classes has a logistic function against the rest.
+    """
 
     estimator: _Estimator
     classes: Array
     n_classes: int
     importances: Array | None
-
-    @property
-    def n_iterations(self) -> int | None:
-        """Iterations of the solver are neither trees nor epochs."""
-        return None
+    means: Array
+    n_iterations: int | None = None
+    is_each: bool = False
 
     def predict(self, x: Array) -> Array:
         """Return probabilities (n, n_classes), or values (n,); 0 rows are answered with 0 rows."""
@@ -139,7 +152,8 @@ class FittedLinear:
     def write(self, graph: Graph, x: str) -> str:
         """Write coefficients, intercept and, for classes, the logistic function or softmax.
 
-        As `predict_proba` of LogisticRegression has them: 1 / (1 + e^-m) of two classes, softmax of more.
+        As `predict_proba` of LogisticRegression has them: 1 / (1 + e^-m) of two classes, softmax of more; of
+        SGDClassifier more have the logistic function of each against the rest, their sum brought to 1.
         """
         from engine.models.probabilities import write_two_classes, write_widened
 
@@ -149,18 +163,32 @@ class FittedLinear:
         margin = graph.node("Add", [product, graph.constant(intercept)])
         if not len(self.classes):
             return margin
-        if len(self.classes) == _ONE_PROBABILITY:
+        is_two = len(self.classes) == _ONE_PROBABILITY
+        if is_two or self.is_each:
             # Not `Sigmoid`: onnxruntime's rounds probabilities below 1e-16 to 0.
             odds_against = graph.node("Exp", [graph.node("Neg", [margin])])
-            known = write_two_classes(
-                graph, graph.node("Reciprocal", [graph.node("Add", [odds_against, graph.constant(1.0)])])
-            )
+            known = graph.node("Reciprocal", [graph.node("Add", [odds_against, graph.constant(1.0)])])
+            if is_two:
+                known = write_two_classes(graph, known)
+            else:
+                total = graph.node("ReduceSum", [known, graph.constant([1])], keepdims=1)
+                known = graph.node("Div", [known, total])
         else:
             known = graph.node("Softmax", [margin], axis=1)
         return write_widened(graph, known, classes=self.classes, n_classes=self.n_classes)
 
     def to_skops(self) -> None:
         """Return None: the model is in the graph."""
+
+    def margin(self) -> Margin:
+        """Return the coefficients, and the means from which each column is counted."""
+        return linear_margin(
+            self.estimator.coef_, self.estimator.intercept_, means=self.means, classes=self.classes
+        )
+
+    def added(self, x: Array) -> Added:
+        """Return what the columns add."""
+        return self.margin().added(x)
 
 
 def _made(family: Linear, problem: Problem) -> _Estimator:

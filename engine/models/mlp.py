@@ -158,6 +158,26 @@ class MlpFamily:
         network, n_epochs = fit_network(problem, params, columns=columns, centre=centre, progress=progress)
         return FittedMlp(network, columns, problem.n_classes, *centre, n_iterations=n_epochs)
 
+    def fit_debiased(
+        self, problem: Problem, *, strength: float, progress: Progress | None = None
+    ) -> FittedMlp:
+        """Fit against an adversary that is to tell each row's group from the network's answer.
+
+        Raises
+        ------
+        DataError, RecipeError
+            As `fit`.
+        """
+        centre = _centre(problem)
+        from engine.models._adversarial import fit_contested
+
+        params = MlpParams.model_validate(problem.params)
+        columns = columns_of(problem, n_bins=params.n_bins)
+        network, n_epochs = fit_contested(
+            problem, params, columns=columns, centre=centre, strength=strength, progress=progress
+        )
+        return FittedMlp(network, columns, problem.n_classes, *centre, n_iterations=n_epochs)
+
     def fit_course(self, problem: Problem, course: Course, progress: Progress | None = None) -> FittedMlp:
         """Fit in stages; the weights are those after the last epoch, and no epoch is left out.
 
@@ -204,6 +224,24 @@ class FittedMlp:
         powers = np.exp(output - output.max(axis=1, keepdims=True))
         probabilities: Array = powers / powers.sum(axis=1, keepdims=True)
         return probabilities
+
+    def gradient(self, x: Array, y: Array) -> Array:
+        """Return how each row's loss grows with each prepared number, by its bins too: the shape of x."""
+        import torch
+
+        given = torch.tensor(x, requires_grad=True)
+        lows, widths = (
+            torch.tensor(edges, dtype=torch.float64) for edges in (self.columns.lows, self.columns.widths)
+        )
+        binned = ((given[:, list(self.columns.bins)] - lows) / widths).clamp(0.0, 1.0)
+        numbers = torch.cat([given[:, list(self.columns.numbers)], binned], dim=1).float()
+        codes = torch.from_numpy(self.columns.split(x)[1])
+        is_value = self.n_classes == 1
+        wanted = ((y - self.mean) / self.spread).astype(np.float32) if is_value else y.astype(np.int64)
+        loss = self.network.losses_of(self.network(numbers, codes), torch.from_numpy(wanted)).sum()
+        (found,) = torch.autograd.grad(loss, given)
+        slopes: Array = found.numpy()
+        return slopes
 
     def write(self, graph: Graph, x: str) -> str | None:
         """Write the network in float32, batch normalisation folded into the layer before it."""

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from engine.features.needs import Needs
 from engine.models.family import Array, Problem, Progress
 from engine.models.tree_family import FittedTrees, TreeFamily, library_params, shares
-from engine.models.trees import write_sklearn_trees
+from engine.models.trees_sklearn import sklearn_margin, write_sklearn_trees
 from engine.recipe.spec_model import ModelSpec
 
 
@@ -30,6 +30,8 @@ def _train(problem: Problem, classes: Array, progress: Progress | None) -> Fitte
     return FittedTrees(
         estimator=estimator,
         writer=write_sklearn_trees,
+        reader=sklearn_margin,
+        adder=None,
         classes=classes,
         n_classes=problem.n_classes,
         threads=problem.threads,

@@ -68,18 +68,20 @@ class Scorer:
         self, artifact: Artifact, *, schema_columns: tuple[Column, ...], kind: TargetKind, threads: int
     ) -> None:
         self._continuous = kind == "continuous"
-        self._graph = _session(artifact.graph, threads=threads)
+        self._graph = open_session(artifact.graph, threads=threads)
         by_name = {column.name: column for column in schema_columns}
-        reads = [value.name for value in self._graph.get_inputs()]
+        self._estimator: object = None
+        answers, decides_by = self._graph, []
+        if artifact.estimator is not None and artifact.decision is not None:
+            self._estimator = _estimator(artifact.estimator, threads=threads)
+            answers = open_session(artifact.decision, threads=threads)
+            *decides_by, self._values = (value.name for value in answers.get_inputs())
+        self._answers, self._decides_by = answers, tuple(decides_by)
+        self._prepared = tuple(value.name for value in self._graph.get_inputs())
+        reads = dict.fromkeys([*self._prepared, *self._decides_by])
         if missing := [name for name in reads if name not in by_name]:
             raise BundleError.of(f"the model reads columns that the schema lacks: {', '.join(missing)}")
         self._columns = tuple(by_name[name] for name in reads)
-        self._estimator: object = None
-        answers = self._graph
-        if artifact.estimator is not None and artifact.decision is not None:
-            self._estimator = _estimator(artifact.estimator, threads=threads)
-            answers = _session(artifact.decision, threads=threads)
-        self._answers = answers
         # By order: a name may have been taken by a column. Of classes, the predicted values are not needed.
         outputs = answers.get_outputs()
         self._names = [output.name for output in outputs[: 1 if self._continuous else 2]]
@@ -146,9 +148,10 @@ class Scorer:
         if self._estimator is not None:
             from engine.models.sklearn_graph import answer
 
-            x = self._graph.run(None, inputs)[0]
+            x = self._graph.run(None, {name: inputs[name] for name in self._prepared})[0]
             answered = answer(self._estimator, x, n_classes=self._n_outputs)
-            inputs = {"values": answered.reshape(len(x), -1)}
+            decided_by = {name: inputs[name] for name in self._decides_by}
+            inputs = {**decided_by, self._values: answered.reshape(len(x), -1)}
         answers = self._answers.run(self._names, inputs)
         return Scores(answers[0], answers[-1])
 
@@ -199,7 +202,14 @@ def parity(
     )
 
 
-def _session(content: bytes, *, threads: int) -> onnxruntime.InferenceSession:
+def open_session(content: bytes, *, threads: int) -> onnxruntime.InferenceSession:
+    """Return what runs a graph, on one or more threads that don't spin.
+
+    Raises
+    ------
+    BundleError
+        If the content is no graph, or one that keeps data in other files.
+    """
     import onnxruntime
 
     _refuse_external_data(content)

@@ -16,9 +16,8 @@ import numpy as np
 
 from engine.errors import EngineError, Message, nearest
 from engine.features.needs import Needs
-from engine.graph import Graph
 from engine.models.family import Array, Blocks, Fitted, Problem, Progress, Rows
-from engine.models.linear import NEEDS, importances_of
+from engine.models.linear import NEEDS, FittedLinear, importances_of
 from engine.models.params import Accepted, Parameter, check_params, estimators, settable
 from engine.recipe.spec_model import ModelSpec
 from engine.tasks.task import TargetKind
@@ -133,49 +132,6 @@ class Sgd:
         return course.fitted()
 
 
-@dataclass
-class FittedSgd:
-    """A fitted linear model; `classes`, shape (k,), are those of training, in the order of its columns."""
-
-    estimator: Any
-    classes: Array
-    n_classes: int
-    n_iterations: int | None
-    importances: Array | None
-
-    def predict(self, x: Array) -> Array:
-        """Return probabilities (n, n_classes), or values (n,); 0 rows are answered with 0 rows."""
-        from engine.models.sklearn_graph import answer
-
-        return answer(self.estimator, x, n_classes=self.n_classes)
-
-    def write(self, graph: Graph, x: str) -> str:
-        """Write coefficients, intercept and, for classes, the logistic function of each against the rest.
-
-        As `predict_proba` of SGDClassifier has them: of more than two classes their sum is brought to 1.
-        """
-        from engine.models.probabilities import write_two_classes, write_widened
-
-        coefficients = np.atleast_2d(self.estimator.coef_).astype(np.float64)
-        intercept = np.atleast_1d(self.estimator.intercept_).astype(np.float64)
-        product = graph.node("MatMul", [x, graph.constant(np.ascontiguousarray(coefficients.T))])
-        margin = graph.node("Add", [product, graph.constant(intercept)])
-        if not len(self.classes):
-            return margin
-        # Not `Sigmoid`: onnxruntime's rounds probabilities below 1e-16 to 0.
-        odds_against = graph.node("Exp", [graph.node("Neg", [margin])])
-        each = graph.node("Reciprocal", [graph.node("Add", [odds_against, graph.constant(1.0)])])
-        if len(self.classes) == _TWO:
-            known = write_two_classes(graph, each)
-        else:
-            total = graph.node("ReduceSum", [each, graph.constant([1])], keepdims=1)
-            known = graph.node("Div", [each, total])
-        return write_widened(graph, known, classes=self.classes, n_classes=self.n_classes)
-
-    def to_skops(self) -> None:
-        """Return None: the model is in the graph."""
-
-
 @dataclass(frozen=True)
 class _Cut:
     """Rows in memory as blocks, in an order that the seed draws."""
@@ -250,7 +206,7 @@ class _Descent:
             if least is not None and n_worse >= patience:
                 return
 
-    def fitted(self) -> FittedSgd:
+    def fitted(self) -> FittedLinear:
         """Return the model of the best epoch; without validation rows, that of the last."""
         estimator = self._estimator
         last = (estimator.coef_, estimator.intercept_, self.n_epochs)
@@ -258,12 +214,14 @@ class _Descent:
         estimator.coef_ = coefficients * self._spread
         estimator.intercept_ = intercept * self._spread + self._center
         self._require_finite()
-        return FittedSgd(
+        return FittedLinear(
             estimator=estimator,
             classes=self.classes,
             n_classes=self.problem.n_classes,
             n_iterations=epoch,
+            is_each=True,
             importances=importances_of(estimator.coef_, self.problem.train.x),
+            means=self.problem.train.x.mean(axis=0),
         )
 
     def _limit(self) -> int:

@@ -15,8 +15,10 @@ from engine.errors import EngineError, Message, RecipeError, nearest
 from engine.features.needs import Needs
 from engine.graph import Graph
 from engine.models.family import Array, ParamValue, Problem, Progress
+from engine.models.margin import Margin
 from engine.models.params import DeployedAs, Parameter, Signature, check_params, estimators, settable
 from engine.models.tree_family import LIBRARY_FAULTS, classes_of, not_fitted
+from engine.models.treeshap import Added
 from engine.recipe.spec_model import ModelSpec
 from engine.tasks.task import TargetKind
 
@@ -163,6 +165,18 @@ class FittedSklearn:
         from engine.models.skops import write_skops
 
         return write_skops(self.estimator) if self._way[1] is None else None
+
+    def margin(self) -> Margin | None:
+        """Return the sums of trees that we know how to read, else None."""
+        from engine.models.trees_sklearn import sklearn_margin
+
+        classes = np.asarray(getattr(self.estimator, "classes_", ()), np.int64)
+        return sklearn_margin(self.estimator, classes=tuple(classes.tolist()))
+
+    def added(self, x: Array) -> Added | None:
+        """Return what the columns add, where the model is such a sum."""
+        margin = self.margin()
+        return None if margin is None else margin.added(x)
 
     @cached_property
     def _way(self) -> tuple[DeployedAs, Callable[[Graph, str], str | None] | None]:

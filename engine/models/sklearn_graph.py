@@ -109,7 +109,7 @@ def _is_trees(estimator: object) -> bool:
 
 
 def _write_trees(estimator: object, graph: Graph, x: str, *, n_classes: int) -> str | None:
-    from engine.models.trees import write_sklearn_trees
+    from engine.models.trees_sklearn import write_sklearn_trees
 
     return write_sklearn_trees(estimator, graph, x, n_classes=n_classes)
 

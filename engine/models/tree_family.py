@@ -17,8 +17,10 @@ from engine.errors import DataError, Message, RecipeError, nearest
 from engine.features.needs import Needs
 from engine.graph import Graph
 from engine.models.family import Array, ParamValue, Problem, Progress, Rows
+from engine.models.margin import Margin
 from engine.models.params import Accepted, Parameter, check_params, estimators, settable
 from engine.models.probabilities import write_widened
+from engine.models.treeshap import Added
 from engine.recipe.spec_model import ModelSpec
 from engine.tasks.task import TargetKind
 
@@ -34,18 +36,30 @@ class Writer(Protocol):
         """Return the tensor, or None if the estimator has no graph."""
 
 
+class Reader(Protocol):
+    """Reads an estimator's sums."""
+
+    def __call__(self, estimator: Any, *, classes: tuple[int, ...]) -> Margin | None:
+        """Return the sums, about `classes`, those that training held; None if they can't be read."""
+
+
 @dataclass(frozen=True)
 class FittedTrees:
-    """A fitted ensemble: the library's estimator, and the reader that writes it.
+    """A fitted ensemble: the library's estimator, the reader that writes it, and the one of its sums.
 
     Attributes
     ----------
+    adder
+        The library's own contributions to the estimator's margin, where it has them: of x (n, d) an array of
+        shape (n, k, d + 1), the base last.
     classes
         The class of each of the estimator's columns, shape (k,); empty for a continuous target.
     """
 
     estimator: Any
     writer: Writer
+    reader: Reader
+    adder: Callable[[Any, Array, int], Array] | None
     classes: Array
     n_classes: int
     n_iterations: int | None
@@ -75,6 +89,18 @@ class FittedTrees:
     def to_skops(self) -> bytes | None:
         """Return None: there is always a graph."""
         return None
+
+    def margin(self) -> Margin | None:
+        """Return the sums behind the answer."""
+        return self.reader(self.estimator, classes=tuple(self.classes.tolist()))
+
+    def added(self, x: Array) -> Added | None:
+        """Return what the columns add, by the library where it can tell, else as `margin` does."""
+        if self.adder is None or not len(x):
+            margin = self.margin()
+            return None if margin is None else margin.added(x)
+        told = self.adder(self.estimator, x, self.threads)
+        return Added(told[0, :, -1], np.ascontiguousarray(told[:, :, :-1].transpose(0, 2, 1)))
 
 
 @dataclass(frozen=True)

@@ -1,22 +1,23 @@
 """Trees of any library as one kind of description, and that description as nodes of the graph.
 
-A library's reader (scikit-learn's is here, LightGBM's and XGBoost's beside this file) turns its trees into
-`Tree`s; `write` knows only those. The operator is TreeEnsemble of ai.onnx.ml opset 5.
+A library's reader (`trees_sklearn`, `trees_lightgbm`, `trees_xgboost`) turns its trees into `Tree`s; `write`
+knows only those. The operator is TreeEnsemble of ai.onnx.ml opset 5.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Any, TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 
 from engine.graph import ML, Graph
-from engine.models.probabilities import write_sigmoid, write_two_classes, write_widened
 
 Array: TypeAlias = "np.ndarray"
+# How an answer follows from a sum: of classes by the odds of the last, a score of each, or as they are.
+Link: TypeAlias = Literal["identity", "log", "root", "logit", "scores", "probability"]
 
 # How a node asks its question, numbered as TreeEnsemble numbers its modes; LEAF is ours.
 LEQ, LT, MEMBER, LEAF = 0, 1, 6, 255
@@ -46,6 +47,9 @@ class Tree:
     members
         The set of each MEMBER node. Both the set and x hold whole numbers from 0 there, or x is NaN:
         onnxruntime (1.32) looks up by bits, and takes 1.5 for 1, and -1 for 63.
+    cover
+        Shape (n,): how much of the training rows each node saw, as the library counts it; None where nobody
+        asks.
     """
 
     feature: Array
@@ -56,13 +60,14 @@ class Tree:
     missing_yes: Array
     value: Array
     members: Mapping[int, Sequence[float]] = field(default_factory=lambda: MappingProxyType({}))
+    cover: Array | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Trees:
     """A sum of trees: tree i adds its leaf's value to output `targets[i]`, which starts at `base`.
 
-    `base` has shape (n_targets,).
+    `base` has shape (n_targets,). A tree whose leaves hold vectors adds to all outputs.
     """
 
     trees: tuple[Tree, ...]
@@ -116,145 +121,6 @@ def write_mean_of_vectors(graph: Graph, x: str, trees: Sequence[Tree]) -> str:
     for more in sums[1:]:
         total = graph.node("Add", [total, more])
     return graph.node("Div", [total, graph.constant(float(len(trees)))])
-
-
-def write_sklearn_trees(estimator: object, graph: Graph, x: str, *, n_classes: int) -> str | None:
-    """Write a fitted tree, forest or boosting of scikit-learn, or return None if it is not one we know.
-
-    Parameters
-    ----------
-    estimator
-        Fitted on y of class indices, if it is a classifier; one output.
-    x
-        A double tensor of shape (rows, n_features).
-    n_classes
-        Columns of the result; those of classes that the estimator never saw are 0. 1 if it is a regressor.
-
-    Returns
-    -------
-    str or None
-        A double tensor: probabilities of shape (rows, n_classes), or values of shape (rows, 1).
-    """
-    writer = _SKLEARN.get(type(estimator).__name__)
-    if writer is None or not type(estimator).__module__.startswith("sklearn."):
-        return None
-    written = writer(estimator, graph, x)
-    classes = getattr(estimator, "classes_", None)
-    if written is None or classes is None or len(classes) == n_classes:
-        return written
-    return write_widened(graph, written, classes=np.asarray(classes, np.int64), n_classes=n_classes)
-
-
-def _write_forest(estimator: Any, graph: Graph, x: str) -> str | None:
-    """Average the trees' answers: probabilities for classes, as `RandomForestClassifier.predict_proba`."""
-    members = getattr(estimator, "estimators_", None) or [estimator]
-    if estimator.n_outputs_ != 1:
-        return None
-    trees = [_read_sklearn_tree(member.tree_) for member in members]
-    x = _as_float(graph, x)
-    width = trees[0].value.shape[1]
-    if hasattr(estimator, "classes_") and width != 2:  # noqa: PLR2004 - of two, one says the other
-        return write_mean_of_vectors(graph, x, trees)
-    shares = tuple(replace(tree, value=tree.value[:, -1] / len(trees)) for tree in trees)
-    mean = write(graph, x, Trees(shares, targets=(0,) * len(trees), base=np.zeros(1)))
-    return write_two_classes(graph, mean) if hasattr(estimator, "classes_") else mean
-
-
-def _write_gradient_boosting(estimator: Any, graph: Graph, x: str) -> str | None:
-    """Sum the trees onto the first guess, as `GradientBoostingClassifier._raw_predict`."""
-    if estimator.init is not None and estimator.init != "zero":
-        return None
-    trees, targets = [], []
-    for stage in estimator.estimators_:
-        for target, member in enumerate(stage):
-            tree = _read_sklearn_tree(member.tree_)
-            trees.append(replace(tree, value=tree.value[:, 0] * estimator.learning_rate))
-            targets.append(target)
-    base = estimator._raw_predict_init(np.zeros((1, estimator.n_features_in_)))[0]  # noqa: SLF001
-    margins = write(graph, _as_float(graph, x), Trees(tuple(trees), tuple(targets), base))
-    if not hasattr(estimator, "classes_"):
-        return margins
-    if len(base) > 1:
-        return graph.node("Softmax", [margins], axis=-1)
-    # The exponential loss is least at half the log odds: Hastie et al., Statistical Learning, 10.4.
-    return write_sigmoid(graph, margins, slope=2.0 if estimator.loss == "exponential" else 1.0)
-
-
-def _write_hist_gradient_boosting(estimator: Any, graph: Graph, x: str) -> str:
-    """Sum the trees onto the baseline, and undo the loss's link, as `HistGradientBoosting*._raw_predict`."""
-    trees, targets = [], []
-    columns, categories = _hist_columns(estimator)
-    for stage in estimator._predictors:  # noqa: SLF001
-        for target, predictor in enumerate(stage):
-            trees.append(_read_hist_tree(predictor, columns=columns, categories=categories))
-            targets.append(target)
-    base = estimator._baseline_prediction[0]  # noqa: SLF001
-    margins = write(graph, x, Trees(tuple(trees), tuple(targets), base))
-    if not hasattr(estimator, "classes_"):
-        return graph.node("Exp", [margins]) if estimator.loss in {"poisson", "gamma"} else margins
-    return graph.node("Softmax", [margins], axis=-1) if len(base) > 1 else write_sigmoid(graph, margins)
-
-
-def _as_float(graph: Graph, x: str) -> str:
-    """Round to float and back: these trees are fitted and asked on float32, with thresholds in double."""
-    return graph.cast(graph.cast(x, np.float32), np.float64)
-
-
-def _read_sklearn_tree(tree: Any) -> Tree:
-    """Read a `sklearn.tree._tree.Tree` of one output; its values have shape (n_nodes, n_classes or 1)."""
-    is_leaf = tree.children_left < 0
-    return Tree(
-        feature=np.where(is_leaf, 0, tree.feature).astype(np.int64),
-        threshold=np.asarray(tree.threshold, np.float64),
-        mode=np.where(is_leaf, LEAF, LEQ).astype(np.uint8),
-        yes=np.asarray(tree.children_left, np.int64),
-        no=np.asarray(tree.children_right, np.int64),
-        missing_yes=np.asarray(tree.missing_go_to_left, bool),
-        value=np.asarray(tree.value[:, 0, :], np.float64),
-    )
-
-
-def _hist_columns(estimator: Any) -> tuple[Array, dict[int, Array]]:
-    """Return the column of x of each feature the trees know, and the codes of those that are categories.
-
-    The estimator moves its categories to the front and numbers the codes that training held.
-    """
-    is_category = estimator.is_categorical_
-    if is_category is None:
-        return np.arange(estimator.n_features_in_), {}
-    columns = np.concatenate([np.flatnonzero(is_category), np.flatnonzero(~is_category)])
-    encoder = estimator._preprocessor.named_transformers_["encoder"]  # noqa: SLF001
-    held = [np.asarray(codes, np.float64) for codes in encoder.categories_]
-    return columns, {feature: codes[~np.isnan(codes)] for feature, codes in enumerate(held)}
-
-
-def _read_hist_tree(predictor: Any, *, columns: Array, categories: Mapping[int, Array]) -> Tree:
-    """Read a `TreePredictor`: a category goes left if it is in the node's bitset.
-
-    A code that training did not hold goes where NaN goes. So the question of a node that sends NaN left is
-    turned round: is it one of the known codes that go right?
-    """
-    nodes = predictor.nodes
-    is_leaf, missing_left = nodes["is_leaf"].astype(bool), nodes["missing_go_to_left"].astype(bool)
-    is_member = nodes["is_categorical"].astype(bool) & ~is_leaf
-    left, right = nodes["left"].astype(np.int64), nodes["right"].astype(np.int64)
-    turned = is_member & missing_left
-    members = {}
-    for node in np.flatnonzero(is_member).tolist():
-        codes = categories[int(nodes["feature_idx"][node])]
-        words = predictor.raw_left_cat_bitsets[nodes["bitset_idx"][node]].astype("<u4")
-        goes_left = np.unpackbits(words.view(np.uint8), bitorder="little")[: len(codes)].astype(bool)
-        members[node] = codes[goes_left != turned[node]].tolist()
-    return Tree(
-        feature=columns[np.where(is_leaf, 0, nodes["feature_idx"])],
-        threshold=np.where(is_member, 0.0, nodes["num_threshold"]),
-        mode=np.select([is_leaf, is_member], [LEAF, MEMBER], LEQ).astype(np.uint8),
-        yes=np.where(turned, right, left),
-        no=np.where(turned, left, right),
-        missing_yes=missing_left & ~is_member,
-        value=nodes["value"].astype(np.float64),
-        members=members,
-    )
 
 
 def _sum_of_vectors(graph: Graph, x: str, trees: Sequence[Tree]) -> str:
@@ -342,15 +208,3 @@ def _as_the_operator_takes_it(tree: Tree) -> Tree:
     mode, threshold = tree.mode.copy(), tree.threshold.copy()
     mode[empty], threshold[empty] = LT, -np.inf
     return replace(tree, mode=mode, threshold=threshold)
-
-
-_FORESTS = ("DecisionTree", "ExtraTree", "ExtraTrees", "RandomForest")
-_BOOSTINGS = {
-    "GradientBoosting": _write_gradient_boosting,
-    "HistGradientBoosting": _write_hist_gradient_boosting,
-}
-_SKLEARN: Mapping[str, Callable[[Any, Graph, str], str | None]] = {
-    stem + kind: writer
-    for stem, writer in {**dict.fromkeys(_FORESTS, _write_forest), **_BOOSTINGS}.items()
-    for kind in ("Classifier", "Regressor")
-}

@@ -11,14 +11,13 @@ import numpy as np
 
 from engine.errors import EngineError
 from engine.graph import Graph
+from engine.models.margin import ZERO, Margin, scaled
 from engine.models.probabilities import write_sigmoid
-from engine.models.trees import LEAF, LEQ, MEMBER, Array, Tree, Trees, write
+from engine.models.trees import LEAF, LEQ, MEMBER, Array, Link, Tree, Trees, write
 
 # include/LightGBM/tree.h: bits of decision_type, and the missing types behind them.
 _CATEGORICAL_BIT, _DEFAULT_LEFT_BIT, _MISSING_SHIFT, _MISSING_MASK = 1, 2, 2, 3
 _MISSING_NONE, _MISSING_ZERO = 0, 1
-# include/LightGBM/meta.h: kZeroThreshold is the float nearest to 1e-35, as a double.
-_ZERO = float.fromhex("0x1.a95a5cp-117")
 _IDENTITIES = frozenset({"regression", "regression_l1", "huber", "fair", "quantile", "mape"})
 _LOGS = frozenset({"poisson", "gamma", "tweedie"})
 _VERSION = "v4"
@@ -34,6 +33,12 @@ class LightgbmModel:
     trees: Trees
     objective: tuple[str, ...]
     zero_is_missing: Array
+
+    @property
+    def slope(self) -> float:
+        """What a margin is taken times to be log-odds."""
+        words = (word for word in self.objective if word.startswith("sigmoid:"))
+        return next((float(word.removeprefix("sigmoid:")) for word in words), 1.0)
 
 
 def write_lightgbm(graph: Graph, x: str, *, text: str) -> str:
@@ -61,7 +66,7 @@ def write_lightgbm(graph: Graph, x: str, *, text: str) -> str:
         x = _forget_zeros(graph, x, columns=model.zero_is_missing)
     margins = write(graph, x, model.trees)
     name, *arguments = model.objective
-    slope = next((float(word[8:]) for word in arguments if word.startswith("sigmoid:")), 1.0)
+    slope = model.slope
     if name in _IDENTITIES:
         return _undo_square_root(graph, margins) if "sqrt" in arguments else margins
     if name in _LOGS:
@@ -73,6 +78,31 @@ def write_lightgbm(graph: Graph, x: str, *, text: str) -> str:
     if name == "multiclassova":
         return graph.node("Sigmoid", [graph.node("Mul", [margins, graph.constant(slope)])])
     raise EngineError.of(f"LightGBM's objective '{name}' has no graph")
+
+
+def lightgbm_margin(text: str, *, classes: tuple[int, ...]) -> Margin:
+    """Return a model's sums: log-odds, scores, or what its link for values is taken of.
+
+    Parameters
+    ----------
+    classes
+        Those that training held, in the order of the model's own.
+
+    Raises
+    ------
+    EngineError
+        As `write_lightgbm` says.
+    """
+    model = read_lightgbm(text)
+    name = model.objective[0]
+    of_values: Link = "log" if name in _LOGS else "root" if "sqrt" in model.objective else "identity"
+    link: Link = of_values if not classes else "scores" if len(model.trees.base) > 1 else "logit"
+    return Margin(
+        scaled(model.trees, model.slope if classes else 1.0),
+        link,
+        classes if link == "scores" else classes[-1:],
+        zero_is_missing=model.zero_is_missing,
+    )
 
 
 def read_lightgbm(text: str) -> LightgbmModel:
@@ -113,7 +143,7 @@ def _read_tree(table: dict[str, str], *, share: float, zero_is_missing: Array) -
     missing_yes = np.zeros(len(feature), bool)
     value[n_asks:] = leaves
     if not n_asks:
-        return Tree(feature, threshold, mode, yes, no, missing_yes, value)
+        return Tree(feature, threshold, mode, yes, no, missing_yes, value, cover=np.ones(1))
     bits = _numbers(table["decision_type"]).astype(np.int64)
     is_member, missing = (bits & _CATEGORICAL_BIT) > 0, (bits >> _MISSING_SHIFT) & _MISSING_MASK
     bounds = _numbers(table["threshold"])
@@ -135,18 +165,19 @@ def _read_tree(table: dict[str, str], *, share: float, zero_is_missing: Array) -
             number = int(bounds[node])
             part = words[starts[number] : starts[number + 1]]
             members[node] = np.flatnonzero(np.unpackbits(part.view(np.uint8), bitorder="little")).tolist()
-    return Tree(feature, threshold, mode, yes, no, missing_yes, value, members)
+    cover = np.concatenate([_numbers(table["internal_count"]), _numbers(table["leaf_count"])])
+    return Tree(feature, threshold, mode, yes, no, missing_yes, value, members, cover)
 
 
 def _around_zero(bounds: Array) -> Array:
     """Move bounds so near 0 that LightGBM, which reads every |x| <= 1e-35 as 0, can't tell x from 0."""
-    below = np.where((bounds >= -_ZERO) & (bounds < 0), np.nextafter(-_ZERO, -np.inf), bounds)
-    return np.where((bounds >= 0) & (bounds < _ZERO), _ZERO, below)
+    below = np.where((bounds >= -ZERO) & (bounds < 0), np.nextafter(-ZERO, -np.inf), bounds)
+    return np.where((bounds >= 0) & (bounds < ZERO), ZERO, below)
 
 
 def _forget_zeros(graph: Graph, x: str, *, columns: Array) -> str:
     """Make 0 missing in the columns where `zero_as_missing` held; `columns` has a flag a column of x."""
-    tiny = graph.node("LessOrEqual", [graph.node("Abs", [x]), graph.constant(_ZERO)])
+    tiny = graph.node("LessOrEqual", [graph.node("Abs", [x]), graph.constant(ZERO)])
     forgotten = graph.node("And", [tiny, graph.constant(columns)])
     return graph.node("Where", [forgotten, graph.constant(float("nan")), x])
 

@@ -14,8 +14,9 @@ import numpy as np
 
 from engine.errors import EngineError
 from engine.graph import Graph
+from engine.models.margin import Margin
 from engine.models.probabilities import write_sigmoid
-from engine.models.trees import LEAF, LT, MEMBER, Array, Tree, Trees, write
+from engine.models.trees import LEAF, LT, MEMBER, Array, Link, Tree, Trees, write
 
 _LOGITS = frozenset({"binary:logistic", "reg:logistic"})
 _LOGS = frozenset({"count:poisson", "reg:gamma", "reg:tweedie"})
@@ -65,6 +66,25 @@ def write_xgboost(graph: Graph, x: str, *, text: bytes) -> str:
     return graph.node("Softmax", [margins], axis=-1) if model.objective == _SOFTMAX else margins
 
 
+def xgboost_margin(text: bytes, *, classes: tuple[int, ...]) -> Margin:
+    """Return a model's sums: log-odds, scores, or what its link for values is taken of.
+
+    Parameters
+    ----------
+    classes
+        Those that training held, in the order of the model's own.
+
+    Raises
+    ------
+    EngineError
+        As `write_xgboost` says.
+    """
+    model = read_xgboost(text)
+    links: Mapping[str, Link] = {**dict.fromkeys(_LOGITS, "logit"), **dict.fromkeys(_LOGS, "log")}
+    link = "scores" if model.objective == _SOFTMAX else links.get(model.objective, "identity")
+    return Margin(model.trees, link, classes if link == "scores" else classes[-1:], single=True)
+
+
 def read_xgboost(text: bytes) -> XgboostModel:
     """Read a model's JSON; raises as `write_xgboost` says."""
     learner = json.loads(text)["learner"]
@@ -112,4 +132,5 @@ def _read_tree(tree: Mapping[str, Any], *, weight: np.float32) -> Tree:
         missing_yes=missing_left != is_member,
         value=(numbers * weight).astype(np.float64),
         members={node: tree["categories"][start : start + size] for node, start, size in sets},
+        cover=np.array(tree["sum_hessian"], np.float64),
     )

@@ -10,6 +10,7 @@ import numpy as np
 from engine.features.needs import Needs
 from engine.graph import Graph
 from engine.models.family import Array, Problem, Progress
+from engine.models.margin import Margin
 from engine.models.tree_family import FittedTrees, TreeFamily, library_params, shares
 from engine.recipe.spec_model import ModelSpec
 
@@ -62,6 +63,8 @@ def _train(problem: Problem, classes: Array, progress: Progress | None) -> Fitte
     return FittedTrees(
         estimator=estimator,
         writer=_write,
+        reader=_read,
+        adder=_added,
         classes=classes,
         n_classes=problem.n_classes,
         threads=problem.threads,
@@ -115,6 +118,20 @@ def _write(estimator: Any, graph: Graph, x: str, *, n_classes: int) -> str:
 
     del n_classes  # the model knows
     return write_xgboost(graph, x, text=bytes(estimator.get_booster().save_raw("json")))
+
+
+def _read(estimator: Any, *, classes: tuple[int, ...]) -> Margin:
+    from engine.models.trees_xgboost import xgboost_margin
+
+    return xgboost_margin(bytes(estimator.get_booster().save_raw("json")), classes=classes)
+
+
+def _added(estimator: Any, x: Array, threads: int) -> Array:
+    import xgboost
+
+    rows = xgboost.DMatrix(x, feature_types=estimator.feature_types, enable_categorical=True, nthread=threads)
+    told = estimator.get_booster().predict(rows, pred_contribs=True)
+    return np.asarray(told, np.float64).reshape(len(x), -1, x.shape[1] + 1)
 
 
 FAMILY = TreeFamily(

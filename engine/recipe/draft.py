@@ -11,7 +11,7 @@ import copy
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from pydantic import BaseModel, ValidationError
 
@@ -209,8 +209,9 @@ def _construct(sections: Mapping[str, Plain]) -> Spec:
     """Build a spec of the sections that are sound; the others are not there."""
     values: dict[str, object] = dict(sections)
     for name, info in Spec.model_fields.items():
-        key, kind = info.alias or name, info.annotation
-        if key in sections and isinstance(kind, type) and issubclass(kind, BaseModel):
-            values[key] = kind.model_validate_json(json.dumps(sections[key]))
+        key, kinds = info.alias or name, (info.annotation, *get_args(info.annotation))
+        model = next((one for one in kinds if isinstance(one, type) and issubclass(one, BaseModel)), None)
+        if model is not None and sections.get(key) is not None:
+            values[key] = model.model_validate_json(json.dumps(sections[key]))
     construct: Callable[..., Spec] = Spec.model_construct
     return construct(**values)

@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from engine.errors import nearest
 from engine.recipe.known import Node
 from engine.recipe.plainly import in_yaml
+from engine.recipe.strict import SAID
 from engine.recipe.text import KeyPath, Plain
 
 _WORDS = {
@@ -57,7 +58,8 @@ _ELSEWHERE: Mapping[str, tuple[str, ...]] = {
     "hyperparameters": ("params", "model.params"), "parameters": ("params", "model.params"),
     "hyperparams": ("params", "model.params"), "test_size": ("test", "split.test"), "n_folds": ("folds",),
     "n_splits": ("folds",), "random_state": ("seed",), "random_seed": ("seed",), "n_jobs": ("threads",),
-    "default": ("defaults",), "algorithm": ("family", "model"), "objective": ("metric",),
+    "default": ("defaults",), "platt": ("sigmoid",), "algorithm": ("family", "model"),
+    "objective": ("metric",),
 }  # fmt: skip
 
 
@@ -158,6 +160,8 @@ def _in_words(kind: Node, given: object) -> str:
         return "one of the allowed words"
     if kind.get("maxLength") == 1:
         return "one character"
+    if isinstance(said := kind.get(SAID), str):
+        return said
     if isinstance(kind.get("pattern"), str) and isinstance(given, str):
         return "letters, digits, '.', '_' and '-', beginning with a letter or digit, at most 100"
     words = _WORDS.get(str(kind.get("type")), "")
@@ -196,7 +200,7 @@ def _meant(kind: Node, value: Plain) -> tuple[Plain, str]:
     if wanted == "array" and isinstance(value, str):
         return [value], ""
     if wanted == "string" and isinstance(value, str) and "pattern" in kind:
-        return re.sub(r"[^A-Za-z0-9._-]+", "-", value).strip("._-")[:100], ""
+        return _meant_text(kind, value), ""
     if wanted == "string" and isinstance(value, int | float) and not isinstance(value, bool):
         # How a fraction was written is not known any more: `1e5` is 100000.0.
         is_as_written = isinstance(value, int)
@@ -204,6 +208,15 @@ def _meant(kind: Node, value: Plain) -> tuple[Plain, str]:
             value
         ), f": in quotes, '{value}' is a text" if is_as_written else ": in quotes it is a text"
     return None, ""
+
+
+def _meant_text(kind: Node, value: str) -> Plain:
+    """Return a text that a pattern lets through, a name or an address."""
+    if SAID not in kind:
+        return re.sub(r"[^A-Za-z0-9._-]+", "-", value).strip("._-")[:100]
+    bare = re.sub(r"^[a-z]+://", "", value.casefold()).strip("/")
+    tries = (bare, re.sub(r"[^a-z0-9]+", "-", bare).strip("-"))
+    return next((text for text in tries if re.fullmatch(str(kind["pattern"]), text)), None)
 
 
 def _meant_number(kind: Node, value: Plain) -> tuple[Plain, str]:

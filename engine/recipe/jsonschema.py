@@ -142,6 +142,8 @@ def _value(key: Key, known: Known, *, partial: bool) -> Node:
     if "items" in key.node:
         inner["items"] = key.node["items"]
     types = key.node["type"]
+    if isinstance(types, list) and "string" in types:
+        return {**inner, "type": types, **notes}
     # A pattern is asked of texts alone: a section may be `${…}` without an `anyOf` that hides its mistakes.
     inner["type"] = [*(types if isinstance(types, list) else [types]), "string"]
     return {**inner, "pattern": _REFERENCE_PATTERN, **notes}

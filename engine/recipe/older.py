@@ -29,8 +29,8 @@ _ADDED: Mapping[str, tuple[str, ...]] = {
         "space",
     ),
     "compute": ("executor", "address", "memory_mib"),
-    "evaluation": ("importance_rows", "slices"),
-    "deploy": ("max_concurrent", "abstain_below", "pipeline"),
+    "evaluation": ("importance_rows", "explain_rows", "slices", "learning_curve", "robustness_rows"),
+    "deploy": ("max_concurrent", "abstain_below", "pipeline", "batching", "cache", "kubernetes", "log"),
     "split": ("repeats", "gap", "embargo"),
     "data": (
         "population",
@@ -44,14 +44,15 @@ _ADDED: Mapping[str, tuple[str, ...]] = {
     ),
 }
 # The same of sections that have no options: what the base itself says.
-_ADDED_TO_BASE: Mapping[str, tuple[str, ...]] = {"schema": ("key",)}
+_ADDED_TO_BASE: Mapping[str, tuple[str, ...]] = {"schema": ("key",), "goal": ("interpretable",)}
+_ADDED_AT_TOP = ("governance",)
 
 
 def complete(body: Mapping[str, Plain]) -> dict[str, Plain]:
     """Return a composed recipe with the keys that were added since, where it lacks them."""
     base = text.read(shipped("conf") / "base.yaml").mapping()
     chosen = base_choices(base)
-    found = dict(body)
+    found = {**{name: base[name] for name in _ADDED_AT_TOP}, **body}
     for group, names in {**_ADDED, **_ADDED_TO_BASE}.items():
         section = found.get(group)
         if isinstance(section, dict) and not set(names) <= set(section):

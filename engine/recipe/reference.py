@@ -31,7 +31,10 @@ PLACEHOLDERS: Mapping[KeyPath, str] = {
     ("goal", "gates"): "<metric>",
     ("tune", "models"): "<option>",
     ("data", "join"): "<place>",
+    ("model", "fairness", "bounds"): "<name>",
+    ("tune", "models", "<option>", "fairness", "bounds"): "<name>",
 }
+_SCALARS = ("number", "string")
 _NOTES = frozenset({"title", "description", "examples", "default"})
 
 
@@ -211,6 +214,7 @@ class _Reader:
     def _key(self, path: KeyPath, described: Node, *, only_for: str = "") -> Key:
         kinds = [kind for kind in _list(described.get("anyOf", [described])) if isinstance(kind, dict)]
         below: tuple[Key, ...] = ()
+        scalars: list[Plain] = []
         for kind in kinds:
             below = below or self._inside(kind, path)
         may_be_null = {"type": "null"} in kinds
@@ -221,7 +225,12 @@ class _Reader:
             node = {"enum": [node["const"]]}
         if below:
             listed = next((kind for kind in kinds if kind.get("type") == "array"), None)
-            others: list[Plain] = [*(["array"] if listed else []), *(["null"] if may_be_null else [])]
+            scalars = [kind["type"] for kind in kinds if kind.get("type") in _SCALARS]
+            others: list[Plain] = [
+                *(["array"] if listed else []),
+                *scalars,
+                *(["null"] if may_be_null else []),
+            ]
             node = {"type": ["object", *others] if others else "object"}
             if listed is not None and self._model(cast("Node", listed["items"])) is not None:
                 # A list of mappings: what each holds is said by the keys inside.
@@ -233,7 +242,7 @@ class _Reader:
         if not has_default and "default" in described:
             has_default, default = True, described["default"]
         has_value = {name: value for name, value in by_option.items() if value != ASKED_FOR}
-        if below:
+        if below and not scalars:
             # Of a section only its being left out is a default: the rest is said of the keys inside.
             has_value = {}
             has_default, default = has_default and not default, None

@@ -150,7 +150,7 @@ def _write_variable(variable: Variable) -> str:
 
 
 def _unquote(quoted: str) -> str:
-    if "${" in re.sub(r"\\.", "", quoted, flags=re.DOTALL):
+    if "${" in re.sub(r"\\.", " ", quoted, flags=re.DOTALL):
         raise UnsoundReferenceError("'${' inside of another ${…} is refused: a reference is written out")
     return re.sub(r"""\\([\\'"$])""", r"\1", quoted[1:-1])
 

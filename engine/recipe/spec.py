@@ -15,13 +15,16 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, ConfigDict, Field, PrivateAttr
 
 from engine.recipe.places import Places
+from engine.recipe.spec_governance import GovernanceSpec
+from engine.recipe.spec_kubernetes import KubernetesSpec
 from engine.recipe.spec_model import ModelSpec, TuneSpec
 from engine.recipe.spec_table import (
     DataSpec,
     SchemaSpec,
     SplitSpec,
 )
-from engine.recipe.strict import Strict, as_tuple
+from engine.recipe.spec_value import Value
+from engine.recipe.strict import BELOW, SAID, Strict, as_tuple
 from engine.recipe.text import KeyPath, Plain
 
 # One column, or several that are crossed.
@@ -38,16 +41,6 @@ class Gate(Strict):
     ] = Field(
         (), description="columns whose groups are compared, for the metrics of fairness", examples=["sex"]
     )
-
-
-class Value(Strict):
-    """What each outcome of a binary decision is worth, in `currency` a case."""
-
-    true_positive: float = Field(0.0, description="worth of a positive case decided positive", examples=[50])
-    false_positive: float = Field(0.0, description="worth of a negative case decided positive", examples=[-9])
-    true_negative: float = Field(0.0, description="worth of a negative case decided negative", examples=[0])
-    false_negative: float = Field(0.0, description="worth of a positive case decided negative", examples=[-5])
-    currency: str = Field(description="what the values are counted in", examples=["EUR"])
 
 
 class Goal(Strict):
@@ -68,6 +61,11 @@ class Goal(Strict):
     value: Value | None = Field(
         description="what each outcome of a yes-or-no decision is worth; gives the metric 'profit'",
         examples=[{"true_positive": 50, "false_positive": -10, "currency": "EUR"}],
+    )
+    interpretable: bool = Field(
+        description="whether only models are allowed that a person can read whole: linear ones, and trees of "
+        "at most 5 questions a row",
+        examples=[True],
     )
 
 
@@ -108,6 +106,24 @@ class EvaluationSpec(Strict):
         "0: none",
         examples=[2000],
     )
+    explain_rows: int = Field(
+        ge=0,
+        description="the most test rows on which is studied what each column adds to the answer, and what "
+        "the answer depends on; 0: none",
+        examples=[1000],
+    )
+    learning_curve: Annotated[tuple[Annotated[float, Field(gt=0, lt=1)], ...], BeforeValidator(as_tuple)] = (
+        Field(
+            description="shares of the training rows on which the model is fitted too, to see whether more "
+            "rows would help; none: it is not",
+            examples=[[0.1, 0.3]],
+        )
+    )
+    robustness_rows: int = Field(
+        ge=0,
+        description="the most test rows that are disturbed, to see how far the score falls; 0: none",
+        examples=[2000],
+    )
     slices: Annotated[
         tuple[Slicing, ...],
         BeforeValidator(as_tuple, json_schema_input_type=str | tuple[str | tuple[str, ...], ...]),
@@ -116,6 +132,34 @@ class EvaluationSpec(Strict):
         "crossed; numbers are cut at their quartiles",
         examples=[["sex", ["sex", "race"]]],
     )
+
+
+class CacheSpec(Strict):
+    """What the service remembers of the rows that it scored."""
+
+    entries: int = Field(
+        ge=1, description="the most rows whose answers are kept; those asked for last", examples=[100000]
+    )
+    ttl_s: float = Field(
+        gt=0, description="seconds after which a row that is asked for again is scored anew", examples=[300]
+    )
+
+
+class LogSpec(Strict):
+    """Which requests the service writes down."""
+
+    folder: str = Field(
+        pattern=BELOW,
+        json_schema_extra={SAID: "a path below the working directory, with no hidden part"},
+        description="where, below the folder that the service is started in; engine serve --log DIR says "
+        "another place",
+        examples=["log"],
+    )
+    share: float = Field(
+        gt=0, le=1, description="which share of the requests, by a hash of their ids", examples=[0.1]
+    )
+    max_rows: int = Field(ge=1, description="rows that make a file", examples=[100000])
+    max_s: float = Field(gt=0, description="seconds that a row waits for its file at most", examples=[60])
 
 
 class DeploySpec(Strict):
@@ -142,6 +186,27 @@ class DeploySpec(Strict):
         description="where POST /predict is answered: front: in front of BentoML's own pipeline, with "
         "safeguards and metrics of our own, at half the cost; inside: within it, by its public API alone",
         examples=["inside"],
+    )
+    batching: Literal["auto", "always", "never"] = Field(
+        description="whether the rows of requests that wait while the model is at work are scored together, "
+        "by no timer: auto: where a row takes longer than half a millisecond. Sums in float32 then differ in "
+        "their last digits with what else is in the batch",
+        examples=["always"],
+    )
+    cache: CacheSpec | None = Field(
+        description="answers kept for rows of small requests that come again, as long as the same bundle "
+        "serves; null: none",
+        examples=[{"entries": 100000, "ttl_s": 300}],
+    )
+    log: LogSpec | None = Field(
+        description="answered requests, for watching the model: inputs that are neither sensitive nor "
+        "personal, answers and seconds, as Parquet; what comes too fast is dropped and counted; null: none",
+        examples=[{"folder": "log", "share": 1.0, "max_rows": 100000, "max_s": 60}],
+    )
+    kubernetes: KubernetesSpec | None = Field(
+        description="how the Bento runs on a cluster, which `deploy: kubernetes` writes manifests for; null: "
+        "on none",
+        examples=[{"registry": "registry.example.com/models", "min_replicas": 2, "max_replicas": 8}],
     )
 
 
@@ -195,6 +260,17 @@ class Spec(Strict):
         examples=["churn"],
     )
     goal: Goal = Field(description="what the model is for and what it must reach")
+    governance: GovernanceSpec | None = Field(
+        description="who answers for the model, and its class of risk by the EU's AI Act; null: nobody says",
+        examples=[
+            {
+                "purpose": "choose whom to offer the premium plan",
+                "risk_class": "minimal",
+                "risk_reason": "sets no price and denies no service",
+                "owners": ["growth@example.com"],
+            }
+        ],
+    )
     task: TaskSpec = Field(description="what kind of thing is predicted")
     data: DataSpec = Field(description="where the table is and how it is read")
     schema_: SchemaSpec = Field(

@@ -9,19 +9,75 @@ from pydantic import BeforeValidator, Field
 from engine.recipe.strict import Scalar, Strict, as_tuple
 
 Balance = Literal["weights", "under", "over"]
+Calibration = Literal["sigmoid", "isotonic"]
+
+
+class AtLeast(Strict):
+    """The least value of a ratio between groups."""
+
+    min: float = Field(gt=0, le=1, description="the least that the lowest is of the highest", examples=[0.85])
+
+
+class AtMost(Strict):
+    """The largest value of a difference between groups."""
+
+    max: float = Field(
+        gt=0, le=1, description="the most that the highest is above the lowest", examples=[0.1]
+    )
+
+
+class Bounds(Strict):
+    """What groups are kept to, each as the gate of that name measures it."""
+
+    demographic_parity_ratio: AtLeast | None = Field(
+        None, description="of the shares decided positive", examples=[{"min": 0.85}]
+    )
+    demographic_parity_difference: AtMost | None = Field(
+        None, description="of the shares decided positive", examples=[{"max": 0.1}]
+    )
+    equalized_odds_ratio: AtLeast | None = Field(
+        None, description="of true and of false positive rates", examples=[{"min": 0.8}]
+    )
+    equalized_odds_difference: AtMost | None = Field(
+        None, description="of true and of false positive rates", examples=[{"max": 0.1}]
+    )
+
+    @property
+    def limits(self) -> dict[str, float]:
+        """The limit of each measure that has one: the least of a ratio, the largest of a difference."""
+        said = ((name, getattr(self, name)) for name in Bounds.model_fields)
+        return {
+            name: bound.min if isinstance(bound, AtLeast) else bound.max
+            for name, bound in said
+            if bound is not None
+        }
 
 
 class FairnessSpec(Strict):
-    """What is done in training so that groups of people are decided for more alike."""
+    """What is done before, in or after the fit so that groups of people are decided for more alike."""
 
-    kind: Literal["reweigh"] = Field(
-        description="reweigh: training rows weigh so that group and class are independent of each other "
-        "(Kamiran and Calders, 2012)",
-        examples=["reweigh"],
+    kind: Literal["reweigh", "sample", "adversarial", "reductions", "thresholds"] = Field(
+        description="before the fit: reweigh, training rows weigh so that group and class are independent; "
+        "sample, they are drawn so (Kamiran and Calders, 2012). In the fit: adversarial, the network learns "
+        "to give a second one no clue to the group (Zhang et al., 2018); reductions, fits with other weights "
+        "are mixed until they keep to bounds (Agarwal et al., 2018). After it: thresholds, validation rows "
+        "choose one for each group that keep to bounds (Hardt et al., 2016)",
+        examples=["thresholds"],
     )
     by: Annotated[
         tuple[str, ...], BeforeValidator(as_tuple, json_schema_input_type=str | tuple[str, ...])
     ] = Field(description="the columns whose values make the groups", examples=["sex", ["sex", "race"]])
+    bounds: Bounds | None = Field(
+        None,
+        description="thresholds and reductions alone: the gaps between groups that they keep to, on "
+        "validation and on training rows; a gate on test rows is met more surely with some room",
+        examples=[{"demographic_parity_ratio": {"min": 0.85}}],
+    )
+    strength: Annotated[float, Field(gt=0)] | None = Field(
+        None,
+        description="adversarial alone: how much it counts, beside the loss, that the group can't be told",
+        examples=[1.0],
+    )
 
 
 class ModelSpec(Strict):
@@ -53,6 +109,13 @@ class ModelSpec(Strict):
         description="what is done in training, in training rows alone, so that groups are decided for more "
         "alike; the report shows the scores with it and without; null: nothing",
         examples=[{"kind": "reweigh", "by": "sex"}],
+    )
+    calibration: Calibration | None = Field(
+        None,
+        description="what corrects a classifier's probabilities, by how often they came true on validation "
+        "rows: sigmoid, two numbers a class (Platt, 1999); isotonic, a rising curve, for 1000 such rows or "
+        "more (Zadrozny and Elkan, 2002); the threshold is chosen after it; null: nothing",
+        examples=["isotonic"],
     )
     space: dict[str, str] = Field(
         {},

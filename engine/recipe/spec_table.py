@@ -12,7 +12,7 @@ from engine.recipe.urls import is_remote, password_in, without_password
 from engine.redaction import keep_secret
 
 ColumnType = Literal["integer", "number", "boolean", "category", "text", "datetime", "image"]
-Role = Literal["feature", "target", "ignore", "id", "group", "time", "weight", "part"]
+Role = Literal["feature", "target", "ignore", "id", "group", "time", "weight", "part", "value"]
 SplitKind = Literal[
     "random", "stratified", "group", "time", "kfold", "stratified_group", "purged", "predefined"
 ]
@@ -60,6 +60,11 @@ class JoinTimeSpec(Strict):
     )
 
 
+def _as_names(value: object) -> object:
+    """Leave a mapping as it is; a name alone is a list of one."""
+    return value if isinstance(value, dict) else as_tuple(value)
+
+
 class JoinSpec(_Placed):
     """A second table of which each row of the first takes the columns of one row, or nulls."""
 
@@ -75,11 +80,26 @@ class JoinSpec(_Placed):
         None, description="delta: the version, as data.version says", examples=[3]
     )
     on: Annotated[
-        tuple[str, ...], BeforeValidator(as_tuple, json_schema_input_type=str | tuple[str, ...])
+        tuple[str, ...] | dict[str, str],
+        BeforeValidator(_as_names, json_schema_input_type=str | tuple[str, ...] | dict[str, str]),
     ] = Field(
         min_length=1,
-        description="columns of both tables that together name a row of the joined one",
-        examples=["customer_id"],
+        description="columns of both tables that together name a row of the joined one; where they are "
+        "called otherwise there, the name here with the name there",
+        examples=["customer_id", {"dest": "airport_code"}],
+    )
+    columns: (
+        Annotated[
+            tuple[str, ...] | dict[str, str],
+            Field(min_length=1),
+            BeforeValidator(_as_names, json_schema_input_type=str | tuple[str, ...] | dict[str, str]),
+        ]
+        | None
+    ) = Field(
+        None,
+        description="the columns that it adds, or what they are called here with what they are called there; "
+        "null: all but those of `on`",
+        examples=[["city"], {"built": "year"}],
     )
     time: JoinTimeSpec | None = Field(
         None,
@@ -91,6 +111,20 @@ class JoinSpec(_Placed):
         description="with time: how old a row of the joined table may be; null: as old as it is",
         examples=["30d"],
     )
+
+    @property
+    def keys(self) -> dict[str, str]:
+        """The columns by which rows are matched: the name here, the name there."""
+        return _names(self.on)
+
+    @property
+    def added(self) -> dict[str, str] | None:
+        """The columns that are added: the name here, the name there; None: all."""
+        return None if self.columns is None else _names(self.columns)
+
+
+def _names(said: tuple[str, ...] | dict[str, str]) -> dict[str, str]:
+    return said if isinstance(said, dict) else {name: name for name in said}
 
 
 class DataSpec(_Placed):
@@ -190,7 +224,7 @@ class ColumnSpec(Strict):
         description="feature (the default): the model sees it; target: predicted, as schema.target says; "
         "ignore: not used; id: names the row, and stands beside its prediction; group: its rows stay in one "
         "part; time: says which rows are the past; weight: how much a row counts; part: says train, "
-        "validation or test of each row",
+        "validation or test of each row; value: what goal.value names, asked of no service",
         examples=["id"],
     )
     nullable: bool = Field(False, description="whether a value may be missing", examples=[True])
@@ -340,3 +374,8 @@ class SplitSpec(Strict):
         description="whether rows may be split at random although a time, group or part column is declared",
         examples=[True],
     )
+
+    @property
+    def shares(self) -> tuple[float, float, float]:
+        """The fractions of rows that train, validate and test, without folds."""
+        return (1.0 - self.validation - self.test, self.validation, self.test)

@@ -6,7 +6,11 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+# Where a key's JSON Schema says in words what a pattern is of.
+SAID = "x-expected"
 Scalar = bool | int | float | str
+# A path that stays below where it begins, and names nothing hidden.
+BELOW = r"^[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)*$"
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 
 

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from engine.report.record import Record
 
 
 def render(folder: Path, *, pictures: bool = True) -> None:
-    """Write `report.html`, `card.md` and `figures/*.svg` from the files that lie in a run's folder.
+    """Write what people read from the files that lie in a run's folder: report, card, data sheet, pictures.
+
+    Of the class of risk high also the technical documentation (`engine.governance.requirements.DOCUMENTS`).
 
     Facts that are absent are said to be MISSING. The same files give the same bytes, and no model is asked
     for anything.
@@ -30,7 +36,6 @@ def render(folder: Path, *, pictures: bool = True) -> None:
     # Imported here: the service's page needs the room's markup, and nothing else of it.
     from engine import durable
     from engine.report import figures, record
-    from engine.report.card import card
     from engine.report.html import page
 
     found = record.read(folder)
@@ -38,4 +43,22 @@ def render(folder: Path, *, pictures: bool = True) -> None:
     if gallery:
         figures.write(gallery, folder / "figures")
     durable.write_text(folder / "report.html", page(found, gallery))
-    durable.write_text(folder / "card.md", card(found))
+    _write_documents(found)
+
+
+def _write_documents(found: Record) -> None:
+    """Write the documents of the run's class of risk; of none, as of the lowest."""
+    from engine import durable
+    from engine.governance.requirements import DOCUMENTS, FORMS
+    from engine.report import written
+    from engine.report.card import card
+    from engine.report.datasheet import datasheet
+    from engine.report.record import text
+    from engine.report.techdoc import techdoc
+
+    makers = {"card": card, "datasheet": datasheet, "techdoc": techdoc}
+    said = text(found.recipe, "governance", "risk_class")
+    for name in next((names for known, names in DOCUMENTS.items() if known == said), DOCUMENTS["minimal"]):
+        document = makers[name](found)
+        for form in FORMS:
+            durable.write_text(found.folder / f"{name}.{form}", written.WRITERS[form](document))

@@ -76,40 +76,6 @@ def counts_at(ranking: Ranking, thresholds: Array) -> tuple[Array, Array]:
     return true_positives, np.concatenate([[0], ranking.false_positives])[reached]
 
 
-@dataclass(frozen=True, slots=True)
-class Reliability:
-    """How often what was said came true, a bin of said probability; empty bins are left out.
-
-    All of shape (n_bins,): the mean probability, the observed share, its interval, and the number of rows.
-    """
-
-    said: Array
-    seen: Array
-    low: Array
-    high: Array
-    counts: Array
-
-
-def reliability(positive: Array, scores: Array, *, n_bins: int = 10) -> Reliability:
-    """Compare probabilities of shape (n,) with outcomes in bins of equal width.
-
-    Notes
-    -----
-    Bins as in Niculescu-Mizil and Caruana, "Predicting good probabilities" (2005); 95% intervals after
-    Wilson (1927).
-    """
-    index = np.clip((scores * n_bins).astype(np.int64), 0, n_bins - 1)
-    counts = np.bincount(index, minlength=n_bins)
-    kept = counts > 0
-    total = counts[kept].astype(np.float64)
-    said = np.bincount(index, weights=scores, minlength=n_bins)[kept] / total
-    seen = np.bincount(index, weights=positive, minlength=n_bins)[kept] / total
-    z = 1.959963984540054
-    middle = (seen + z * z / (2 * total)) / (1 + z * z / total)
-    reach = z / (1 + z * z / total) * np.sqrt(seen * (1 - seen) / total + z * z / (4 * total**2))
-    return Reliability(said=said, seen=seen, low=middle - reach, high=middle + reach, counts=counts[kept])
-
-
 def confusion(actual: Array, decided: Array, *, n_classes: int) -> Array:
     """Return counts of shape (n_classes, n_classes): rows are what was, columns what was decided."""
     flat = np.bincount(actual * n_classes + decided, minlength=n_classes * n_classes)

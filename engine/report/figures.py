@@ -11,13 +11,17 @@ from engine.report import (
     pictures_binary,
     pictures_classes,
     pictures_continuous,
+    pictures_explain,
     pictures_importance,
+    pictures_learning,
     pictures_model,
     pictures_quality,
+    pictures_robustness,
     pictures_search,
     pictures_slices,
     pictures_space,
     pictures_threshold,
+    pictures_value,
     trials,
 )
 from engine.report.canvas import Figure, Undrawn
@@ -34,6 +38,7 @@ class Gallery:
     search_undrawn: tuple[Undrawn, ...] = ()
     quality: tuple[Figure, ...] = ()
     slices: tuple[Figure, ...] = ()
+    explanations: tuple[Figure, ...] = ()
 
 
 def draw(record: Record) -> Gallery:
@@ -52,11 +57,12 @@ def draw(record: Record) -> Gallery:
         found += [picture(record, rows) for picture in _CONTINUOUS]
     elif len(rows.classes) == outcomes.BINARY:
         # Where outcomes are priced, money is what a reader looks for first.
-        found.insert(0, pictures_threshold.profit(record, rows))
+        found.insert(0, pictures_value.profit(record, rows))
         found += [picture(record, rows) for picture in _BINARY]
     else:
         found += [picture(record, rows) for picture in _MULTICLASS]
     found += [pictures_importance.worth_of_columns(record), pictures_model.importances(record)]
+    found += [pictures_learning.learning_curve(record), pictures_robustness.robustness(record)]
     searched = _draw_search(record) if trials.was_searched(record) else ()
     return Gallery(
         figures=tuple(item for item in found if isinstance(item, Figure)),
@@ -65,6 +71,7 @@ def draw(record: Record) -> Gallery:
         search_undrawn=tuple(item for item in searched if isinstance(item, Undrawn)),
         quality=pictures_quality.draw(record),
         slices=pictures_slices.draw(record),
+        explanations=pictures_explain.draw(record),
     )
 
 
@@ -100,5 +107,11 @@ _CONTINUOUS = (
 def write(gallery: Gallery, folder: Path) -> None:
     """Write each picture to `folder`, one SVG file a picture, under the picture's own name."""
     folder.mkdir(exist_ok=True)
-    for figure in (*gallery.figures, *gallery.search, *gallery.quality, *gallery.slices):
+    for figure in (
+        *gallery.figures,
+        *gallery.search,
+        *gallery.quality,
+        *gallery.slices,
+        *gallery.explanations,
+    ):
         durable.write_text(folder / f"{figure.name}.svg", figure.svg)

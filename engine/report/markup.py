@@ -6,7 +6,7 @@ What is written here is also well-formed XML.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from typing import NewType
 
 from engine.report.words import MISSING, escape
@@ -71,7 +71,7 @@ def table(
     header: Sequence[str],
     rows: Iterable[Sequence[Html]],
     *,
-    numbers: range | None = None,
+    numbers: Container[int] | None = None,
     kind: str = "stack",
 ) -> Html:
     """Return a table whose columns `numbers` hold numbers: by default all but the first.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from engine.evaluation.fairness import MEASURES
 from engine.report import scores, slices
 from engine.report.record import Record, at, elements, members, number, plain, text
-from engine.report.words import metric, title
+from engine.report.words import metric, quantity, title
 
 HEADER = ("Measure", "Without", "With", "Difference")
 
@@ -44,8 +44,34 @@ def said(record: Record) -> str:
     """Say in a sentence what was done."""
     kind = text(record.metrics, "mitigation", "kind") or ""
     by = ", ".join(plain(name) for name in elements(record.metrics, "mitigation", "by"))
-    done = {"reweigh": "Training rows were weighed so that group and class are independent (reweigh)"}
+    bounds = members(record.recipe, "model", "fairness", "bounds")
+    kept = " and ".join(
+        f"{title(name).lower()} {words} {quantity(limit)}"
+        for name in bounds
+        for side, words in (("min", "at least"), ("max", "at most"))
+        if (limit := number(bounds, name, side)) is not None
+    )
+    done = {
+        "reweigh": "Training rows were weighed so that group and class are independent",
+        "sample": "Training rows were drawn so that group and class are independent",
+        "adversarial": "The network was trained against another that is to tell the group from its answer",
+        "reductions": f"Fits with other weights were mixed to keep, on training rows, to a {kept}",
+        "thresholds": f"Validation rows chose a threshold for each group, which keep to a {kept} there",
+    }
+    fitted = "decided by one threshold" if kind == "thresholds" else "fitted without that"
     return (
-        f"{done.get(kind, kind)}, by {by}. Without: the same model, fitted without that. The difference of a "
+        f"{done.get(kind, kind)} ({kind}), by {by}. Without: the same model, {fitted}. The difference of a "
         "score is of the same test rows, better or worse for the model as it is."
     )
+
+
+def thresholds(record: Record) -> list[tuple[str, str]]:
+    """Return the groups that have a threshold of their own and which, then that of all others."""
+    facts = members(record.facts, "thresholds")
+    if not facts:
+        return []
+    own = [
+        (", ".join(plain(value) for value in elements(one, "values")), metric(number(one, "threshold")))
+        for one in elements(facts, "own")
+    ]
+    return [*own, ("any other", metric(number(facts, "overall")))]

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 import polars as pl
 
-from engine.report import curves
-from engine.report.record import Record, elements, number, plain, text
+from engine.recipe.spec_value import Value
+from engine.report import curves, scores
+from engine.report.record import Record, elements, members, number, plain, text
+from engine.tasks.value import row_worth
 
 Array = np.ndarray
 
@@ -21,7 +23,8 @@ class Classified:
     """Test rows of a classification.
 
     `actual` and `decided` are class indices of shape (n,), `probabilities` has shape (n, n_classes). Of two
-    classes the positive one is the last.
+    classes the positive one is the last. `worth` has shape (n, 2), what each row is worth decided negative
+    and decided positive, where the goal prices outcomes and the file has kept what it takes: `frame`.
     """
 
     target: str
@@ -30,6 +33,14 @@ class Classified:
     decided: Array
     probabilities: Array
     threshold: float | None
+    frame: pl.DataFrame
+    worth: Array | None = None
+
+    def priced(self, value: Value) -> Classified:
+        """Return the same rows with what each is worth, without where a column that it takes is missing."""
+        if not set(value.columns) <= set(self.frame.columns):
+            return replace(self, worth=None)
+        return replace(self, worth=row_worth(value, self.frame, self.positive))
 
     @property
     def positive(self) -> Array:
@@ -72,7 +83,13 @@ def read(record: Record) -> Classified | Measured | str:
     if kind == "continuous":
         return _measured(frame, target)
     classes = tuple(plain(value) for value in elements(record.facts, "target", "classes"))
-    return _classified(frame, target, classes, number(record.facts, "threshold"))
+    # Where groups have thresholds of their own, no one line stands for all rows.
+    common = None if members(record.facts, "thresholds") else number(record.facts, "threshold")
+    rows = _classified(frame, target, classes, common)
+    if isinstance(rows, str):
+        return rows
+    value = scores.worth(record)
+    return rows if value is None else rows.priced(value)
 
 
 def _measured(frame: pl.DataFrame, target: str) -> Measured | str:
@@ -108,4 +125,5 @@ def _classified(
         decided=decided[known],
         probabilities=probabilities[known],
         threshold=threshold,
+        frame=frame.filter(pl.Series(known)),
     )

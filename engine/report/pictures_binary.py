@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from engine.evaluation.reliability import reliability
 from engine.report import curves, svg
 from engine.report.canvas import (
     FIFTHS,
@@ -19,7 +20,7 @@ from engine.report.canvas import (
     threshold_line,
 )
 from engine.report.outcomes import Classified
-from engine.report.record import Record, number
+from engine.report.record import Record, elements, number
 from engine.report.words import metric, quantity, share
 
 
@@ -99,7 +100,7 @@ def precision_recall(record: Record, rows: Classified) -> Figure | Undrawn:
 def calibration(record: Record, rows: Classified) -> Figure | Undrawn:
     """Draw how often what was said came true, with the number of rows in each bin."""
     title = "Calibration"
-    said = curves.reliability(rows.positive, rows.scores)
+    said = reliability(rows.positive, rows.scores)
     error = float(np.average(np.abs(said.said - said.seen), weights=said.counts))
     recorded = number(record.metrics, "test", "brier_score", "value")
     caption = (
@@ -112,6 +113,11 @@ def calibration(record: Record, rows: Classified) -> Figure | Undrawn:
         svg.frame(axes, x_title="", y_title="Share seen", x_ticks=()),
         svg.segment(LEFT, axes.y.start, RIGHT, TOP, stroke=svg.RULE, dash="4 4"),
     ]
+    before = elements(record.metrics, "calibration", "before", "reliability")
+    if before:
+        caption += " Dashed: what was said before it was corrected."
+        was = [np.array([number(bin_, key) for bin_ in before], np.float64) for key in ("said", "seen")]
+        parts.append(svg.line(axes, *was, stroke=svg.ORANGE, width=1.5, dash="7 3"))
     for x, low, high in zip(axes.x(said.said), axes.y(said.low), axes.y(said.high), strict=True):
         parts.append(svg.segment(x, low, x, high, stroke=svg.BLUE, width=1.5))
     parts.append(svg.line(axes, said.said, said.seen, stroke=svg.BLUE, width=1.5))

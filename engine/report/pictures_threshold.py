@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from engine.report import curves, scores, svg
+from engine.report import curves, svg
 from engine.report.canvas import (
     FIFTHS,
     HEIGHT,
@@ -20,7 +20,7 @@ from engine.report.canvas import (
 )
 from engine.report.outcomes import Classified
 from engine.report.record import Record
-from engine.report.words import metric, quantity
+from engine.report.words import metric
 from engine.tasks import confusion
 
 Array = np.ndarray
@@ -57,35 +57,6 @@ def threshold(_record: Record, rows: Classified) -> Figure | Undrawn:
         svg=svg.document(WIDTH, HEIGHT, parts, title=title, description=caption),
         header=("Threshold", *(name for name, _, _, _ in drawn)),
         rows=tuple((f"{_GRID[k]:.1f}", *(metric(float(ys[k])) for _, ys, _, _ in drawn)) for k in _IN_TABLE),
-    )
-
-
-def profit(record: Record, rows: Classified) -> Figure | Undrawn | None:
-    """Draw what the test rows are worth at every threshold, where the goal prices outcomes."""
-    title, value = "Profit by threshold", scores.worth(record)
-    if value is None:
-        return None
-    earned = confusion.profit_of(_margins(rows), value)
-    named = f"Profit per 1,000 cases, {value.currency}"
-    axes = plane(UNIT, svg.span(earned, zero=True))
-    best = int(earned.argmax())
-    parts = [
-        svg.frame(axes, x_title="Threshold", y_title=named, x_ticks=FIFTHS),
-        svg.line(axes, _GRID, earned, stroke=svg.BLUE),
-    ]
-    if rows.threshold is not None:
-        parts.append(threshold_line(axes, rows.threshold))
-    caption = (
-        f"On the test rows the highest profit is {quantity(float(earned[best]))} {value.currency} "
-        f"per 1,000 cases, at {_GRID[best]:.3f}{_in_use(rows)}."
-    )
-    return Figure(
-        name="profit",
-        title=title,
-        caption=caption,
-        svg=svg.document(WIDTH, HEIGHT, parts, title=title, description=caption),
-        header=("Threshold", named),
-        rows=tuple((f"{_GRID[k]:.1f}", quantity(float(earned[k]))) for k in _IN_TABLE),
     )
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from engine.errors import EngineError
 
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
-JSON_FILES = ("recipe", "metrics", "gates", "data", "facts")
+JSON_FILES = ("recipe", "metrics", "gates", "data", "facts", "champion")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +27,7 @@ class Record:
     data: Json
     facts: Json
     recipe_text: str
+    champion: Json = None
 
     @property
     def predictions(self) -> Path:
@@ -59,7 +60,7 @@ def _read_json(path: Path) -> Json:
 
 
 def at(node: Json, *path: str) -> Json:
-    """Return what stands under the keys of `path`, or None where a key is absent.
+    """Return what stands under the keys of `path`, None where a key is absent; of a list, places are keys.
 
     Examples
     --------
@@ -67,11 +68,16 @@ def at(node: Json, *path: str) -> Json:
     'ridge'
     >>> at({"model": None}, "model", "family") is None
     True
+    >>> at({"gates": ["f1"]}, "gates", "0")
+    'f1'
     """
     for key in path:
-        if not isinstance(node, dict) or key not in node:
+        if isinstance(node, list) and key.isdecimal() and int(key) < len(node):
+            node = node[int(key)]
+        elif isinstance(node, dict) and key in node:
+            node = node[key]
+        else:
             return None
-        node = node[key]
     return node
 
 

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from engine import durable
+from engine.errors import EngineError
 from engine.evaluation.paired import Difference, compare_models
+from engine.recipe.spec_value import Value
 from engine.report import outcomes, record, scores
 from engine.report.record import Record, at, elements, number, text
+from engine.runs.folder import CHAMPIONS
+from engine.runs.run import find_champion
 from engine.tasks.task import Array, Scores
+from engine.tasks.value import value_metrics
 
 # As evaluation=standard has it: a run with fewer resamples, or none, is compared all the same.
 _RESAMPLES = 200
@@ -37,16 +43,21 @@ def compare_runs(first: Path, second: Path) -> dict[str, Difference] | str:
         return "the two runs have other test rows"
     if any(text(column, "role") == "weight" for column in elements(one.data, "columns")):
         return "the rows have weights, which predictions.parquet does not keep"
-    mine, theirs = _answers(one), _answers(other)
+    value = scores.worth(other)
+    mine, theirs = _answers(one, value), _answers(other, value)
     if mine is None or theirs is None or len(mine[0]) != len(theirs[0]):
         return "a run has not kept the predictions of all test rows"
+    metrics = dict(scores.declared(other))
+    if value is not None and any(answers[1].worth is None for answers in (mine, theirs)):
+        for money in value_metrics(value):
+            del metrics[money.name]
     confidence = number(other.recipe, "evaluation", "confidence")
     (found,) = compare_models(
         mine[0],
         theirs[1],
         [mine[1]],
         None,
-        metrics=scores.declared(other),
+        metrics=metrics,
         confidence=confidence or _CONFIDENCE,
         n_bootstrap=_RESAMPLES,
         seed=0,
@@ -54,10 +65,35 @@ def compare_runs(first: Path, second: Path) -> dict[str, Difference] | str:
     return found
 
 
-def _answers(run: Record) -> tuple[Array, Scores] | None:
+def write_champion(folder: Path, *, runs: Path) -> None:
+    """Write to `champion.json` how a run stands to the champion of its name; nothing where there is none.
+
+    Parameters
+    ----------
+    folder
+        The run's, while it is staged.
+    runs
+        Where the runs of its name lie.
+    """
+    try:
+        name = find_champion(runs)
+        if name is None:
+            return
+        found = compare_runs(runs / name, folder) if (runs / name).is_dir() else "its folder is gone"
+    except EngineError as error:
+        # A model that is good is not lost for a damaged record of another.
+        name, found = CHAMPIONS, f"it can't be read: {error.messages[0].what}"
+    told: dict[str, object] = {"not_tested": found}
+    if not isinstance(found, str):
+        told = {"test": {metric: one.to_json() for metric, one in found.items()}}
+    durable.write_json(folder / "champion.json", {"champion": name, **told})
+
+
+def _answers(run: Record, value: Value | None) -> tuple[Array, Scores] | None:
     rows = outcomes.read(run)
     if isinstance(rows, outcomes.Classified):
-        return rows.actual, Scores(rows.probabilities, rows.decided)
+        worth = rows.priced(value).worth if value is not None else None
+        return rows.actual, Scores(rows.probabilities, rows.decided, worth)
     if isinstance(rows, outcomes.Measured):
         return rows.actual, Scores(rows.predicted, rows.predicted)
     return None

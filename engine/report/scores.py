@@ -8,11 +8,11 @@ from typing import Literal, cast
 
 from engine.evaluation.fairness import DEMOGRAPHIC_PARITY_RATIO, FOUR_FIFTHS, MEASURES
 from engine.names import TASKS
-from engine.recipe.spec import Value
+from engine.recipe.spec_value import Value
 from engine.report.record import Json, Record, at, elements, members, number, plain, text
 from engine.report.words import MISSING, counted, metric, quantity, title
-from engine.tasks.confusion import profit_metric
 from engine.tasks.task import Metric, TargetKind, Task
+from engine.tasks.value import value_metrics
 
 PARTS = ("train", "validation", "test")
 BASELINES = ("linear", "constant")
@@ -264,7 +264,7 @@ def declared(record: Record) -> Mapping[str, Metric]:
         return {}
     metrics = cast(Task, TASKS.load(task)).metrics(cast(TargetKind, kind))
     value = worth(record)
-    return {**metrics, "profit": profit_metric(value)} if value else metrics
+    return {**metrics, **{metric.name: metric for metric in value_metrics(value)}} if value else metrics
 
 
 def worth(record: Record) -> Value | None:

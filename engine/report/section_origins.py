@@ -184,6 +184,7 @@ def model(record: Record) -> Html:
     node = at(record.facts, "model")
     family = text(node, "family") or text(record.recipe, "model", "family")
     threshold = number(record.facts, "threshold")
+    apart = "; groups have their own" if members(record.facts, "thresholds") else ""
     classes = [plain(name) for name in elements(record.facts, "target", "classes")]
     entries = [
         ("Family", _code(family)),
@@ -192,7 +193,7 @@ def model(record: Record) -> Html:
         ("Input columns after preparation", known(_whole(node, "n_features"))),
         ("Target", _code(text(record.facts, "target", "name"))),
         *([("Classes", joined(_spaced(classes)))] if classes else []),
-        *([("Threshold", words(metric(threshold)))] if threshold is not None else []),
+        *([("Threshold", words(metric(threshold) + apart))] if threshold is not None else []),
         ("Deployed as", known(text(node, "deployed_as"))),
         ("Largest difference to the library", known(_parity(node))),
         *_latency(record),

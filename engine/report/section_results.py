@@ -1,8 +1,8 @@
-"""The sections that say how good the model is: verdict, headline, gates, pictures, metrics, fairness."""
+"""The sections that say how good the model is: gates, money, pictures, metrics, fairness, what it goes by."""
 
 from __future__ import annotations
 
-from engine.report import mitigation, scores, search
+from engine.report import mitigation, pictures_importance, scores, search
 from engine.report.canvas import Figure
 from engine.report.figures import Gallery
 from engine.report.markup import (
@@ -21,79 +21,12 @@ from engine.report.markup import (
 from engine.report.record import Json, Record, at, elements, members, number, plain, text
 from engine.report.scores import BASELINES, PARTS, Scored
 from engine.report.undefined import undefined
-from engine.report.words import MISSING, counted, metric, quantity, share, title
+from engine.report.words import metric, quantity, share, title
+from engine.tasks.value import PROFIT, RETURN
 
-
-def header(record: Record) -> Html:
-    """Return the page's head: what the model is called and what it is for."""
-    facts = record.facts
-    said = [
-        text(record.recipe, "task", "kind"),
-        text(facts, "model", "estimator") or text(facts, "model", "family"),
-        text(facts, "run"),
-        text(facts, "created"),
-    ]
-    chips = (tag("li", words(item)) for item in said if item)
-    return tag(
-        "header",
-        tag("h1", known(text(facts, "name") or text(record.recipe, "name"))),
-        tag("p", known(text(record.recipe, "goal", "statement")), class_="statement"),
-        tag("ul", *chips, class_="chips"),
-    )
-
-
-def summary(record: Record) -> Html:
-    """Return the verdict beside the headline metric, and what the run noted for a person to know."""
-    notes = [tag("li", words(plain(note))) for note in elements(record.facts, "notes")]
-    heard = tag("ul", *notes, class_="warnings") if notes else Html("")
-    return Html(tag("div", _verdict(record), _headline(record), class_="summary") + heard)
-
-
-def _verdict(record: Record) -> Html:
-    gates = elements(record.gates, "gates")
-    passed = at(record.gates, "passed")
-    missed = [text(gate, "name") or "" for gate in gates if at(gate, "passed") is not True]
-    if record.gates is None:
-        kind, sign, said = "none", "?", f"Gates {MISSING}"
-        why = "The run kept no gates.json."
-    elif not gates:
-        kind, sign, said = "none", "○", "No gates"
-        why = "The recipe sets no bound that this run had to meet."
-    elif passed is True:
-        kind, sign, said = "met", "✓", "Gates met" if len(gates) > 1 else "Gate met"
-        held = f"All {len(gates)} bounds hold" if len(gates) > 1 else "The one bound holds"
-        why = f"{held}: this run can be packaged."
-    else:
-        kind, sign, said = "missed", "✗", "Gates missed" if len(missed) != 1 else "Gate missed"
-        named = ", ".join(scores.gate_title(record, name) for name in missed)
-        be = "is" if len(missed) == 1 else "are"
-        which = f"{len(missed)} of {len(gates)} bounds {be}" if len(gates) > 1 else "The one bound is"
-        why = f"{which} missed ({named}): this run can't be packaged."
-    mark = tag("span", words(sign), class_="sign", aria_hidden="true")
-    return tag("div", tag("p", mark, words(said), class_="said"), paragraph(why), class_=f"verdict {kind}")
-
-
-def _headline(record: Record) -> Html:
-    scored = scores.headline(record)
-    if scored is None:
-        return tag("div", tag("p", known(None), class_="said"), paragraph("No headline metric was recorded."))
-    n_rows = number(record.data, "split", "sizes", "test")
-    where = "on the test rows" if n_rows is None else f"on {counted(n_rows, 'test row')}"
-    interval = scored.test.interval
-    value = tag("span", words(metric(scored.test.value)), class_="big")
-    around = f"{scores.confidence(record)} {interval}" if interval else "no interval was recorded"
-    lines = [
-        tag("li", words(scores.comparison(scored, kind))) for kind in BASELINES if kind in scored.baselines
-    ]
-    if not lines:
-        lines = [tag("li", words("No baseline was recorded."))]
-    return tag(
-        "div",
-        tag("p", words(f"{scored.title} {where}"), class_="label"),
-        tag("p", value, words(" "), tag("span", words(around), class_="interval")),
-        tag("ul", *lines),
-        class_="headline",
-    )
+# Pictures that have sections of their own.
+_MONEY, _WORTH, _ROBUST = ("profit",), ("worth_of_columns", "importances"), ("robustness",)
+_EARNED = (PROFIT, RETURN)
 
 
 def gates(record: Record) -> Html | None:
@@ -122,8 +55,9 @@ def _gate_row(record: Record, gate: Json) -> list[Html]:
 
 
 def pictures(record: Record, gallery: Gallery) -> Html:
-    """Return the pictures, each with its caption and the numbers behind it."""
-    body = [tag("div", *(picture(figure) for figure in gallery.figures), class_="gallery")]
+    """Return the pictures of how good the model is, each with its caption and the numbers behind it."""
+    shown = (figure for figure in gallery.figures if figure.name not in (*_MONEY, *_WORTH, *_ROBUST))
+    body = [tag("div", *map(picture, shown), class_="gallery")]
     weights = [text(c, "name") or "" for c in elements(record.data, "columns") if text(c, "role") == "weight"]
     if weights:
         body.append(
@@ -133,7 +67,53 @@ def pictures(record: Record, gallery: Gallery) -> Html:
         body.append(
             tag("ul", *(tag("li", words(f"{x.title}: {x.reason}")) for x in gallery.undrawn), class_="note")
         )
-    return section("pictures", "Pictures", *body)
+    return section("pictures", "Quality in pictures", *body)
+
+
+def money(record: Record, gallery: Gallery | None) -> Html | None:
+    """Return what decisions earn, where the goal says what outcomes are worth."""
+    priced = scores.worth(record)
+    if priced is None:
+        return None
+    over = f" over {priced.horizon}" if priced.horizon else ""
+    said = f"Counted in {priced.currency}{over}, as goal.value says; on rows that the model had not seen."
+    drawn = _gallery(gallery, _MONEY)
+    told = tag("div", *_earned(record), paragraph(said))
+    return section("money", "Money", tag("div", *drawn, told, class_="beside") if drawn else told)
+
+
+def _earned(record: Record) -> list[Html]:
+    """Return what the model's decisions earn beside those of the baselines, a table a metric of money."""
+    found = []
+    for one in (scored for scored in scores.read(record) if scored.name in _EARNED):
+        rows = [[words("the model"), words(metric(one.test.value)), words(one.test.interval or "-")]]
+        for kind, score in one.baselines.items():
+            rows.append(
+                [words(f"{kind} baseline"), words(metric(score.value)), words(_verdict_on(one, kind) or "-")]
+            )
+        header = ("Decided by", one.title, f"{scores.confidence(record).capitalize()}, or verdict")
+        found.append(table(header, rows, numbers=range(1, 2)))
+    return found
+
+
+def worth(record: Record, gallery: Gallery | None) -> Html | None:
+    """Return what the model goes by: what is lost without each column, and what its own parts say."""
+    shown = _gallery(gallery, _WORTH)
+    lost = pictures_importance.lost_without(record)
+    if shown or not lost:
+        return section("worth", "What the model goes by", *shown) if shown else None
+    measured, rows = pictures_importance.measured_on(record)
+    header = ("Column", f"Loss in {measured}", scores.confidence(record).capitalize())
+    body = (
+        [code(name), words(metric(one.value)), words(one.interval or "none")] for name, one in lost.items()
+    )
+    said = f"What is lost when a column's values are shuffled among {rows}."
+    return section("worth", "What the model goes by", paragraph(said), table(header, body))
+
+
+def _gallery(gallery: Gallery | None, names: tuple[str, ...]) -> list[Html]:
+    shown = [picture(figure) for figure in gallery.figures if figure.name in names] if gallery else []
+    return [tag("div", *shown, class_="gallery")] if shown else []
 
 
 def picture(figure: Figure) -> Html:
@@ -181,6 +161,8 @@ def metrics(record: Record) -> Html:
     searched = search.read(record)
     if searched is not None:
         told.append(paragraph(searched.caution))
+    learnt = text(record.metrics, "learning_curve", "said")
+    told += [paragraph(learnt)] if learnt else []
     told += [paragraph(why) for why in undefined(record)]
     return section("metrics", "Metrics", table(header_, rows), paragraph(note), *told)
 
@@ -226,6 +208,14 @@ def fairness(record: Record) -> Html | None:
             tag("h3", words("With and without what was done for it")),
             paragraph(mitigation.said(record)),
             table(mitigation.HEADER, ([words(cell) for cell in row] for row in cost)),
+        ]
+    own = mitigation.thresholds(record)
+    if own:
+        by = ", ".join(plain(name) for name in elements(record.facts, "thresholds", "by"))
+        header_ = (f"By {by}", "Decided positive from a probability of")
+        body += [
+            tag("h3", words("The threshold of each group")),
+            table(header_, ([words(cell) for cell in row] for row in own)),
         ]
     return section("fairness", "Fairness", *body) if body else None
 

@@ -77,9 +77,19 @@ def prose(text: str) -> str:
     >>> prose("*buy* <b>now</b> at http://x.y")
     '\\*buy\\* &lt;b&gt;now&lt;/b&gt; at http\\://x.y'
     """
+    return _LEADING.sub(_escaped_start, phrase(text))
+
+
+def phrase(text: str) -> str:
+    r"""Return `text` as `prose` does, for the middle of a line: what begins no line begins no list.
+
+    Examples
+    --------
+    >>> phrase("0.5 *or* less")
+    '0.5 \\*or\\* less'
+    """
     line = " ".join(clean(text).split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    line = _LINK.sub(r"\\\g<0>", _MARKDOWN.sub(r"\\\1", line))
-    return _LEADING.sub(_escaped_start, line)
+    return _LINK.sub(r"\\\g<0>", _MARKDOWN.sub(r"\\\1", line))
 
 
 def _escaped_start(match: re.Match[str]) -> str:

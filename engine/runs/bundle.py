@@ -8,35 +8,39 @@ from __future__ import annotations
 
 import io
 import json
-import secrets
-import shutil
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from time import perf_counter
 
 import msgspec
 import numpy as np
 import polars as pl
 
 from engine.data.records import Decoder
-from engine.data.schema import Schema, from_json, to_json
+from engine.data.schema import Schema, from_json
 from engine.data.source import conform
 from engine.data.text import null_texts
-from engine.durable import publish_folder, write_bytes, write_json
 from engine.errors import BundleError, DataError, GateError
 from engine.models.assemble import Artifact
 from engine.models.scorer import Scorer
+from engine.models.thresholds import GroupThresholds
 from engine.names import TASKS
-from engine.recipe.spec import DeploySpec
 from engine.recipe.spec_table import DataSpec
-from engine.runs.contract import FORMAT, Contract, Limits, TargetFacts, TextFacts, read_contract
-from engine.runs.facts import engine_version
-from engine.runs.manifest import Manifest, read_verified, write_manifest
-from engine.runs.reference import reference
-from engine.tasks.task import Scores, Target, Task
+from engine.runs.contract import (
+    Contract,
+    Limits,
+    read_contract,
+    read_groups,
+)
+from engine.runs.manifest import Manifest, read_verified
+from engine.tasks.task import Array, Scores, Target, Task
 
-__all__ = ["Bundle", "Limits", "load_bundle", "load_deployable", "reference", "write_bundle"]
+__all__ = ["Bundle", "Limits", "load_bundle", "load_deployable"]
 
+# What the columns add up to, read when somebody asks why.
+MARGIN = "margin.parquet"
 # The graph computes in double; only the order of its sums may differ between two machines.
 TOLERANCE = 1e-9
 
@@ -46,7 +50,8 @@ class Bundle:
     """A verified bundle, ready to score.
 
     `golden` holds raw feature columns followed by the prediction columns that these rows must give;
-    `threshold` is what the graph decides with, None where the task has none.
+    `threshold` is what the graph decides with, None where the task has none, `groups` what it decides some
+    groups with instead, None where all are decided for alike.
     """
 
     folder: Path
@@ -63,6 +68,7 @@ class Bundle:
     _task: Task
     _scorer: Scorer
     _decoder: Decoder
+    groups: GroupThresholds | None = None
 
     @property
     def model_version(self) -> str:
@@ -94,11 +100,21 @@ class Bundle:
         EngineError
             If the graph gives a value that is not finite.
         """
+        return self.score_columns(len(records), self.check_records(records))
+
+    def check_records(self, records: Sequence[Mapping[str, object]]) -> dict[str, list[object]]:
+        """Return the checked values of records by column, as `score_columns` takes them.
+
+        Raises
+        ------
+        DataError
+            With every mistake of every record, keyed `records[0].age`.
+        """
         decoded = self._decoder.decode_all(records)
-        return self._scorer.score_records(decoded)
+        return {name: [record[name] for record in decoded] for name in self._features}
 
     def score_columns(self, n_rows: int, columns: Mapping[str, Sequence[object]]) -> Scores:
-        """Score checked values by column, as `engine.data.compiled.Compiled` gives them.
+        """Score checked values by column, as `check_records` or `engine.data.compiled.Compiled` gives them.
 
         Raises
         ------
@@ -106,6 +122,10 @@ class Bundle:
             If the graph gives a value that is not finite.
         """
         return self._scorer.score_columns(n_rows, columns)
+
+    def edges(self, frame: pl.DataFrame) -> Array | float | None:
+        """Return what each of n checked rows is decided with: one number for all, or shape (n,)."""
+        return self.threshold if self.groups is None else self.groups.of(frame)
 
     def to_frame(self, scores: Scores) -> pl.DataFrame:
         """Return scores as the prediction columns."""
@@ -177,84 +197,6 @@ class Bundle:
         return [column.name for column in self.schema.features]
 
 
-def write_bundle(
-    folder: Path,
-    *,
-    artifact: Artifact,
-    schema: Schema,
-    target: Target,
-    task_name: str,
-    threshold: float | None,
-    name: str,
-    model_version: str,
-    recipe_sha256: str,
-    passed: bool,
-    missed: Sequence[str],
-    golden: pl.DataFrame,
-    reference: Mapping[str, object],
-    data: DataSpec,
-    deploy: DeploySpec,
-    tolerance: float = TOLERANCE,
-) -> Manifest:
-    """Write a bundle to `folder`, whole or not at all.
-
-    Parameters
-    ----------
-    folder
-        Must not exist; its parent must.
-    golden
-        Shape (n_rows, n_features + n_prediction_columns): raw feature rows with what the artifact predicts of
-        them, as `Task.to_frame` gives it.
-    missed
-        Names of the gates that were not met, empty when `passed`.
-    tolerance
-        Largest difference of a number when the golden rows are replayed: 1e-9 for a graph in double.
-
-    Raises
-    ------
-    EngineError
-        If `folder` exists.
-    """
-    contract = Contract(
-        format=FORMAT,
-        task=task_name,
-        target=TargetFacts(target.name, target.kind, target.classes),
-        threshold=threshold,
-        tolerance=tolerance,
-        limits=Limits(
-            max_records=deploy.max_records,
-            max_body_mib=deploy.max_body_mib,
-            timeout_s=deploy.timeout_s,
-            max_concurrent=deploy.max_concurrent,
-            abstain_below=deploy.abstain_below,
-            pipeline=deploy.pipeline,
-        ),
-        data=TextFacts(data.format, data.delimiter, data.decimal, data.encoding, data.null_values),
-        schema=to_json(schema),
-    )
-    staged = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.partial")
-    staged.mkdir()
-    try:
-        for file, content in _model_files(artifact).items():
-            write_bytes(staged / file, content)
-        write_json(staged / "schema.json", msgspec.to_builtins(contract))
-        write_json(staged / "reference.json", reference)
-        golden.write_parquet(staged / "golden.parquet")
-        manifest = write_manifest(
-            staged,
-            name=name,
-            model_version=model_version,
-            engine_version=engine_version(),
-            recipe_sha256=recipe_sha256,
-            passed=passed,
-            missed=missed,
-        )
-        publish_folder(staged, folder)
-    finally:
-        shutil.rmtree(staged, ignore_errors=True)
-    return manifest
-
-
 def load_bundle(folder: Path, *, threads: int = 1) -> Bundle:
     """Verify the bundle in `folder`, then read it from the very bytes that were verified.
 
@@ -292,32 +234,34 @@ def load_bundle(folder: Path, *, threads: int = 1) -> Bundle:
         _task=task,
         _scorer=Scorer(artifact, schema_columns=schema.features, kind=target.kind, threads=threads),
         _decoder=Decoder(schema, null_texts=null_texts(data)),
+        groups=read_groups(contract, schema, folder),
     )
 
 
-def load_deployable(folder: Path, *, threads: int = 1) -> Bundle:
+def load_deployable(folder: Path, *, threads: int = 1, within_s: float = math.inf) -> Bundle:
     """Load a bundle that may be packaged and served: verified, its gates met, its golden rows as stored.
+
+    Parameters
+    ----------
+    within_s
+        How long a request may take, and so its golden rows.
 
     Raises
     ------
     BundleError
-        If a file was changed, or a golden row is not predicted as stored.
+        If a file was changed, or a golden row is not predicted as stored, or all of them not in time.
     GateError
         If its gates were missed.
     """
     bundle = load_bundle(folder, threads=threads)
     bundle.require_passed()
+    started = perf_counter()
     bundle.replay_golden()
+    seconds = perf_counter() - started
+    if seconds > within_s:
+        what = f"its golden rows take {seconds:.1f} s, more than the {within_s:g} s of a request"
+        raise BundleError.of(what, file=str(folder))
     return bundle
-
-
-def _model_files(artifact: Artifact) -> dict[str, bytes]:
-    files = {
-        "model.onnx": artifact.graph,
-        "model.skops": artifact.estimator,
-        "decision.onnx": artifact.decision,
-    }
-    return {name: content for name, content in files.items() if content is not None}
 
 
 def _artifact(files: Mapping[str, bytes]) -> Artifact:

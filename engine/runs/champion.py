@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from engine import durable
-from engine.errors import RecipeError
+from engine.errors import EngineError, RecipeError
 from engine.runs.folder import CHAMPIONS
 from engine.runs.run import Run, find_champion
 
@@ -48,8 +48,13 @@ def promote(run: Run, *, why: str) -> Promotion:
     return _promote(run.path.parent, run.id, why=why, is_back=False)
 
 
-def back(run: Run, *, why: str) -> Promotion:
-    """Make the champion before this one the champion of a run's name again, judged as any other.
+def back(folder: Path, *, why: str) -> Promotion:
+    """Make the champion before this one the champion of a name again, judged as any other.
+
+    Parameters
+    ----------
+    folder
+        Of the name's runs; that of the champion of now may be gone from it.
 
     Raises
     ------
@@ -58,7 +63,6 @@ def back(run: Run, *, why: str) -> Promotion:
     GateError, BundleError, EngineError
         As `promote`.
     """
-    folder = run.path.parent
     promotions = read_promotions(folder)
     before = _before(promotions)
     if before is None:
@@ -70,18 +74,28 @@ def back(run: Run, *, why: str) -> Promotion:
 
 
 def read_promotions(folder: Path) -> list[Promotion]:
-    """Return the promotions of a name, oldest first; `folder` holds its runs."""
-    return [
-        Promotion(
-            run=str(entry["run"]),
-            before=None if entry["before"] is None else str(entry["before"]),
-            who=str(entry["who"]),
-            why=str(entry["why"]),
-            when=str(entry["when"]),
-            is_back=bool(entry["back"]),
-        )
-        for entry in durable.read_journal(folder / CHAMPIONS)
-    ]
+    """Return the promotions of a name, oldest first; `folder` holds its runs.
+
+    Raises
+    ------
+    EngineError
+        If a line is damaged, or is no promotion.
+    """
+    path = folder / CHAMPIONS
+    try:
+        return [
+            Promotion(
+                run=str(entry["run"]),
+                before=None if entry["before"] is None else str(entry["before"]),
+                who=str(entry["who"]),
+                why=str(entry["why"]),
+                when=str(entry["when"]),
+                is_back=bool(entry["back"]),
+            )
+            for entry in durable.read_journal(path)
+        ]
+    except KeyError as missing:
+        raise EngineError.of(f"a line has no {missing}, and is no promotion", file=str(path)) from None
 
 
 def _promote(folder: Path, run: str, *, why: str, is_back: bool) -> Promotion:

@@ -3,15 +3,33 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
+from engine.data.schema import Schema
 from engine.errors import BundleError
-from engine.recipe.strict import Scalar
+from engine.models.thresholds import GroupThresholds
+from engine.recipe.strict import BELOW, Scalar
 from engine.tasks.task import TargetKind
 
 FORMAT = 1
+
+
+class CacheFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How many rows' answers the service keeps, and for how many seconds."""
+
+    entries: int
+    ttl_s: float
+
+
+class LogFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Where requests are logged below the working directory, which share, and what makes a file."""
+
+    folder: Annotated[str, msgspec.Meta(pattern=BELOW)]
+    share: float
+    max_rows: int
+    max_s: float
 
 
 class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -26,6 +44,9 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     max_concurrent: int = 64
     abstain_below: float | None = None
     pipeline: Literal["front", "inside"] = "inside"
+    batching: Literal["auto", "always", "never"] = "never"
+    cache: CacheFacts | None = None
+    log: LogFacts | None = None
 
 
 class TargetFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -46,6 +67,21 @@ class TextFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     null_values: tuple[str, ...]
 
 
+class OwnThreshold(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The threshold of one group, by the values of the columns that make it."""
+
+    values: tuple[Scalar, ...]
+    threshold: float
+
+
+class ThresholdFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The thresholds of groups, as `engine.models.thresholds.GroupThresholds` has them."""
+
+    by: tuple[str, ...]
+    overall: float
+    own: tuple[OwnThreshold, ...]
+
+
 class Contract(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The content of `schema.json`."""
 
@@ -57,6 +93,7 @@ class Contract(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     limits: Limits
     data: TextFacts
     schema: dict[str, object]
+    thresholds: ThresholdFacts | None = None
 
 
 def read_contract(folder: Path, content: bytes) -> Contract:
@@ -75,3 +112,22 @@ def read_contract(folder: Path, content: bytes) -> Contract:
     if contract.format != FORMAT:
         raise BundleError.of(f"this file has format {contract.format}, this engine reads {FORMAT}", file=path)
     return contract
+
+
+def read_groups(contract: Contract, schema: Schema, folder: Path) -> GroupThresholds | None:
+    """Return the thresholds of groups that a contract tells, None where all are decided for alike.
+
+    Raises
+    ------
+    BundleError
+        If the schema lacks a column that makes them.
+    """
+    facts = contract.thresholds
+    if facts is None:
+        return None
+    known = {column.name: column for column in schema.features}
+    if missing := [name for name in facts.by if name not in known]:
+        what = f"groups are decided for by columns that the schema lacks: {', '.join(missing)}"
+        raise BundleError.of(what, file=str(folder / "schema.json"))
+    own = {one.values: one.threshold for one in facts.own}
+    return GroupThresholds(tuple(known[name] for name in facts.by), facts.overall, own)

@@ -125,14 +125,19 @@ def _number(value: float | str) -> float:
 
 def _quantiles(one: Array, other: Array, steps: Array) -> tuple[Array, Array]:
     """Return what share of each lies between the tenths of the first."""
-    edges = np.unique(np.interp(_TENTHS, steps, one))
+    edges = tenths(one, steps)
     first, second = (
-        np.diff(np.concatenate([[0.0], _below(quantiles, steps, edges), [1.0]])) for quantiles in (one, other)
+        np.diff(np.concatenate([[0.0], below(quantiles, steps, edges), [1.0]])) for quantiles in (one, other)
     )
     return first, second
 
 
-def _below(quantiles: Array, steps: Array, edges: Array) -> Array:
+def tenths(quantiles: Array, steps: Array) -> Array:
+    """Return where the tenths of some rows end, from quantiles at `steps`; equal ones once."""
+    return np.unique(np.interp(_TENTHS, steps, quantiles))
+
+
+def below(quantiles: Array, steps: Array, edges: Array) -> Array:
     """Return the share of values that are at most each edge, from quantiles: straight lines between them."""
     values, at = np.unique(quantiles, return_index=True)
     # Of equal quantiles the last says how many values are at most that.

@@ -18,7 +18,10 @@ from engine.errors import BundleError, nearest
 MANIFEST = "manifest.json"
 # Closed: what a bundle is made of is never chosen by the bundle's own words.
 BUNDLE_FILES = frozenset(
-    {"model.onnx", "model.skops", "decision.onnx", "schema.json", "golden.parquet", "reference.json"}
+    {
+        *("model.onnx", "model.skops", "decision.onnx", "margin.parquet"),
+        *("schema.json", "golden.parquet", "reference.json"),
+    }
 )
 FORMAT = 1
 MAX_MANIFEST_BYTES = 1 << 20
@@ -102,6 +105,23 @@ def read_verified(folder: Path) -> tuple[Manifest, Mapping[str, bytes]]:
             found = FileFacts((folder / name).stat().st_size, "")
         _compare(folder / name, found, expected)
     return manifest, contents
+
+
+def read_listed(folder: Path, manifest: Manifest, name: str) -> bytes:
+    """Return the content of one file that a manifest lists, hashed as it was read.
+
+    Raises
+    ------
+    BundleError
+        If it is no longer what the manifest says.
+    """
+    try:
+        content = (folder / name).read_bytes()
+    except OSError as exc:
+        raise BundleError.of(f"this file can't be read: {exc.strerror}", file=str(folder / name)) from None
+    found = FileFacts(len(content), hashlib.sha256(content).hexdigest())
+    _compare(folder / name, found, manifest.files[name])
+    return content
 
 
 def _open(folder: Path) -> Manifest:

@@ -26,12 +26,13 @@ from engine.recipe.spec import Spec
 from engine.recipe.text import Plain
 from engine.redaction import redact
 from engine.runs import facts
-from engine.runs.bundle import reference, write_bundle
+from engine.runs.bundling import write_bundle
 from engine.runs.folder import Draft
 from engine.runs.golden import without_pii
+from engine.runs.reference import reference
 from engine.runs.steps import Steps
 from engine.studies import Subject
-from engine.training.fit import importances
+from engine.training.fit import importances, margin_bytes
 from engine.training.parts import Divided
 from engine.training.quality import look_over
 from engine.tuning.tuned import Tuned
@@ -141,7 +142,10 @@ def _warnings(table: Table, quality: Quality) -> list[dict[str, str]]:
 
 def write_predictions(folder: Path, subject: Subject, *, table: Table) -> None:
     """Write `predictions.parquet`: of each test row its place in the data, ids, target and prediction."""
+    value = subject.spec.goal.value
     kept = [*(column.name for column in table.schema.ids), table.schema.target.name]
+    # What each row is worth, so that whoever reads the file can reckon as the run did.
+    kept += [] if value is None else [name for name in value.columns if name not in kept]
     divided, scores = subject.divided, subject.judgement.test
     places = table.places(divided.parts.test)
     rows = pl.Series("row_number" if "row" in kept else "row", places, dtype=pl.Int64)
@@ -190,6 +194,8 @@ def write_run_bundle(made: Draft, subject: Subject, *, verdict: Verdict, table: 
     spec, task, model, divided = subject.spec, subject.task, subject.model, subject.divided
     test, schema = divided.test, settled(table.schema, divided.train.frame)
     rows = np.unique(np.linspace(0, test.n_rows - 1, num=spec.deploy.golden_rows).astype(np.int64))
+    if model.groups is not None:
+        schema = schema.reading(model.groups.by)
     raw = without_pii(test.frame[rows], schema.features)
     answers = task.to_frame(model.scorer.score(raw), divided.target)
     write_bundle(
@@ -209,7 +215,9 @@ def write_run_bundle(made: Draft, subject: Subject, *, verdict: Verdict, table: 
         # The format that was read: whether an empty text is a missing value depends on it.
         data=spec.data.model_copy(update={"format": table.source.format}),
         deploy=spec.deploy,
+        margin=margin_bytes(model),
         tolerance=max(1e-9, model.candidate.tolerance),
+        groups=model.groups,
     )
 
 
@@ -252,6 +260,7 @@ def write_facts(made: Draft, subject: Subject, *, table: Table, tuned: Tuned | N
             "classes": list(divided.target.classes),
         },
         "threshold": model.threshold,
+        "thresholds": None if model.groups is None else model.groups.to_json(),
         "model": {
             "family": spec.model.family,
             "estimator": spec.model.estimator,

@@ -157,9 +157,21 @@ def find_run(given: str, *, root: Path) -> Run:
 
 
 def find_champion(folder: Path) -> str | None:
-    """Return the id of the run that was promoted last, of the name whose runs lie in `folder`."""
+    """Return the id of the run that was promoted last, of the name whose runs lie in `folder`.
+
+    Raises
+    ------
+    EngineError
+        If the last line of the journal names none.
+    """
     promotions = read_journal(folder / CHAMPIONS)
-    return str(promotions[-1]["run"]) if promotions else None
+    if not promotions:
+        return None
+    run = promotions[-1].get("run")
+    if not isinstance(run, str):
+        cure = "take that line out, and look at the one before"
+        raise EngineError.of("the last line names no run", file=str(folder / CHAMPIONS), try_=cure)
+    return run
 
 
 def _champion(name: str, *, root: Path) -> Run:

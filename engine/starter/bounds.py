@@ -88,7 +88,7 @@ def measure(
         progress=progress,
     )
     scores = decide_values(candidate.predict(test.frame), task=task, target=target, threshold=None)
-    part = PartScores(test.y, scores, test.weights, test.frame.select(audit_columns(spec)))
+    part = PartScores(test.y, scores.priced(test.worth), test.weights, test.frame.select(audit_columns(spec)))
     # What gates are judged by is the test part, and that part alone has intervals.
     found = evaluate({"test": part}, spec=spec, task=task, target=target, seed=spec.seed)
     metric = spec.goal.metric

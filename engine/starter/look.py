@@ -245,6 +245,7 @@ def _nameable(guess: Guess, objective: Objective) -> Guess:
         role="ignore",
         nullable=False,
         values=None,
+        sensitive=False,
         why=what,
         look=f"{what}; rename it in the data to use it",
     )

@@ -49,6 +49,7 @@ class ImportanceStudy:
             columns=subject.features,
             y=test.y,
             weights=test.weights,
+            worth=test.worth,
             score=subject.model.scorer.score,
             metric=metrics[spec.goal.metric],
             confidence=spec.evaluation.confidence,

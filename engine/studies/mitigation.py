@@ -26,23 +26,26 @@ class MitigationStudy:
         yield from ()
 
     def does(self, spec: Spec) -> str:
-        """Say what is fitted."""
+        """Say what is compared."""
         del spec
         return "the model without model.fairness"
 
     def n_fits(self, spec: Spec) -> int:
-        """Return 1."""
-        del spec
-        return 1
+        """Return 1, and 0 where only the decision is another."""
+        return 0 if spec.model.fairness is not None and spec.model.fairness.kind == "thresholds" else 1
 
     def look(self, subject: Subject) -> Finding:
         """Fit the model without it and compare on the test rows."""
         from engine.training.baselines import score_unmitigated
 
-        own = subject.judgement.test
         return Finding(
             score_unmitigated(
-                subject.divided, model=own, schema=subject.schema, task=subject.task, spec=subject.spec
+                subject.divided,
+                model=subject.judgement.test,
+                fitted=subject.model.candidate,
+                schema=subject.schema,
+                task=subject.task,
+                spec=subject.spec,
             )
         )
 

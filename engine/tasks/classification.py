@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import Annotated
+from typing import Annotated, cast
 
 import numpy as np
 import polars as pl
@@ -19,16 +19,16 @@ from engine.graph import Graph
 from engine.recipe.spec import Spec
 from engine.recipe.spec_table import ColumnSpec
 from engine.recipe.strict import Scalar
-from engine.tasks import confusion, probability, ranking, rules
+from engine.tasks import confusion, probability, ranking, rules, value
 from engine.tasks.refusals import first_rows, refuse_rows
 from engine.tasks.task import Array, Metric, Scores, Target, TargetKind
-from engine.tasks.threshold import NEUTRAL, best_threshold
+from engine.tasks.threshold import NEUTRAL, Aim, best_threshold, profit_aim
+from engine.tasks.value import PROFIT, RETURN
 
 BINARY = 2
 MAX_CLASSES = 1000
 # More declared integers than this are a quantity, not classes.
 MAX_INTEGER_CLASSES = 100
-PROFIT = "profit"
 AUTO = "auto"
 
 
@@ -94,7 +94,9 @@ class Classification:
         n_classes = _n_declared(rules.target_column(spec))
         if n_classes is not None and n_classes > BINARY:
             return tuple(_MULTICLASS_METRICS)
-        return (*_BINARY_METRICS, *([PROFIT] if spec.goal.value is not None else []))
+        goal = spec.goal.value
+        of_value = () if goal is None else value.value_metrics(goal)
+        return (*_BINARY_METRICS, *(metric.name for metric in of_value))
 
     def check(self, spec: Spec) -> Sequence[Message]:
         """Return what is wrong with the recipe as far as the task knows."""
@@ -104,6 +106,7 @@ class Classification:
             *rules.target_typed(spec, types=("category", "boolean", "integer")),
             *_check_classes(spec),
             *_check_threshold(spec),
+            *value.check_value(spec),
         ]
 
     def target(self, column: pl.Series, schema: Schema) -> Target:
@@ -140,7 +143,7 @@ class Classification:
         refuse_rows(encoded.is_null(), name=target.name, rule="values")
         return encoded.to_numpy(writable=True)
 
-    def decide(self, graph: Graph, values: str, *, target: Target, threshold: float | None) -> str:
+    def decide(self, graph: Graph, values: str, *, target: Target, threshold: float | str | None) -> str:
         """Write `probability` (rows, k), `decision` (rows,) and `prediction` (rows,); return the decision.
 
         Of two classes the positive one is decided for from `threshold` on (0.5 if None), else the likeliest.
@@ -148,7 +151,9 @@ class Classification:
         if target.kind == "binary":
             column = graph.node("Gather", [values, graph.constant([1])], axis=1)
             positive = graph.node("Squeeze", [column, graph.constant([1])])
-            edge = graph.constant(float(NEUTRAL if threshold is None else threshold))
+            edge = threshold
+            if not isinstance(edge, str):
+                edge = graph.constant(float(NEUTRAL if edge is None else edge))
             reached = graph.node("GreaterOrEqual", [positive, edge])
             decision = graph.node("Cast", [reached], to=_onnx_int64())
         else:
@@ -170,7 +175,15 @@ class Classification:
             )
         return pl.DataFrame(columns)
 
-    def choose_threshold(self, y: Array, values: Array, weights: Array | None, *, spec: Spec) -> float | None:
+    def choose_threshold(
+        self,
+        y: Array,
+        values: Array,
+        weights: Array | None,
+        *,
+        spec: Spec,
+        worth: Array | None = None,
+    ) -> float | None:
         """Return the threshold that `task.threshold` asks for, in (0, 1); None for more than two classes.
 
         Parameters
@@ -183,19 +196,31 @@ class Classification:
             Shape (n,), or None.
         spec
             A checked recipe.
+        worth
+            As of `Scores`; None where every row is worth the same.
         """
         if values.shape[1] != BINARY:
             return None
+        aim = self.threshold_aim(y, weights, spec=spec, worth=worth)
+        if aim is None:
+            return float(cast("float", _threshold(spec)))
+        return best_threshold(aim.y, values[:, 1], aim.weights, summary=aim.summary)
+
+    def threshold_aim(
+        self, y: Array, weights: Array | None, *, spec: Spec, worth: Array | None = None
+    ) -> Aim | None:
+        """Return what `task.threshold` is chosen for; None where it is a number."""
         asked = _threshold(spec)
         if isinstance(asked, int | float):
-            return float(asked)
-        value = spec.goal.value
-        by_profit = asked == PROFIT or (asked == AUTO and value is not None)
+            return None
+        goal = spec.goal.value
+        by_profit = asked == PROFIT or (asked == AUTO and goal is not None)
         name = confusion.F1.name if asked == AUTO else str(asked)
-        metric = confusion.profit_metric(value) if by_profit and value else _THRESHOLD_METRICS[name]
-        if metric.summary is None:
-            raise AssertionError(f"{metric.name} has no summary")
-        return best_threshold(y, values[:, 1], weights, summary=metric.summary)
+        if by_profit and worth is not None:
+            return profit_aim(worth, weights)
+        metric = value.profit_metric(goal) if by_profit and goal else _THRESHOLD_METRICS[name]
+        assert metric.summary is not None
+        return Aim(y, weights, metric.summary)
 
 
 TASK = Classification()
@@ -218,12 +243,12 @@ def _n_declared(target: ColumnSpec | None) -> int | None:
 def _why_not(spec: Spec) -> Mapping[str, str]:
     n_classes = _n_declared(rules.target_column(spec))
     if n_classes is not None and n_classes > BINARY:
-        binary_only = (name for name in (*_BINARY_METRICS, PROFIT) if name not in _MULTICLASS_METRICS)
+        binary_only = (name for name in (*_BINARY_METRICS, PROFIT, RETURN) if name not in _MULTICLASS_METRICS)
         return {
             name: f"'{name}' is for two classes, and '{spec.schema_.target}' declares {n_classes}"
             for name in binary_only
         }
-    return {PROFIT: "'profit' needs goal.value, which says what each outcome is worth"}
+    return dict(value.NEEDS)
 
 
 def _check_classes(spec: Spec) -> Iterator[Message]:
@@ -279,9 +304,7 @@ def _check_threshold(spec: Spec) -> Iterator[Message]:
         what = f"a threshold is for two classes, and '{spec.schema_.target}' declares {n_classes}"
         yield Message(what, key=key, allowed=(AUTO,))
     elif asked == PROFIT and spec.goal.value is None:
-        yield Message(
-            "'profit' needs goal.value, which says what each outcome is worth", key=key, allowed=allowed
-        )
+        yield Message(value.NEEDS[PROFIT], key=key, allowed=allowed)
     elif isinstance(asked, str):
         if asked not in names:
             yield Message(

@@ -9,11 +9,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-from engine.recipe.spec import Value
-from engine.tasks.task import Array, Metric, Scores, metric_from, ratio
+from engine.tasks.task import Array, Scores, metric_from, ratio
 
 # Where each number stands in the statistic, of shape (..., 3, n_classes).
-_HIT, _TRUE, _DECIDED = 0, 1, 2
+HIT, TRUE, DECIDED = 0, 1, 2
 PER_CASES = 1000
 _ROUNDING = 1e-14
 
@@ -62,23 +61,23 @@ def binary_margins(
 
 def accuracy(m: Array) -> Array:
     """Return the share of rows decided right."""
-    return ratio(m[..., _HIT, :].sum(-1), m[..., _TRUE, :].sum(-1))
+    return ratio(m[..., HIT, :].sum(-1), m[..., TRUE, :].sum(-1))
 
 
 def balanced_accuracy(m: Array) -> Array:
     """Return the mean recall of the classes that occur (scikit-learn's balanced_accuracy_score)."""
-    recalls = ratio(m[..., _HIT, :], m[..., _TRUE, :], undefined=0.0)
-    return ratio(recalls.sum(-1), (m[..., _TRUE, :] > 0).sum(-1))
+    recalls = ratio(m[..., HIT, :], m[..., TRUE, :], undefined=0.0)
+    return ratio(recalls.sum(-1), (m[..., TRUE, :] > 0).sum(-1))
 
 
 def precision(m: Array) -> Array:
     """Return the share of rows decided positive that are; 0 where none was, as scikit-learn has it."""
-    return np.where(_total(m) > 0, ratio(m[..., _HIT, -1], m[..., _DECIDED, -1], undefined=0.0), np.nan)
+    return np.where(_total(m) > 0, ratio(m[..., HIT, -1], m[..., DECIDED, -1], undefined=0.0), np.nan)
 
 
 def recall(m: Array) -> Array:
     """Return the share of positive rows decided positive; NaN where there is none."""
-    return ratio(m[..., _HIT, -1], m[..., _TRUE, -1])
+    return ratio(m[..., HIT, -1], m[..., TRUE, -1])
 
 
 def f1(m: Array) -> Array:
@@ -88,15 +87,15 @@ def f1(m: Array) -> Array:
 
 def f1_macro(m: Array) -> Array:
     """Return the mean F1 of the classes that occur or are decided for (scikit-learn's f1_score, macro)."""
-    occurs = (m[..., _TRUE, :] + m[..., _DECIDED, :]) > 0
+    occurs = (m[..., TRUE, :] + m[..., DECIDED, :]) > 0
     return ratio(_f1_each(m).sum(-1), occurs.sum(-1))
 
 
 def matthews_corrcoef(m: Array) -> Array:
     """Return the correlation of truth and decision, R_K of Gorodkin (2004); 0 where either is constant."""
     total = _total(m)
-    hits = m[..., _HIT, :].sum(-1)
-    true, decided = m[..., _TRUE, :], m[..., _DECIDED, :]
+    hits = m[..., HIT, :].sum(-1)
+    true, decided = m[..., TRUE, :], m[..., DECIDED, :]
     covariance = hits * total - (true * decided).sum(-1)
     spread_true = total**2 - (true**2).sum(-1)
     spread_decided = total**2 - (decided**2).sum(-1)
@@ -106,66 +105,13 @@ def matthews_corrcoef(m: Array) -> Array:
     return np.where(total > 0, ratio(covariance, np.sqrt(product), undefined=0.0), np.nan)
 
 
-def profit_of(m: Array, value: Value) -> Array:
-    """Return what 1,000 cases are worth, in the currency of `value`, of a binary statistic."""
-    true_positive = m[..., _HIT, 1]
-    false_positive = m[..., _DECIDED, 1] - true_positive
-    false_negative = m[..., _TRUE, 1] - true_positive
-    true_negative = m[..., _HIT, 0]
-    worth = (
-        value.true_positive * true_positive
-        + value.false_positive * false_positive
-        + value.false_negative * false_negative
-        + value.true_negative * true_negative
-    )
-    return ratio(PER_CASES * worth, _total(m))
-
-
-def profit(y: Array, decisions: Array, weights: Array | None, value: Value) -> float:
-    """Return what 1,000 cases are worth when acted on as decided.
-
-    Parameters
-    ----------
-    y
-        Shape (n,), 1 where the case is positive, else 0.
-    decisions
-        Shape (n,), 1 where decided positive, else 0.
-    weights
-        Shape (n,), or None for equal weights.
-    value
-        What each outcome is worth.
-
-    Returns
-    -------
-    float
-        In `value.currency` per 1,000 cases; NaN for no rows.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> value = Value(true_positive=50.0, false_positive=-10.0, currency="EUR")
-    >>> profit(np.array([1, 0, 0, 1]), np.array([1, 1, 0, 0]), None, value)
-    10000.0
-    """
-    scores = Scores(values=np.empty((len(y), 2)), decisions=decisions)
-    return profit_metric(value).compute(y, scores, weights)
-
-
-def profit_metric(value: Value) -> Metric:
-    """Return `profit` as a metric, for recipes that say what an outcome is worth."""
-    title = f"Profit per 1,000 cases, {value.currency}"
-    return metric_from(
-        margins, lambda m: profit_of(m, value), name="profit", title=title, greater_is_better=True
-    )
-
-
 def _total(m: Array) -> Array:
-    total: Array = m[..., _TRUE, :].sum(-1)
+    total: Array = m[..., TRUE, :].sum(-1)
     return total
 
 
 def _f1_each(m: Array) -> Array:
-    return ratio(2 * m[..., _HIT, :], m[..., _TRUE, :] + m[..., _DECIDED, :], undefined=0.0)
+    return ratio(2 * m[..., HIT, :], m[..., TRUE, :] + m[..., DECIDED, :], undefined=0.0)
 
 
 ACCURACY = metric_from(margins, accuracy, name="accuracy", title="Accuracy", greater_is_better=True)

@@ -61,9 +61,6 @@ class Regression:
             messages.append(Message(what, key="goal.value"))
         if spec.schema_.positive is not None:
             messages.append(Message("'positive' is for a target of two classes", key="schema.positive"))
-        if spec.deploy.abstain_below is not None:
-            what = "'abstain_below' asks for a probability, and task regression gives none"
-            messages.append(Message(what, key="deploy.abstain_below"))
         return messages
 
     def target(self, column: pl.Series, schema: Schema) -> Target:
@@ -88,7 +85,7 @@ class Regression:
         _refuse_undefined(column, name=target.name)
         return column.cast(pl.Float64).to_numpy(writable=True)
 
-    def decide(self, graph: Graph, values: str, *, target: Target, threshold: float | None) -> str:
+    def decide(self, graph: Graph, values: str, *, target: Target, threshold: float | str | None) -> str:
         """Write `values` (rows, 1) out as `prediction` (rows,), double; return its tensor."""
         del target, threshold
         flat = graph.node("Squeeze", [values, graph.constant([1])])
@@ -100,9 +97,17 @@ class Regression:
         del target
         return pl.DataFrame({"prediction": np.asarray(scores.values, dtype=np.float64)})
 
-    def choose_threshold(self, y: Array, values: Array, weights: Array | None, *, spec: Spec) -> float | None:
+    def choose_threshold(
+        self,
+        y: Array,
+        values: Array,
+        weights: Array | None,
+        *,
+        spec: Spec,
+        worth: Array | None = None,
+    ) -> float | None:
         """Return None: a number needs no threshold."""
-        del y, values, weights, spec
+        del y, values, weights, spec, worth
         return None
 
 

@@ -53,10 +53,22 @@ class Scores:
 
     `values` has shape (n, n_classes) of probabilities, or (n,) of a continuous target. `decisions` has shape
     (n,): the index of the class decided for (after the threshold), or the same values when continuous.
+    `worth` has shape (n, 2), what each row is worth decided negative and decided positive, where a recipe
+    prices its outcomes row by row, else it is None.
     """
 
     values: Array
     decisions: Array
+    worth: Array | None = None
+
+    def take(self, rows: Array) -> Scores:
+        """Return those of some rows, given their indices."""
+        worth = None if self.worth is None else self.worth[rows]
+        return Scores(self.values[rows], self.decisions[rows], worth)
+
+    def priced(self, worth: Array | None) -> Scores:
+        """Return the same with what each row is worth."""
+        return Scores(self.values, self.decisions, worth)
 
 
 # What several metrics are made of, so that a resample of rows pays for it once. Given (y, scores, weights) it
@@ -149,11 +161,22 @@ class Task(Protocol):
     def encode(self, column: pl.Series, target: Target) -> Array:
         """Return y of shape (n,): int64 class indices, or float64."""
 
-    def decide(self, graph: Graph, values: str, *, target: Target, threshold: float | None) -> str:
-        """Write the nodes from a model's output to decisions; add the graph's outputs; return decisions."""
+    def decide(self, graph: Graph, values: str, *, target: Target, threshold: float | str | None) -> str:
+        """Write the nodes from a model's output to decisions; add the graph's outputs; return decisions.
+
+        `threshold` is one number, or the tensor, double of shape (rows,), that holds each row's own.
+        """
 
     def to_frame(self, scores: Scores, target: Target) -> pl.DataFrame:
         """Return the columns `prediction` and, for classes, `probability_<class>`."""
 
-    def choose_threshold(self, y: Array, values: Array, weights: Array | None, *, spec: Spec) -> float | None:
+    def choose_threshold(
+        self,
+        y: Array,
+        values: Array,
+        weights: Array | None,
+        *,
+        spec: Spec,
+        worth: Array | None = None,
+    ) -> float | None:
         """Choose the decision threshold on validation rows, or None where the task has none."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from engine.models.family import Array, Rows
@@ -37,15 +39,15 @@ def balance(rows: Rows, how: Balance, *, seed: int) -> Rows:
         of_class = np.zeros(len(counts))
         of_class[present] = len(rows.y) / (len(present) * counts[present])
         weights = of_class[rows.y]
-        return Rows(rows.x, rows.y, weights if rows.weights is None else weights * rows.weights)
+        return replace(rows, weights=weights if rows.weights is None else weights * rows.weights)
     rng = np.random.Generator(np.random.PCG64(seed))
     wanted = int(counts[present].min() if how == "under" else counts.max())
-    drawn = [_draw(np.flatnonzero(rows.y == label), wanted, rng) for label in present]
-    places = np.sort(np.concatenate(drawn), kind="stable")
-    return Rows(rows.x[places], rows.y[places], None if rows.weights is None else rows.weights[places])
+    drawn = [draw(np.flatnonzero(rows.y == label), wanted, rng) for label in present]
+    return rows.take(np.sort(np.concatenate(drawn), kind="stable"))
 
 
-def _draw(places: Array, wanted: int, rng: np.random.Generator) -> Array:
+def draw(places: Array, wanted: int, rng: np.random.Generator) -> Array:
+    """Draw so many of some places: of too many each at most once, of too few all and some of them again."""
     if wanted <= len(places):
         return rng.choice(places, wanted, replace=False)
     return np.concatenate([places, rng.choice(places, wanted - len(places), replace=True)])

@@ -16,7 +16,7 @@ from engine.models.family import Array
 from engine.recipe.load import load_model
 from engine.recipe.spec import Spec
 from engine.tasks.task import Scores, Target, Task
-from engine.training.fit import fit_candidate
+from engine.training.fit import Candidate, fit_candidate
 from engine.training.parts import Divided
 
 # A linear model has seen enough by then, and a baseline must not cost more than the model.
@@ -53,12 +53,15 @@ def score_baselines(
     threshold = None
     if validation.n_rows:
         values = candidate.predict(validation.frame)
-        threshold = task.choose_threshold(validation.y, values, validation.weights, spec=spec)
+        threshold = task.choose_threshold(
+            validation.y, values, validation.weights, spec=spec, worth=validation.worth
+        )
 
-    rivals = [
+    decided = [
         decide_values(constant, task=task, target=target, threshold=None),
         decide_values(candidate.predict(test.frame), task=task, target=target, threshold=threshold),
     ]
+    rivals = [scores.priced(test.worth) for scores in decided]
     differences = _differences(model, rivals, test, task=task, target=target, spec=spec) if model else []
     shares = "class shares" if target.classes else "mean"
     names = {"constant": f"the training rows' {shares}", "linear": described}
@@ -73,7 +76,7 @@ def score_baselines(
 
 
 def score_unmitigated(
-    divided: Divided, *, model: Scores, schema: Schema, task: Task, spec: Spec
+    divided: Divided, *, model: Scores, fitted: Candidate, schema: Schema, task: Task, spec: Spec
 ) -> dict[str, object] | None:
     """Fit the same model without what `model.fairness` does, and hold both against each other.
 
@@ -81,6 +84,8 @@ def score_unmitigated(
     ----------
     model
         What the model with it says of the test rows.
+    fitted
+        That model, which without thresholds of groups is the same.
 
     Returns
     -------
@@ -92,19 +97,24 @@ def score_unmitigated(
     if mitigated is None:
         return None
     train, validation, test, target = divided.train, divided.validation, divided.test, divided.target
-    candidate = fit_candidate(
-        spec.model.model_copy(update={"fairness": None}),
-        train=train,
-        validation=validation,
-        schema=schema,
-        target=target,
-        spec=spec,
-    )
+    candidate = fitted
+    if mitigated.kind != "thresholds":
+        candidate = fit_candidate(
+            spec.model.model_copy(update={"fairness": None}),
+            train=train,
+            validation=validation,
+            schema=schema,
+            target=target,
+            spec=spec,
+        )
     threshold = None
     if validation.n_rows:
         values = candidate.predict(validation.frame)
-        threshold = task.choose_threshold(validation.y, values, validation.weights, spec=spec)
+        threshold = task.choose_threshold(
+            validation.y, values, validation.weights, spec=spec, worth=validation.worth
+        )
     scores = decide_values(candidate.predict(test.frame), task=task, target=target, threshold=threshold)
+    scores = scores.priced(test.worth)
     part = PartScores(test.y, scores, test.weights, test.frame.select(audit_columns(spec)))
     found = evaluate({"test": part}, spec=spec, task=task, target=target, seed=spec.seed)
     (difference,) = _differences(model, [scores], test, task=task, target=target, spec=spec)

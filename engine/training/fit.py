@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import cast
 
+import numpy as np
 import polars as pl
 
 from engine.data.parts import PartData
@@ -18,7 +19,9 @@ from engine.features.prepare import Preparation, prepare_training
 from engine.features.targets import Outcome
 from engine.machine import n_threads
 from engine.models.assemble import Artifact, assemble
+from engine.models.calibration import Calibrated, calibrate
 from engine.models.family import (
+    Additive,
     Array,
     Continuing,
     Course,
@@ -29,13 +32,16 @@ from engine.models.family import (
     Progress,
     Rows,
 )
+from engine.models.margin_file import StoredMargin, write_margin
 from engine.models.scorer import Parity, Scorer, parity
+from engine.models.thresholds import GroupThresholds
 from engine.names import FAMILIES
 from engine.recipe.spec import Spec
-from engine.recipe.spec_model import ModelSpec
+from engine.recipe.spec_model import FairnessSpec, ModelSpec
 from engine.tasks.task import Target, Task
 from engine.training.balance import balance
-from engine.training.mitigation import reweigh
+from engine.training.mitigation import fit_fairly, mitigate
+from engine.training.mitigation_thresholds import choose_groups
 
 # Enough rows to meet a tree's every leaf; more would only repeat what is seen.
 _PARITY_ROWS = 5000
@@ -53,16 +59,26 @@ class Candidate:
         """Return the library's own answer for raw rows."""
         return self.fitted.predict(self.preparation.transform(frame))
 
+    @property
+    def tolerance(self) -> float:
+        """How far the graph may be from the library's own answer."""
+        steepness = self.fitted.steepness if isinstance(self.fitted, Calibrated) else 1.0
+        return self.family.tolerance * steepness
+
 
 @dataclass(frozen=True)
 class Model:
-    """A candidate as it is deployed: the graph, what runs it, and how near it is to the library."""
+    """A candidate as it is deployed: the graph, what runs it, and how near it is to the library.
+
+    `threshold` is that of all rows; `groups` has those of groups that have their own, if any.
+    """
 
     candidate: Candidate
     artifact: Artifact
     scorer: Scorer
     threshold: float | None
     parity: Parity
+    groups: GroupThresholds | None = None
 
 
 @dataclass(frozen=True)
@@ -82,19 +98,21 @@ def prepare_rows(
     Parameters
     ----------
     seed
-        Decides the folds of columns that are encoded by the target, and what is drawn to even classes out.
+        Decides the folds of columns that are encoded by the target, and which rows are drawn to even classes
+        or groups out.
     """
     family = cast("Family", FAMILIES.load(model.family))
     outcome = Outcome(train.y, target.n_outputs, seed)
     preparation, x = prepare_training(train.frame, schema=schema, needs=family.needs(model), outcome=outcome)
     rows = Rows(x, train.y, train.weights)
-    if model.fairness is not None:
-        rows = reweigh(rows, train.frame.select(model.fairness.by))
-    if model.balance is not None:
-        rows = balance(rows, model.balance, seed=seed)
     held = None
     if validation.n_rows:
         held = Rows(preparation.transform(validation.frame), validation.y, validation.weights)
+    if model.fairness is not None:
+        groups = [part.frame.select(model.fairness.by) for part in (train, validation)]
+        rows, held = mitigate(rows, held, pl.concat(groups), how=model.fairness, seed=seed)
+    if model.balance is not None:
+        rows = balance(rows, model.balance, seed=seed)
     return Prepared(preparation, rows, held)
 
 
@@ -133,9 +151,12 @@ def fit_prepared(
         max_iterations=spec.compute.max_iterations,
     )
     if course is None:
-        return Candidate(family.fit(problem, progress), preparation, family)
-    assert isinstance(family, Continuing)
-    return Candidate(family.fit_course(problem, course, progress), preparation, family)
+        fitted = fit_fairly(family, problem, how=model.fairness, spec=spec, progress=progress)
+    else:
+        assert isinstance(family, Continuing)
+        fitted = family.fit_course(problem, course, progress)
+    fitted = calibrate(fitted, model.calibration, prepared.validation, target=target)
+    return Candidate(fitted, preparation, family)
 
 
 def fit_candidate(
@@ -189,23 +210,59 @@ def deploy_candidate(
     EngineError
         If the graph and the library differ by more than the family's tolerance: a fault of ours.
     """
-    threshold = None
     # Where no rows validate, the graph is held against the library on training rows.
     held = validation if validation.n_rows else train
-    if validation.n_rows:
-        values = candidate.predict(validation.frame)
-        threshold = task.choose_threshold(validation.y, values, validation.weights, spec=spec)
+    # No library need be asked of no rows.
+    values = candidate.predict(validation.frame) if validation.n_rows else np.empty((0, target.n_outputs))
+    threshold, groups = choose_thresholds(
+        validation, values, how=spec.model.fairness, task=task, schema=schema, spec=spec
+    )
     artifact = assemble(
         preparation=candidate.preparation,
         fitted=candidate.fitted,
         task=task,
         target=target,
         threshold=threshold,
+        groups=groups,
     )
-    scorer = Scorer(
-        artifact, schema_columns=schema.features, kind=target.kind, threads=n_threads(spec.compute)
-    )
-    return Model(candidate, artifact, scorer, threshold, _check_parity(candidate, scorer, held))
+    read = schema if groups is None else schema.reading(groups.by)
+    scorer = Scorer(artifact, schema_columns=read.features, kind=target.kind, threads=n_threads(spec.compute))
+    return Model(candidate, artifact, scorer, threshold, _check_parity(candidate, scorer, held), groups)
+
+
+def choose_thresholds(
+    part: PartData,
+    values: Array,
+    *,
+    how: FairnessSpec | None,
+    task: Task,
+    schema: Schema,
+    spec: Spec,
+) -> tuple[float | None, GroupThresholds | None]:
+    """Choose the threshold of all rows, and those of groups where `how` asks for them.
+
+    Parameters
+    ----------
+    part
+        Validation rows; of none nothing is chosen.
+    values
+        What the model says of them.
+    """
+    overall = None
+    if part.n_rows:
+        overall = task.choose_threshold(part.y, values, part.weights, spec=spec, worth=part.worth)
+    groups = choose_groups(part, values, overall=overall, how=how, task=task, schema=schema, spec=spec)
+    return overall, groups
+
+
+def margin_bytes(model: Model) -> bytes | None:
+    """Return the model's sums as the bundle keeps them; None of a model that is no such sum."""
+    fitted = model.candidate.fitted
+    margin = fitted.margin() if isinstance(fitted, Additive) else None
+    if margin is None or not model.artifact.matrix:
+        return None
+    sources = model.candidate.preparation.sources
+    return write_margin(StoredMargin(margin, model.artifact.matrix, sources))
 
 
 def n_bytes(artifact: Artifact) -> int:
@@ -226,7 +283,7 @@ def importances(candidate: Candidate) -> dict[str, float] | None:
 
 def _check_parity(candidate: Candidate, scorer: Scorer, rows: PartData) -> Parity:
     frame = rows.frame[:: max(rows.n_rows // _PARITY_ROWS, 1)]
-    tolerance = candidate.family.tolerance
+    tolerance = candidate.tolerance
     found = parity(scorer, candidate.fitted, candidate.preparation, frame, tolerance=tolerance)
     if found.n_beyond:
         raise EngineError.of(

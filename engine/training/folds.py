@@ -86,7 +86,7 @@ def score_folds(
             course=chosen.course,
         )
         scores = decide_values(candidate.predict(judged.frame), task=task, target=target, threshold=None)
-        part = PartScores(judged.y, scores, judged.weights, pl.DataFrame())
+        part = PartScores(judged.y, scores.priced(judged.worth), judged.weights, pl.DataFrame())
         found = evaluate({"validation": part}, spec=spec, task=task, target=target, seed=spec.seed)
         rows.append({name: interval.value for name, interval in found.metrics["validation"].items()})
         progress(index + 1, len(folds), None)

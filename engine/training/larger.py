@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 
 # A run in memory takes so many times its table in doubles, and so many MiB besides: `costs.json` has at most
 # 9 times, of the steps that grow with it.
-_TIMES_TABLE = 9
-_ALONE_MIB = 320
+TIMES_TABLE = 9
+ALONE_MIB = 320
+# Bytes a row that LightGBM keeps besides its bins: target, gradients, scores, and where a row lies.
+_BESIDE_BINS = 45
 _MIB = 2**20
 _SAMPLE = "data.sample: 0.1, which is fitted in memory"
 _STREAMED = "of a table that is larger than compute.memory_mib"
@@ -33,20 +35,27 @@ def is_streamed(spec: Spec, schema: Schema, header: Header) -> bool:
     if cap is None or spec.data.sample is not None:
         return False
     n_columns = sum(column.role != "ignore" for column in schema.columns)
-    return _ALONE_MIB + _TIMES_TABLE * header.n_rows * n_columns * 8 / _MIB > cap
+    return ALONE_MIB + TIMES_TABLE * header.n_rows * n_columns * 8 / _MIB > cap
 
 
-def check_streamed(spec: Spec, schema: Schema) -> None:
+def check_streamed(spec: Spec, schema: Schema, header: Header) -> None:
     """Refuse what can't be done with a table that is never whole in memory.
 
     Raises
     ------
     RecipeError
-        With one message for each thing that is asked for and needs all rows at once.
+        With one message for each thing that is asked for and needs all rows at once; or if the least that a
+        family holds of each row is more than may be.
     """
-    messages = [spec.places.locate(message) for message in _needing_all_rows(spec, schema)]
+    found = [*_needing_all_rows(spec, schema)] or [*_needing_too_much(spec, schema, header)]
+    messages = [spec.places.locate(message) for message in found]
     if messages:
         raise RecipeError(messages)
+
+
+def binned_mib(n_rows: float, n_features: float) -> float:
+    """Return what a family holds that goes through its training rows once: bins, and what is beside."""
+    return n_rows * (n_features + _BESIDE_BINS) / _MIB
 
 
 def streaming_families() -> tuple[str, ...]:
@@ -72,11 +81,14 @@ def read_table(spec: Spec, schema: Schema, *, tell: Tell | None = None, crew: Cr
     from engine.data.header import read_header
     from engine.data.source import read
 
-    if spec.compute.memory_mib is None or not is_streamed(spec, schema, read_header(spec.data)):
+    if spec.compute.memory_mib is None:
+        return read(spec.data, schema, tell=tell)
+    header = read_header(spec.data)
+    if not is_streamed(spec, schema, header):
         return read(spec.data, schema, tell=tell)
     from engine.data.streamed import read_streamed
 
-    check_streamed(spec, schema)
+    check_streamed(spec, schema, header)
     return read_streamed(
         spec.data, schema, cut=spec.split, seed=spec.seed, folder=disk(spec), tell=tell, crew=crew
     )
@@ -90,6 +102,16 @@ def disk(spec: Spec) -> Path:
     return folder
 
 
+def _needing_too_much(spec: Spec, schema: Schema, header: Header) -> Iterator[Message]:
+    family, cap = cast("Streaming", FAMILIES.load(spec.model.family)), spec.compute.memory_mib
+    n_rows = header.n_rows * spec.split.shares[0]
+    held = 0.0 if family.goes_again else binned_mib(n_rows, len(schema.features))
+    if cap is not None and held > cap:
+        what = f"{spec.model.family} holds {n_rows:,.0f} training rows in {held:,.1f} MiB at least"
+        try_ = f"model=sgd, which holds a block of them; or {_SAMPLE}"
+        yield Message(f"{what}, and {cap:,} are allowed", "compute.memory_mib", try_=try_)
+
+
 def _needing_all_rows(spec: Spec, schema: Schema) -> Iterator[Message]:
     from engine.data.deal import DEALT_BY
 
@@ -97,7 +119,7 @@ def _needing_all_rows(spec: Spec, schema: Schema) -> Iterator[Message]:
     if not isinstance(family, Streaming):
         what = f"{family.name} needs all rows in memory, and can't learn {_STREAMED}"
         yield Message(what, "model.family", allowed=streaming_families(), try_=_SAMPLE)
-    if spec.model.fairness is not None:
+    if spec.model.fairness is not None and spec.model.fairness.kind != "thresholds":
         what = "rows of groups are weighed with all of them in memory"
         yield Message(what, "model.fairness", try_=_SAMPLE)
     if spec.model.balance is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from engine.errors import RecipeError
+from engine.errors import Message, RecipeError
 from engine.evaluation.evaluate import metrics_for
 from engine.models.tree_family import trained_classes
 from engine.recipe.spec import Spec
@@ -24,9 +24,14 @@ def check_learnable(target: Target, y: np.ndarray, *, spec: Spec, task: Task) ->
     DataError
         If all training rows are of one class.
     RecipeError
-        If the data's number of classes rules out the goal's metric, its value or a gate; at its place.
+        If the data's number of classes rules out the goal's metric, its value, a gate, or what is asked for
+        so that groups are decided for alike; at its place.
     """
     trained_classes(y, kind=target.kind)
+    how = spec.model.fairness
+    if how is not None and how.bounds is not None and target.kind != "binary":
+        what = f"{how.kind} are for two classes, and '{target.name}' has {len(target.classes)}"
+        raise RecipeError([spec.places.locate(Message(what, "model.fairness.kind"))])
     try:
         metrics_for(spec, task=task, target=target)
     except RecipeError as error:

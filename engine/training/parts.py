@@ -16,6 +16,7 @@ from engine.errors import DataError
 from engine.recipe.spec import Spec
 from engine.recipe.text import show
 from engine.tasks.task import Target, Task
+from engine.tasks.value import row_worth
 from engine.training.learnable import check_learnable
 
 
@@ -73,15 +74,17 @@ def divide(table: Table, *, task: Task, spec: Spec) -> Divided:
         raise _after_drop(error, table).at(show(Path(table.source.path))) from None
     weight_columns = table.schema.of_role("weight")
     weights = table.frame[weight_columns[0].name].to_numpy().astype(np.float64) if weight_columns else None
-    return Divided(target, parts, PartData(table.frame, y, weights), streamed)
+    value = spec.goal.value
+    worth = None if value is None or not value.columns else row_worth(value, table.frame, y)
+    return Divided(target, parts, PartData(table.frame, y, weights, worth), streamed)
 
 
 def _values(table: Table) -> pl.Series:
     """Return the target; of one of classes whose rows lie on disk, each class twice that has several rows."""
     name = table.schema.target.name
-    if table.streamed is None or table.streamed.targets is None:
+    counts = None if table.streamed is None else table.streamed.overall.targets
+    if counts is None:
         return table.frame[name]
-    counts = table.streamed.targets
     return pl.concat([counts["value"], counts.filter(pl.col("n") > 1)["value"]]).alias(name)
 
 

@@ -17,6 +17,7 @@ from engine.data.shelf import Nameless, Shelf
 from engine.features.merged import prepare_streamed
 from engine.features.prepare import Preparation
 from engine.machine import n_threads
+from engine.models.calibration import calibrate
 from engine.models.family import Array, Course, Family, ParamValue, Problem, Progress, Rows, Streaming
 from engine.names import FAMILIES
 from engine.recipe.spec import Spec
@@ -33,7 +34,7 @@ _AT_ONCE = 64
 
 
 @dataclass
-class Prepared:
+class PreparedBlocks:
     """All training rows as a family takes them: prepared once, in blocks, then read again from disk.
 
     Attributes
@@ -215,7 +216,7 @@ def fit_streamed(
     train, validation = divided.train, divided.validation
     preparation = prepare_streamed(seen, train.frame, schema=schema, needs=family.needs(model))
     weights = schema.of_role("weight")
-    blocks = Prepared(
+    blocks = PreparedBlocks(
         shelf=shelf,
         preparation=preparation,
         task=task,
@@ -242,7 +243,9 @@ def fit_streamed(
         max_iterations=spec.compute.max_iterations,
     )
     try:
-        return Candidate(family.fit_blocks(problem, blocks, progress), preparation, family)
+        fitted = family.fit_blocks(problem, blocks, progress)
+        fitted = calibrate(fitted, model.calibration, problem.validation, target=target)
+        return Candidate(fitted, preparation, family)
     finally:
         blocks.close()
         divided.streamed.close()

@@ -102,12 +102,18 @@ def _check_population(spec: Spec) -> Iterator[Message]:
 
 def _check_address(compute: ComputeSpec) -> Iterator[Message]:
     address = compute.address
-    if address is None or compute.executor == "local" or _ADDRESS.fullmatch(address):
-        return
+    if address is not None and compute.executor != "local" and (wrong := wrong_address(address)):
+        yield wrong
+
+
+def wrong_address(address: str) -> Message | None:
+    """Say what is wrong with the address of a cluster, if anything is."""
+    if _ADDRESS.fullmatch(address):
+        return None
     what = f"'{address}' is not host:port"
     if address.startswith("ray://"):
         what = f"'{address}' is Ray Client's, through which no search runs: be on a machine of the cluster"
-    yield Message(what, "compute.address", try_=f"compute.address=127.0.0.1:{_PORT}")
+    return Message(what, "compute.address", try_=f"compute.address=127.0.0.1:{_PORT}")
 
 
 def _check_objective(spec: Spec) -> Iterator[Message]:

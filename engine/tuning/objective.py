@@ -16,6 +16,7 @@ from engine.errors import EngineError
 from engine.evaluation.evaluate import PartScores
 from engine.evaluation.gates import judge
 from engine.evaluation.judge import time_one_row
+from engine.evaluation.robustness import FALLS
 from engine.evaluation.wanted import Wanted, wanted
 from engine.features.needs import Needs
 from engine.models.decide import decide_values
@@ -24,7 +25,15 @@ from engine.names import FAMILIES, TASKS
 from engine.recipe.spec import Gate, Spec
 from engine.recipe.spec_model import Balance, FairnessSpec, ModelSpec
 from engine.tasks.task import Scores, Target, Task
-from engine.training.fit import Candidate, Prepared, deploy_candidate, fit_prepared, n_bytes, prepare_rows
+from engine.training.fit import (
+    Candidate,
+    Prepared,
+    choose_thresholds,
+    deploy_candidate,
+    fit_prepared,
+    n_bytes,
+    prepare_rows,
+)
 from engine.tuning.candidates import Candidates
 from engine.tuning.halving import Ladder
 from engine.tuning.size import n_rounds
@@ -66,7 +75,7 @@ class Objective:
     candidates: Candidates
     threads: int
     states: States | None = None
-    _prepared: dict[tuple[int, Needs, Balance | None, FairnessSpec | None], Prepared] = field(
+    _prepared: dict[tuple[int, Needs, Balance | None, str], Prepared] = field(
         default_factory=dict, repr=False
     )
     _wanted: Wanted | None = field(default=None, repr=False)
@@ -153,13 +162,13 @@ class Objective:
             values = fitted.fitted.predict(prepared.validation.x)
         else:
             values = fitted.predict(judged.frame)
-        scores = self._decide(values, judged, chooses=judged is lesson.validation)
+        scores = self._decide(values, judged, model.fairness, chooses=judged is lesson.validation)
         frame = judged.frame.select(self.wanted.columns)
-        return fitted, PartScores(judged.y, scores, judged.weights, frame)
+        return fitted, PartScores(judged.y, scores.priced(judged.worth), judged.weights, frame)
 
     def _prepare(self, model: ModelSpec, lesson: Lesson, place: int) -> Prepared:
         needs = FAMILIES.load(model.family).needs(model)  # type: ignore[attr-defined]
-        key = (place, needs, model.balance, model.fairness)
+        key = (place, needs, model.balance, repr(model.fairness))
         if key not in self._prepared:
             self._prepared[key] = prepare_rows(
                 model,
@@ -171,13 +180,21 @@ class Objective:
             )
         return self._prepared[key]
 
-    def _decide(self, values: Array, judged: PartData, *, chooses: bool) -> Scores:
+    def _decide(self, values: Array, judged: PartData, how: FairnessSpec | None, *, chooses: bool) -> Scores:
         """Decide by the threshold that a run would choose; a fold's own rows choose none."""
         if not self.wanted.uses_decisions:
             return Scores(values, np.zeros(len(values)))
-        threshold = None
+        threshold: float | Array | None = None
         if chooses:
-            threshold = self.task.choose_threshold(judged.y, values, judged.weights, spec=self.spec)
+            threshold, groups = choose_thresholds(
+                judged,
+                values,
+                how=how,
+                task=self.task,
+                schema=self.schema,
+                spec=self.spec,
+            )
+            threshold = threshold if groups is None else groups.of(judged.frame)
         return decide_values(values, task=self.task, target=self.target, threshold=threshold)
 
     def _on_bundle(self, fitted: Candidate, lesson: Lesson) -> dict[str, float]:
@@ -216,9 +233,11 @@ def course(
 def missed(gates: Mapping[str, Gate] | None, *, measured: Mapping[str, float]) -> dict[str, float]:
     """Return by gate how far it is missed, relative to its bound; one that is not measured by 1.
 
-    Gates on the data are left out: no trial can do better at them than another.
+    Gates on the data are left out, as no trial can do better at them than another, and those on disturbed
+    rows, which are measured of the winner alone.
     """
-    of_model = {name: gate for name, gate in (gates or {}).items() if name not in DATA_MEANINGS}
+    beyond = {*DATA_MEANINGS, *FALLS}
+    of_model = {name: gate for name, gate in (gates or {}).items() if name not in beyond}
     verdict = judge(of_model, measured=measured)
     found = {}
     for gate in verdict.gates:

@@ -40,7 +40,7 @@ RECIPE_MISTAKES = [
     (
         ["modle=logistic"],
         "command line: modle\n  'modle' is not a key of a recipe\n  did you mean 'model'?\n"
-        "  allowed: compute, data, deploy, evaluation, goal, model, name, recipe_version, runs, schema and 5 more\n"
+        "  allowed: compute, data, deploy, evaluation, goal, governance, model, name, recipe_version, runs and 6 more\n"
         "  try: engine options\n",
     ),
     (
@@ -164,9 +164,10 @@ def test_an_error_is_one_json_document(recipe: Path, capsys: pytest.CaptureFixtu
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["rnu"], "command line\n  'rnu' is not a command\n  did you mean 'run'?\n  allowed: init, plan, run, runs, show, diff, verify, predict, explain, promote and 5 more\n  try: engine --help\n"),
+        (["rnu"], "command line\n  'rnu' is not a command\n  did you mean 'run'?\n  allowed: init, plan, run, runs, show, diff, verify, predict, explain, promote and 7 more\n  try: engine --help\n"),
         (["run"], "command line\n  a recipe is needed\n  try: engine run RECIPE\n"),
         (["show", "x@latest"], "there is no finished run of 'x' in runs\n  try: engine runs\n"),
+        (["techdoc", "x@latest", "-o", "x.pdf"], "command line: -o\n  'x.pdf' ends in none of the forms of this document\n  allowed: .md, .html, .json\n"),
         (["run", "r", "--frist"], "command line\n  unrecognized arguments: --frist\n  try: engine run --help\n"),
     ],
 )  # fmt: skip

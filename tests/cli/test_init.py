@@ -120,14 +120,20 @@ def test_what_is_written_of_a_german_file() -> None:
     ("file", "target", "task", "model"),
     [
         ("penguins.csv", "species", "classification", "logistic"),
-        pytest.param("adult.csv", "income-per-year", "classification", "lightgbm", marks=pytest.mark.slow),
-        pytest.param("diamonds.parquet", "price", "regression", "lightgbm", marks=pytest.mark.slow),
+        ("adult.csv", "income-per-year", "classification", "lightgbm"),
+        ("diamonds.parquet", "price", "regression", "lightgbm"),
     ],
 )
 def test_the_shipped_data_runs_without_an_edit(file: str, target: str, task: str, model: str) -> None:
     """A recipe for data that we know runs as it was written, and passes the gate that it was given."""
     Path("recipes").mkdir()
-    assert main(["init", str(DATA / file), "--target", target, "--quiet"]) == 0
+    # Of many rows each sixth, which takes a sixth of the time.
+    if file.endswith(".csv"):
+        header, *lines = (DATA / file).read_text().splitlines(keepends=True)
+        Path(file).write_text("".join([header, *lines[:: 6 if len(lines) > 1000 else 1]]))
+    else:
+        pl.read_parquet(DATA / file)[::6].write_parquet(file)
+    assert main(["init", file, "--target", target, "--quiet"]) == 0
     path = f"recipes/{file.partition('.')[0]}.yaml"
     written = recipe(path)
     assert written["defaults"] == [

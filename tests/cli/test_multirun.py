@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from engine.cli import main
 from engine.cli.workers import Ended, Job, Started, work
 from engine.runs.folder import PARTIAL
 from engine.runs.steps import TIMED
+from tests import warm
 
 RECIPES = Path(__file__).resolve().parents[2] / "recipes"
 QUICK = ["compute=small", "evaluation=quick"]
@@ -33,9 +35,16 @@ DECIDED = ("recipe.json", "data.json", "metrics.json", "predictions.parquet", "b
 def recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """Copy the penguins and their recipe, and work beside them."""
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "data").mkdir()
-    shutil.copy(RECIPES / "penguins.yaml", tmp_path)
-    shutil.copy(RECIPES / "data" / "penguins.csv", tmp_path / "data")
+    return lay_out(tmp_path)
+
+
+def lay_out(folder: Path) -> str:
+    """Copy the penguins and their recipe into a folder, and beside them a table with one wrong value."""
+    (folder / "data").mkdir()
+    shutil.copy(RECIPES / "penguins.yaml", folder)
+    good = (RECIPES / "data" / "penguins.csv").read_text()
+    (folder / "data" / "penguins.csv").write_text(good)
+    (folder / "data" / "bad.csv").write_text(good.replace("Gentoo", "Emperor", 1))
     return "penguins.yaml"
 
 
@@ -76,6 +85,11 @@ def wait_for(what: Callable[[], object], *, limit_s: float = 60) -> None:
 def is_stopped(process: int) -> bool:
     """Tell whether the kernel keeps a process still."""
     return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+
+
+def goes_on(process: int) -> bool:
+    """Tell whether a process is there and not kept still."""
+    return not gone(process) and not is_stopped(process)
 
 
 def gone(process: int) -> bool:
@@ -226,8 +240,6 @@ def test_the_first_failure_gives_the_exit_code(
     recipe: str, overrides: list[str], code: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The exit code is the first failure's in the order asked, else 4 where a gate was missed, else 0."""
-    bad = Path("data/penguins.csv").read_text().replace("Gentoo", "Emperor", 1)
-    Path("data/bad.csv").write_text(bad)
     assert main(["run", recipe, "-m", *overrides, *QUICK, "--quiet"]) == code
     capsys.readouterr()
 
@@ -276,64 +288,84 @@ def test_finished_runs_are_skipped_where_asked(recipe: str, capsys: pytest.Captu
     assert capsys.readouterr().err == ("command line\n  --skip-finished belongs to -m\n  try: engine runs\n")
 
 
-@pytest.mark.slow
-def test_side_by_side_is_the_same_bit_for_bit(recipe: str, capsys: pytest.CaptureFixture[str]) -> None:
+@dataclass
+class Swept:
+    """What two commands say of the same combinations, one after another and side by side."""
+
+    folder: Path
+    in_turn: list[dict[str, object]]
+    beside: list[dict[str, object]]
+    told: str
+
+
+@pytest.fixture(scope="module")
+def swept(tmp_path_factory: pytest.TempPathFactory) -> Swept:
+    """Run good and bad combinations in both ways."""
+    folder = tmp_path_factory.mktemp("swept")
+    sweep = ["data.path=data/penguins.csv,data/bad.csv", "model=logistic,random_forest,lightgbm"]
+    command = ["run", lay_out(folder), *sweep, *QUICK, "-m", "--json"]
+    in_turn = warm.start(*command, "compute.parallel_runs=1", "--quiet", cwd=folder)
+    listed = json.loads(in_turn.communicate()[0])
+    beside = warm.start(*command, "compute.parallel_runs=2", cwd=folder)
+    out, told = beside.communicate()
+    assert in_turn.poll() == beside.poll() == 3
+    return Swept(folder, listed, json.loads(out), told)
+
+
+def test_side_by_side_is_the_same_bit_for_bit(swept: Swept) -> None:
     """Runs side by side have the very scores, predictions and models of runs one after another."""
-    sweep = [recipe, "model=logistic,random_forest,lightgbm", "seed=0,1"]
-    in_turn = told(capsys, *sweep, "compute.parallel_runs=1", code=4)
-    beside = told(capsys, *sweep, "compute.parallel_runs=3", code=4)
-    assert len(in_turn) == len(beside) == 6
-    for one, other in zip(in_turn, beside, strict=True):
+    good = list(zip(swept.in_turn[:3], swept.beside[:3], strict=True))
+    for one, other in good:
         assert one["run"] != other["run"]
         for file in DECIDED:
-            paths = [Path(str(done["path"])) / file for done in (one, other)]
+            paths = [swept.folder / str(done["path"]) / file for done in (one, other)]
             assert paths[0].read_bytes() == paths[1].read_bytes(), (one["overrides"], file)
-    assert len({str(done["run"]) for done in in_turn + beside}) == 12
-    assert not list(Path("runs").glob("*/*.lock"))
+    assert len({str(done["run"]) for pair in good for done in pair}) == 6
+    assert not list((swept.folder / "runs").glob("*/*.lock"))
 
 
-@pytest.mark.slow
-def test_side_by_side_tells_who_is_where(recipe: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_side_by_side_tells_who_is_where(swept: Swept) -> None:
     """Elsewhere than on a terminal each line of progress begins with its run."""
-    arguments = ["run", recipe, "-m", "seed=0,1", "compute.parallel_runs=null", *QUICK]
-    assert main(arguments) == 0
-    said = capsys.readouterr()
-    for turn, label in ((1, "seed=0"), (2, "seed=1")):
-        mine = [line.removeprefix(f"[{turn}/2] ") for line in said.err.splitlines() if f"[{turn}/2]" in line]
+    for turn, model in enumerate(("logistic", "random_forest", "lightgbm"), start=1):
+        label = f"data.path=data/penguins.csv model={model}"
+        mine = [
+            line.removeprefix(f"[{turn}/6] ") for line in swept.told.splitlines() if f"[{turn}/6]" in line
+        ]
         assert mine[0] == label
         assert [line.split("  ")[0] for line in mine[1:4]] == ["read and check", "split", "profile"]
         assert mine[-1].startswith(f"{label}: done, ")
-    assert said.out.count("seed=") == 2
 
 
-@pytest.mark.slow
-def test_a_failure_beside_others_is_told_as_in_turn(recipe: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """An error crosses from a worker whole, and the run beside it is finished."""
-    bad = Path("data/penguins.csv").read_text().replace("Gentoo", "Emperor", 1)
-    Path("data/bad.csv").write_text(bad)
-    sweep = [recipe, "data.path=data/bad.csv,data/penguins.csv"]
-    in_turn = told(capsys, *sweep, code=3)
-    beside = told(capsys, *sweep, "compute.parallel_runs=2", code=3)
-    assert beside[0]["error"] == in_turn[0]["error"]
-    assert beside[1]["metrics"] == in_turn[1]["metrics"]
+def test_a_failure_beside_others_is_told_as_in_turn(swept: Swept) -> None:
+    """An error crosses from a worker whole, and the runs beside it are finished."""
+    assert [one["error"] for one in swept.beside[3:]] == [one["error"] for one in swept.in_turn[3:]]
+    assert "(row 153: Emperor)" in str(swept.beside[3]["error"])
+    assert [one["metrics"] for one in swept.beside[:3]] == [one["metrics"] for one in swept.in_turn[:3]]
 
 
-@pytest.mark.slow
 def test_a_killed_worker_costs_its_own_run(recipe: str) -> None:
-    """A worker that is killed is one failed run, left interrupted; the others go on, in its place too."""
+    """A worker that is killed is one failed run, left interrupted; the others go on, in its place too.
+
+    Latency, which a gate may bound, is measured while every other worker is stopped, and they go on after.
+    """
     import multiprocessing
 
     specs = [load(recipe, ["model=lightgbm", *LONG])]
     specs += [load(recipe, [f"seed={seed}", *QUICK]) for seed in (0, 1, 2)]
     jobs = [Job(number, spec) for number, spec in enumerate(specs)]
     ended: dict[int, Ended] = {}
+    n_still = 0
     for number, event in work(jobs, n_workers=2, with_progress=False):
-        if event == Started("fit lightgbm"):
-            (victim,) = (one for one in multiprocessing.active_children() if one.name == "run 0")
-            assert victim.pid is not None
-            os.kill(victim.pid, signal.SIGKILL)
+        victims = [one.pid for one in multiprocessing.active_children() if one.name == "run 0" and one.pid]
+        if event == Started(TIMED) and victims:
+            wait_for(partial(is_stopped, victims[0]))
+            n_still += 1
         if isinstance(event, Ended):
+            if not ended:
+                wait_for(partial(goes_on, victims[0]))
+                os.kill(victims[0], signal.SIGKILL)
             ended[number] = event
+    assert n_still == 1
     assert str(ended[0].error) == (
         "the run's process was ended by SIGKILL (the system does so when memory runs out)\n"
         "  try: engine runs, then engine run --resume RUN; fewer compute.parallel_runs"
@@ -341,29 +373,6 @@ def test_a_killed_worker_costs_its_own_run(recipe: str) -> None:
     assert [ended[number].error for number in (1, 2, 3)] == [None, None, None]
     assert sorted(folder.name.endswith(PARTIAL) for folder in run_folders()) == [False] * 3 + [True]
     assert multiprocessing.active_children() == []
-
-
-@pytest.mark.slow
-def test_a_run_is_timed_while_the_others_are_still(recipe: str) -> None:
-    """Latency, which a gate may bound, is measured while every other worker is stopped, and they go on after."""
-    import multiprocessing
-
-    jobs = [Job(number, load(recipe, [f"seed={number}", *QUICK])) for number in range(2)]
-    seen = 0
-    ended = []
-    for number, event in work(jobs, n_workers=2, with_progress=False):
-        others = [
-            one.pid
-            for one in multiprocessing.active_children()
-            if one.name == f"run {1 - number}" and one.pid
-        ]
-        if event == Started(TIMED) and others:
-            wait_for(partial(is_stopped, others[0]))
-            seen += 1
-        if isinstance(event, Ended):
-            ended.append(event.error)
-    assert seen > 0
-    assert ended == [None, None]
 
 
 def start_long(recipe: str) -> subprocess.Popen[str]:
@@ -512,22 +521,15 @@ def test_odd_recipes_are_short_errors(recipe: str, capsys: pytest.CaptureFixture
 
 def test_a_search_that_is_stopped_stops_the_runs_after_it(recipe: str) -> None:
     """Ctrl-C amid a search: that run keeps its best, no other is begun, and the exit code is that of a stop."""
-    command = [sys.executable, "-m", "engine", "run", recipe, *QUICK, "-m", "seed=0,1,2", "--quiet"]
     search = ["tune=random", "tune.trials=5000", "compute.executor=local", "compute.parallel_runs=1"]
-    process = subprocess.Popen(
-        [*command, *search],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 (no thread is forked)
-    )
+    process = warm.start("run", recipe, *QUICK, "-m", "seed=0,1,2", "--quiet", *search)
     while process.poll() is None and not any(
         path.read_text().count('"outcome"') > 1 for path in Path("runs").glob("*/*/trials.jsonl")
     ):
         time.sleep(0.02)
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
-    assert process.returncode == 130, err
+    out, err = process.communicate()
+    assert process.poll() == 130, err
     (folder,) = run_folders()
     assert not folder.name.endswith(PARTIAL)
     assert "seed=0" in out

@@ -39,7 +39,7 @@ def unread(*arguments: str) -> tuple[int, str]:
 
 def test_a_reader_that_has_gone_changes_nothing(recipe: Path) -> None:
     """Into a closed pipe: the exit code is the verb's own, for a run, a missed gate and an error, without a word."""
-    quick = [str(recipe), "--quiet"]
+    quick = [str(recipe), "--quiet", "evaluation=quick", "compute=small"]
     assert unread("run", *quick) == (0, "")
     assert unread("run", *quick, "goal.gates={roc_auc: {min: 1}}", "--json") == (4, "")
     assert len(list(Path("runs/mixed").iterdir())) == 2
@@ -55,7 +55,10 @@ def test_progress_that_nobody_reads_does_not_stop_a_run(recipe: Path) -> None:
     read, write = os.pipe()
     os.close(read)
     done = subprocess.run(
-        [*ENGINE, "run", str(recipe), "--json"], stdout=subprocess.PIPE, stderr=write, check=False
+        [*ENGINE, "run", str(recipe), "--json", "evaluation=quick", "compute=small"],
+        stdout=subprocess.PIPE,
+        stderr=write,
+        check=False,
     )
     os.close(write)
     assert done.returncode == 0

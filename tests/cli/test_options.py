@@ -90,7 +90,17 @@ def test_a_key_and_those_below_it(capsys: pytest.CaptureFixture[str]) -> None:
     ]  # fmt: skip
     assert [key["key"] for key in told(capsys, "schema.columns.age")["keys"]] == below[1:]
     role = told(capsys, "schema.columns.age.role")["keys"][0]
-    assert role["choices"] == ["feature", "target", "ignore", "id", "group", "time", "weight", "part"]
+    assert role["choices"] == [
+        "feature",
+        "target",
+        "ignore",
+        "id",
+        "group",
+        "time",
+        "weight",
+        "part",
+        "value",
+    ]
     assert "seconds" not in shown(capsys, "schema.columns")
 
 
@@ -189,14 +199,14 @@ def test_an_option_of_ones_own(here: Path, capsys: pytest.CaptureFixture[str]) -
 @pytest.mark.parametrize(
     ("what", "message"),
     [
-        ("modle", "command line\n  'modle' is not a group or a key of a recipe\n  did you mean 'model'?\n  allowed: recipe_version, name, goal, task, data, schema, split, model, tune, evaluation and 5 more\n  try: engine options\n"),
-        ("nullable", "command line\n  'nullable' is not a group or a key of a recipe\n  did you mean 'schema.columns.<name>.nullable'?\n  allowed: recipe_version, name, goal, task, data, schema, split, model, tune, evaluation and 5 more\n  try: engine options\n"),
+        ("modle", "command line\n  'modle' is not a group or a key of a recipe\n  did you mean 'model'?\n  allowed: recipe_version, name, goal, governance, task, data, schema, split, model, tune and 6 more\n  try: engine options\n"),
+        ("nullable", "command line\n  'nullable' is not a group or a key of a recipe\n  did you mean 'schema.columns.<name>.nullable'?\n  allowed: recipe_version, name, goal, governance, task, data, schema, split, model, tune and 6 more\n  try: engine options\n"),
         ("schema.colums", "command line\n  'colums' is not a key of schema\n  did you mean 'schema.columns'?\n  allowed: target, positive, missing_target, key, extra, columns\n  try: engine options schema\n"),
         ("goal.gates.f1.mn", "command line\n  'mn' is not a key of goal.gates.<metric>\n  did you mean 'goal.gates.f1.min'?\n  allowed: min, max, by\n  try: engine options goal.gates.f1\n"),
         ("task/classificaton", "command line\n  'classificaton' is not an option of task\n  did you mean 'task/classification'?\n  allowed: classification, regression\n  try: engine options task\n"),
-        ("modle/mlp", "command line\n  'modle' is not a group or a key of a recipe\n  did you mean 'model'?\n  allowed: recipe_version, name, goal, task, data, schema, split, model, tune, evaluation and 5 more\n  try: engine options\n"),
+        ("modle/mlp", "command line\n  'modle' is not a group or a key of a recipe\n  did you mean 'model'?\n  allowed: recipe_version, name, goal, governance, task, data, schema, split, model, tune and 6 more\n  try: engine options\n"),
         ("model.params.num_leafs", "command line\n  'num_leafs' is not a parameter of a family that has an option of its own\n  did you mean 'model.params.num_leaves'?\n  try: engine options model\n"),
-        ("split/kfold/x", "command line\n  'split/kfold/x' is not a group or a key of a recipe\n  allowed: recipe_version, name, goal, task, data, schema, split, model, tune, evaluation and 5 more\n  try: engine options\n"),
+        ("split/kfold/x", "command line\n  'split/kfold/x' is not a group or a key of a recipe\n  allowed: recipe_version, name, goal, governance, task, data, schema, split, model, tune and 6 more\n  try: engine options\n"),
     ],
 )  # fmt: skip
 def test_a_name_that_is_none(what: str, message: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -42,7 +42,7 @@ def test_the_document_has_everything(recipe: Path, capsys: pytest.CaptureFixture
     plan = told(capsys, str(recipe), "goal.gates={roc_auc: {min: 0.5}}", "split=kfold", "evaluation=standard")
     assert set(plan) == {
         "name", "steps", "n_fits", "fits", "gates", "deployed_as", "data", "estimate", "earlier", "checked",
-        "streamed",
+        "risk", "reading", "streamed",
     }  # fmt: skip
     assert plan["fits"] == {"model": 1, "folds": 5, "studies": 2, "trials": 0}
     assert plan["n_fits"] == 8
@@ -52,20 +52,22 @@ def test_the_document_has_everything(recipe: Path, capsys: pytest.CaptureFixture
     assert plan["streamed"] is None
     steps = plan["steps"]
     assert isinstance(steps, list)
-    assert [set(step) for step in steps] == [{"name", "does", "reads", "writes", "seconds", "peak_mib"}] * 12
+    assert [set(step) for step in steps] == [{"name", "does", "reads", "writes", "seconds", "peak_mib"}] * 13
     written = [file for step in steps for file in step["writes"]]
     assert written == [
         "recipe.yaml", "recipe.json", "data.json", "metrics.json", "gates.json", "predictions.parquet",
-        "bundle/", "facts.json", "report.html", "card.md", "figures/",
+        "bundle/", "facts.json", "report.html", "card.md", "card.html", "card.json",
+        "datasheet.md", "datasheet.html", "datasheet.json", "figures/",
     ]  # fmt: skip
     estimate = plan["estimate"]
     assert isinstance(estimate, dict)
     assert set(estimate) == {
         "seconds", "known_s", "peak_mib", "start_s", "run", "basis", "guesses", "unmeasured",
     }  # fmt: skip
-    assert estimate["seconds"] == pytest.approx(
-        estimate["start_s"] + sum(step["seconds"] for step in steps), abs=0.1
-    )
+    known = [step["seconds"] for step in steps if step["seconds"] is not None]
+    assert estimate["unmeasured"] == [step["name"] for step in steps if step["seconds"] is None]
+    assert estimate["known_s"] == pytest.approx(estimate["start_s"] + sum(known), abs=0.1)
+    assert estimate["seconds"] == (None if estimate["unmeasured"] else estimate["known_s"])
 
 
 def test_the_answer_comes_before_the_steps(recipe: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,8 +6,6 @@ import json
 import os
 import pty
 import shutil
-import subprocess
-import sys
 import termios
 from pathlib import Path
 from types import ModuleType
@@ -17,6 +15,7 @@ import pytest
 
 from engine.cli import main
 from engine.runs.folder import PARTIAL
+from tests import warm
 
 QUICK = ["compute=small", "evaluation=quick", "--quiet"]
 PROFIT = [
@@ -56,16 +55,15 @@ def on_terminal(columns: int, *arguments: str) -> list[str]:
     termios.tcsetwinsize(theirs, (24, columns))
     environment = {**os.environ, "NO_COLOR": "1", "TERM": "dumb"}
     environment.pop("COLUMNS", None)
-    command = [sys.executable, "-m", "engine", *arguments]
-    with subprocess.Popen(command, stdout=theirs, stderr=subprocess.DEVNULL, env=environment) as process:
-        os.close(theirs)
-        shown = b""
-        try:
-            while chunk := os.read(ours, 65536):
-                shown += chunk
-        except OSError:  # the other side is closed
-            pass
-        assert process.wait(60) == 0
+    process = warm.start(*arguments, out=theirs, environment=environment)
+    os.close(theirs)
+    shown = b""
+    try:
+        while chunk := os.read(ours, 65536):
+            shown += chunk
+    except OSError:  # the other side is closed
+        pass
+    assert process.wait() == 0
     os.close(ours)
     return shown.decode().replace("\r\n", "\n").splitlines()
 

@@ -14,6 +14,11 @@ import pytest
 
 from engine.cli import main
 from engine.runs.folder import PARTIAL
+from tests import warm
+
+# A fit that any moment finds at work.
+LONG = ["model=mlp", "model.params.max_epochs=5000", "model.params.patience=5000"]
+LONG += ["compute.max_iterations=5000"]
 
 
 @pytest.fixture
@@ -73,9 +78,17 @@ def test_a_day_with_the_engine(recipe: Path, mixed: ModuleType, capsys: pytest.C
     out = pl.read_csv("out.csv")
     assert out.columns == ["id", "prediction", "probability_no", "probability_yes"]
     assert out["id"].to_list() == frame["id"].to_list()
-    packaged = told(capsys, "package", first["run"], "-o", "bentos")
+    cluster = (
+        "deploy=kubernetes",
+        "deploy.kubernetes.memory_mib=256",
+        "deploy.kubernetes.registry=a.example",
+    )
+    packaged = told(capsys, "package", first["run"], *cluster, "-o", "bentos")
     assert isinstance(packaged, dict)
     assert Path(packaged["archive"]).is_file()
+    assert [
+        f"image: a.example/mixed:{first['run']}" in Path(path).read_text() for path in packaged["manifests"]
+    ] == [True] * 2
     assert not [
         path for path in Path(packaged["folder"]).rglob("*") if path.suffix in (".pkl", ".pickle", ".joblib")
     ]
@@ -139,25 +152,15 @@ def test_options_lists_groups_options_and_files(capsys: pytest.CaptureFixture[st
     assert "did you mean 'model'?" in capsys.readouterr().err
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("delay_s", [1.2, 2.0, 3.0])
+@pytest.mark.parametrize("delay_s", [0.1, 0.4, 1.2])
 def test_kill_leaves_no_finished_run_and_the_next_one_works(
     delay_s: float, recipe: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A kill -9 at any moment: nothing looks finished, what was interrupted is listed so, and the next run works."""
-    command = [
-        sys.executable,
-        "-m",
-        "engine",
-        "run",
-        str(recipe),
-        "model=mlp",
-        "model.params.max_epochs=5000",
-    ]
-    long = ["model.params.patience=5000", "compute.max_iterations=5000", "--quiet"]
-    with subprocess.Popen([*command, *long], start_new_session=True) as process:
-        time.sleep(delay_s)
-        os.killpg(process.pid, signal.SIGKILL)
+    process = warm.start("run", recipe, *LONG, "--quiet", own_session=True)
+    time.sleep(delay_s)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
     assert whole_runs() == []
     listed = told(capsys, "runs")
     assert isinstance(listed, list)
@@ -188,17 +191,8 @@ def test_an_interrupted_run_is_resumed_under_its_own_id(
 
 def test_ctrl_c_is_exit_130_with_nothing_published(recipe: Path) -> None:
     """A stop by the user: exit 130, no finished run, and the command that goes on with what was begun."""
-    command = [
-        sys.executable,
-        "-m",
-        "engine",
-        "run",
-        str(recipe),
-        "model=mlp",
-        "model.params.max_epochs=5000",
-    ]
-    long = ["model.params.patience=5000", "compute.max_iterations=5000", "--quiet"]
-    with subprocess.Popen([*command, *long], stderr=subprocess.PIPE, text=True) as process:
+    command = [sys.executable, "-m", "engine", "run", str(recipe), *LONG, "--quiet"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         deadline = time.monotonic() + 60
         while not list(Path("runs").glob(f"*/*{PARTIAL}/data.json")) and time.monotonic() < deadline:
             time.sleep(0.1)

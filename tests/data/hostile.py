@@ -355,6 +355,8 @@ REFUSED = (
     Hostile("a text of SQLite that is none", database(9, "cast(x'ff' AS text)"), suffix=".db"),
     Hostile("a key that comes late", lines(b'{"a": 1, "b": 1, "c": "c", "y": "n", "z": 3}\n'), suffix=".ndjson"),
     Hostile("a key twice", lines(b'{"a": 1, "a": 2, "c": "c", "y": "n"}\n'), suffix=".ndjson"),
+    Hostile("a key twice, once far from its colon",
+            lines(b'{"a" : 1, "a": 2, "c": "c", "y": "n"}\n'), suffix=".ndjson"),
     Hostile("NaN in NDJSON", lines(b'{"a": 1, "b": NaN, "c": "c", "y": "n"}\n'), suffix=".ndjson"),
     Hostile("one JSON list", raw(b'[{"a": 1, "b": 1, "c": "c", "y": "n"}]'), suffix=".ndjson"),
     Hostile("half a character in NDJSON", lines(b'{"a": 1, "b": 1, "c": "\\ud800", "y": "n"}\n'), suffix=".ndjson"),

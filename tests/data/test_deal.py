@@ -58,26 +58,30 @@ def rows(n: int = N) -> pl.DataFrame:
     )
 
 
+def dealt(deal: Deal, frame: pl.DataFrame) -> np.ndarray:
+    """Return the part of each row of a file."""
+    places = np.arange(frame.height)
+    return deal.parts_of(frame, places, deal.hashes_of(frame, places))
+
+
 @pytest.mark.parametrize("kind", ["random", "stratified"])
 def test_parts_have_their_shares_and_follow_the_key(kind: str) -> None:
     """Within five standard deviations; with a key the places are no matter, and the seed is."""
-    frame, places = rows(), np.arange(N)
+    frame = rows()
     deal = Deal(cut(kind), schema_of("k"), seed=0)
-    found = deal.parts_of(frame, places)
+    found = dealt(deal, frame)
     for part, share in enumerate(SHARES):
         assert abs((found == part).mean() - share) < 5 * np.sqrt(share * (1 - share) / N)
     order = np.random.default_rng(1).permutation(N)
-    assert (deal.parts_of(frame[order], places) == found[order]).all()
-    assert (Deal(cut(kind), schema_of("k"), seed=1).parts_of(frame, places) != found).any()
-    assert set(Deal(cut(kind, validation=0), schema_of(), seed=0).parts_of(frame, places)) == {0, 2}
+    assert (dealt(deal, frame[order]) == found[order]).all()
+    assert (dealt(Deal(cut(kind), schema_of("k"), seed=1), frame) != found).any()
+    assert set(dealt(Deal(cut(kind, validation=0), schema_of(), seed=0), frame)) == {0, 2}
 
 
 def test_groups_stay_whole() -> None:
     """Each group is in one part, and parts have about their share of groups."""
     frame = rows()
-    found = frame.with_columns(
-        part=pl.Series(Deal(cut("group"), schema_of(), seed=0).parts_of(frame, np.arange(N)))
-    )
+    found = frame.with_columns(part=pl.Series(dealt(Deal(cut("group"), schema_of(), seed=0), frame)))
     assert found.group_by("g").agg(pl.col("part").n_unique())["part"].max() == 1
     assert abs((found["part"] == 2).mean() - 0.2) < 0.15  # type: ignore[operator]
 
@@ -91,7 +95,7 @@ def test_what_is_told_by_a_column_is_as_in_memory(kind: str, gap: float) -> None
     for start in range(0, N, 3000):
         moments.take(frame["t"][start : start + 3000])
     deal = Deal(cut(kind, gap=gap), schema, seed=0, cuts=moments.cuts(SHARES, name="t"))
-    found = deal.parts_of(frame, np.arange(N))
+    found = dealt(deal, frame)
     for part, expected in enumerate((whole.train, whole.validation, whole.test)):
         assert np.flatnonzero(found == part).tolist() == expected.tolist()
     assert (found == LEFT_OUT).any() == bool(gap)
@@ -127,7 +131,7 @@ def test_what_says_no_part_is_refused(kind: str, change: dict[str, pl.Expr], tol
     """A missing group, and a part that there is not."""
     frame = rows().with_columns(**change)
     with pytest.raises(DataError) as error:
-        Deal(cut(kind), schema_of(), seed=0).parts_of(frame.cast({"g": pl.String}), np.arange(N))
+        dealt(Deal(cut(kind), schema_of(), seed=0), frame.cast({"g": pl.String}))
     assert error.value.messages[0].what.startswith(told)
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from engine.data.footer import Described, read_footer
+from engine.data.footer import Described, Thrift, read_footer
 
 DAY = dt.date(2020, 2, 29)
 MOMENT = dt.datetime(2020, 2, 29, 12)  # noqa: DTZ001
@@ -145,6 +145,14 @@ def test_damage_is_never_an_exception(drawn: st.DataObject, tmp_path: Path) -> N
     file.write_bytes(bytes(content[:end]))
     footer = read_footer(file)
     assert footer is None or footer.n_rows is not None
+
+
+def test_a_field_that_stands_twice_is_no_footer() -> None:
+    """Which of the two counts is not said, and readers differ."""
+    once, twice = b"\x15\x02\x00", b"\x15\x02\x05\x02\x04\x00"
+    assert Thrift(once).fields() == {1: 1}
+    with pytest.raises(ValueError, match="a field stands twice"):
+        Thrift(twice).fields()
 
 
 @pytest.mark.parametrize("content", [b"", b"PAR1", b"PAR1" + b"\xff" * 8 + b"PAR1", b"a,b\n1,2\n"])

@@ -1,4 +1,5 @@
 import asyncio
+import gc
 import json
 import logging
 import threading
@@ -8,13 +9,16 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import msgspec
 import numpy as np
 import polars as pl
 import pytest
 
-from engine.deploy.door import INLINE_BYTES, Door
+from engine.deploy.door import Door
 from engine.deploy.meters import meters
-from engine.deploy.served import Served
+from engine.deploy.refusal import RefusedError
+from engine.deploy.rows import Rows
+from engine.deploy.served import INLINE_BYTES, Served
 from engine.graph import Graph
 from engine.models.assemble import Artifact
 from engine.names import TASKS
@@ -73,6 +77,8 @@ def test_other_paths_are_handed_on(bundle_folder: Path) -> None:
 def test_the_page_is_the_services_own(bundle_folder: Path) -> None:
     """`GET /` names every column and loads nothing; what a recipe says is literal in it."""
     bundle = load_bundle(bundle_folder)
+    # No row of this schema could be scored to see how long it takes.
+    bundle = replace(bundle, limits=msgspec.structs.replace(bundle.limits, batching="never"))
     name = "<img src=x>"
     schema = replace(bundle.schema, columns=(replace(bundle.schema.columns[0], name=name, role="feature"),))
     for served in (bundle, replace(bundle, schema=schema)):
@@ -142,6 +148,21 @@ def test_too_many_large_requests_are_429(tiny: ModuleType, tmp_path: Path, recor
     assert asyncio.run(twice()) == [[200, 200, 429]] * 2
 
 
+def test_what_was_refused_is_let_go(bundle_folder: Path) -> None:
+    """A large body that is refused is held by nothing once it is answered, not even until the next collection."""
+    door = door_of(load_bundle(bundle_folder))
+    body = json.dumps({"records": [{"strange": "x" * 100}] * 900}).encode()
+    assert len(body) > INLINE_BYTES
+    gc.collect()
+    gc.disable()
+    try:
+        assert ask(door, body)[0] == 422
+        held = [each for each in gc.get_objects() if issubclass(type(each), RefusedError)]
+    finally:
+        gc.enable()
+    assert held == []
+
+
 def test_as_many_work_as_the_recipe_says(
     bundle_folder: Path, tiny: ModuleType, tmp_path: Path, record: dict[str, object]
 ) -> None:
@@ -150,9 +171,9 @@ def test_as_many_work_as_the_recipe_says(
     meeting = threading.Barrier(n_together)
 
     class Meeting(Served):
-        def score(self, body: bytes) -> Scores:
+        def score(self, rows: Rows) -> Scores:
             meeting.wait(timeout=8)
-            return super().score(body)
+            return super().score(rows)
 
     folder = tiny.write_tiny(tmp_path / "bundle", max_concurrent=n_together, timeout_s=10)
     door = door_of(load_bundle(bundle_folder))

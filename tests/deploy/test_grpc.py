@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
 import socket
 import struct
-from collections.abc import Callable, Iterator
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -12,46 +17,94 @@ from typing import Any
 import grpc
 import polars as pl
 import pytest
+import uvloop
+from prometheus_client import REGISTRY
 
 from engine.deploy.door import Door
 from engine.deploy.grpc_messages import SERVICE, messages
 from engine.deploy.grpc_server import GrpcServer
 from engine.deploy.meters import meters
+from engine.deploy.rows import Rows
 from engine.deploy.served import Served
 from engine.errors import RecipeError
 from engine.runs.bundle import load_bundle
+from engine.tasks.task import Scores
 
-Ask = Callable[..., Any]
 KINDS = {"age": ("INT64", "q"), "hours": ("FP64", "d"), "member": ("BOOL", "?")}
 
 
-@pytest.fixture(scope="module")
-def door(bundle_folder: Path) -> Door:
-    """Give a door with nothing behind it."""
+def door_of(bundle: Path) -> Door:
+    """Return a door with nothing behind it."""
 
     async def nothing(*_: Any) -> None:
         """Answer nothing."""
 
-    return Door(nothing, served=Served(load_bundle(bundle_folder)), meters=meters())
+    return Door(nothing, served=Served(load_bundle(bundle)), meters=meters())
+
+
+@pytest.fixture(scope="module")
+def door(bundle_folder: Path) -> Door:
+    """Give the door of the tiny bundle."""
+    return door_of(bundle_folder)
+
+
+@contextmanager
+def looping() -> Iterator[asyncio.AbstractEventLoop]:
+    """Run the kind of event loop that serves, in a thread, while the block lasts."""
+    loop = uvloop.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    try:
+        yield loop
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(timeout=10)
+        loop.close()
+
+
+class Ask:
+    """Calls a method of a server; `told` is the metadata of the last answer."""
+
+    def __init__(self, channel: grpc.Channel) -> None:
+        self.channel = channel
+        self.told: dict[str, str] = {}
+
+    def __call__(self, method: str, request: Any = None, **metadata: str) -> Any:
+        """Ask, `x_request_id` becoming `x-request-id`, and return the answer."""
+        made = messages()
+        function = self.channel.unary_unary(
+            f"/{SERVICE}/{method}",
+            request_serializer=made[f"{method}Request"].SerializeToString,
+            response_deserializer=made[f"{method}Response"].FromString,
+        )
+        given = tuple((name.replace("_", "-"), value) for name, value in metadata.items())
+        question = made[f"{method}Request"]() if request is None else request
+        answer, call = function.with_call(question, timeout=20, metadata=given)
+        self.told = {str(key): str(value) for key, value in call.initial_metadata()}
+        return answer
+
+
+@contextmanager
+def asked(door: Door) -> Iterator[Ask]:
+    """Give a client of a real server on loopback."""
+
+    async def start() -> GrpcServer:
+        server = GrpcServer(door, host="127.0.0.1", port=0)
+        await server.start()
+        return server
+
+    with looping() as loop:
+        server = asyncio.run_coroutine_threadsafe(start(), loop).result(10)
+        with grpc.insecure_channel(f"127.0.0.1:{server.port}") as channel:
+            yield Ask(channel)
+        asyncio.run_coroutine_threadsafe(server.stop(), loop).result(10)
 
 
 @pytest.fixture(scope="module")
 def ask(door: Door) -> Iterator[Ask]:
-    """Give a function that calls a method of a real server on loopback."""
-    server = GrpcServer(door, host="127.0.0.1", port=0)
-    with grpc.insecure_channel(f"127.0.0.1:{server.port}") as channel:
-
-        def call(method: str, request: Any = None) -> Any:
-            made = messages()
-            asked = channel.unary_unary(
-                f"/{SERVICE}/{method}",
-                request_serializer=made[f"{method}Request"].SerializeToString,
-                response_deserializer=made[f"{method}Response"].FromString,
-            )
-            return asked(made[f"{method}Request"]() if request is None else request, timeout=20)
-
-        yield call
-    server.stop()
+    """Give a client of a server of the tiny bundle."""
+    with asked(door) as client:
+        yield client
 
 
 def request_of(frame: pl.DataFrame, *, is_raw: bool, **changes: Any) -> Any:
@@ -150,10 +203,61 @@ def test_wrong_requests_are_refused(
     assert words in caught.value.details()
 
 
+@pytest.mark.parametrize("method", ["ModelReady", "ModelMetadata", "ModelInfer"])
+@pytest.mark.parametrize("name", ["tiny_income/ready", "tiny_income/versions/1", "", "x/y"])
+def test_a_name_is_no_path(ask: Ask, method: str, name: str) -> None:
+    """A name that would be more than a name in a path is the name of no model."""
+    field = "model_name" if method == "ModelInfer" else "name"
+    with pytest.raises(grpc.RpcError) as caught:
+        ask(method, messages()[f"{method}Request"](**{field: name}))
+    assert caught.value.code() is grpc.StatusCode.NOT_FOUND
+
+
+def test_ids_and_counters_are_the_doors(ask: Ask, door: Door, tiny: ModuleType) -> None:
+    """An answer has the client's request id, or one of its own, and the model's version; it is counted."""
+    rows = tiny.tiny_frame(3, seed=33)
+
+    def counted(name: str, labels: dict[str, str]) -> float:
+        return REGISTRY.get_sample_value(name, labels) or 0.0
+
+    labels = {"endpoint": "grpc", "status": "OK"}
+    before = counted("engine_requests_total", labels), counted("engine_rows_total", {})
+    ask("ModelInfer", request_of(rows, is_raw=True), x_request_id="abc-1")
+    assert ask.told["x-request-id"] == "abc-1"
+    assert ask.told["x-model-version"] == "20261122-181213-0A1B2C3D"
+    ask("ModelInfer", request_of(rows, is_raw=True), x_request_id="not fit for a log")
+    assert re.fullmatch(r"[0-9a-f]{12}-[0-9]+", ask.told["x-request-id"])
+    after = counted("engine_requests_total", labels), counted("engine_rows_total", {})
+    assert (after[0] - before[0], after[1] - before[1]) == (2, 6)
+    assert counted("engine_request_seconds_count", {"endpoint": "grpc"}) >= 2
+    assert door.n_open == 0
+
+
+def test_a_slow_request_is_let_go(tiny: ModuleType, tmp_path: Path) -> None:
+    """What is not scored within `deploy.timeout_s` is answered as late."""
+
+    class Slow(Served):
+        def score(self, rows: Rows) -> Scores:
+            time.sleep(0.3)
+            return super().score(rows)
+
+    door = door_of(tiny.write_tiny(tmp_path / "bundle", timeout_s=0.05))
+    door.swap(Slow(door.served.bundle))
+    with asked(door) as ask, pytest.raises(grpc.RpcError) as caught:
+        large = tiny.tiny_frame(1000, seed=34).with_columns(job=pl.lit("x" * 100))
+        ask("ModelInfer", request_of(large, is_raw=True))
+    assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+    assert "not scored within 0.05 s" in caught.value.details()
+
+
 def test_a_taken_port_is_told(door: Door) -> None:
     """A port in use is a mistake of the command line."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        with pytest.raises(RecipeError, match="is taken or can't be used"):
-            GrpcServer(door, host="127.0.0.1", port=taken.getsockname()[1])
+
+        async def start() -> GrpcServer:
+            return GrpcServer(door, host="127.0.0.1", port=taken.getsockname()[1])
+
+        with looping() as loop, pytest.raises(RecipeError, match="is taken or can't be used"):
+            asyncio.run_coroutine_threadsafe(start(), loop).result(10)

@@ -10,7 +10,7 @@ from engine.recipe.spec import EvaluationSpec
 FOLDER = Path(__file__).parents[2] / "conf" / "evaluation"
 
 
-@pytest.mark.parametrize("name", ["quick", "standard"])
+@pytest.mark.parametrize("name", ["quick", "standard", "full"])
 def test_each_file_is_complete_and_says_what_it_is(name: str) -> None:
     """Every field is there and no other, the depth is the file's name, and the header names command and override."""
     text = (FOLDER / f"{name}.yaml").read_text(encoding="utf-8")
@@ -22,6 +22,6 @@ def test_each_file_is_complete_and_says_what_it_is(name: str) -> None:
     assert any("leaves out" in line for line in header)
 
 
-def test_there_are_two() -> None:
+def test_there_are_three() -> None:
     """No file of the group goes unread by these tests."""
-    assert sorted(path.stem for path in FOLDER.rglob("*.yaml")) == ["quick", "standard"]
+    assert sorted(path.stem for path in FOLDER.rglob("*.yaml")) == ["full", "quick", "standard"]

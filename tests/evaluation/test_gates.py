@@ -75,14 +75,14 @@ def test_an_undefined_value_never_passes(value: float | None, gate: Gate) -> Non
             "goal.gates.roc_aux\n"
             "  'roc_aux' is not a metric of this recipe that a gate can bound\n"
             "  did you mean 'roc_auc'?\n"
-            "  allowed: 38 names\n"
+            "  allowed: 43 names\n"
             "  try: engine options goal.gates",
         ),
         (
             {"profit": {"min": 0.9}},
             "goal.gates.profit\n"
             "  'profit' needs goal.value, which says what each outcome is worth\n"
-            "  allowed: 38 names\n"
+            "  allowed: 43 names\n"
             "  try: engine options goal.gates",
         ),
         ({"roc_auc": {}}, "goal.gates.roc_auc\n  a gate needs a bound\n  allowed: min, max"),

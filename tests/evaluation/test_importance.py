@@ -67,7 +67,7 @@ def test_a_metric_that_is_not_defined_has_no_worth() -> None:
         columns=["a"],
         y=np.ones(3, np.int64),
         weights=None,
-        score=lambda rows: Scores(np.column_stack([1 - rows["a"], rows["a"]]), np.ones(3, np.int64)),
+        score=lambda rows: Scores(np.column_stack([1 - rows["a"], rows["a"]]), np.ones(len(rows), np.int64)),
         metric=TASK.metrics("binary")["roc_auc"],
         confidence=0.9,
         seed=0,

@@ -107,6 +107,24 @@ def test_many_rows_are_resampled_in_part_and_scaled() -> None:
     assert found.low < found.value < found.high
 
 
+def test_fewer_rows_may_be_resampled_for_as_wide_an_interval() -> None:
+    """Who has many slices resamples less of each: the interval is that of all rows, a little rougher."""
+    n = 4000
+    y = (np.arange(n) % 4 == 0).astype(np.int64)
+    scores = Scores(values=np.full((n, 2), 0.5), decisions=np.zeros(n, np.int64))
+    widths = []
+    for most in (n, 400):
+        found = score(
+            y, scores, None, metrics={"accuracy": confusion.ACCURACY}, confidence=0.95, n_bootstrap=400, seed=1,
+            most_rows=most,
+        )["accuracy"]  # fmt: skip
+        assert found.value == 0.75
+        assert found.low is not None
+        assert found.high is not None
+        widths.append(found.high - found.low)
+    assert widths[1] == pytest.approx(widths[0], rel=0.2)
+
+
 def test_equal_arguments_give_bit_equal_intervals() -> None:
     """The seed decides the draws, and another seed draws otherwise."""
     y, scores = _classes(200)

@@ -12,6 +12,7 @@ from engine.errors import DataError, RecipeError
 from engine.models.family import Array, Problem, Rows
 from engine.models.lightgbm import FAMILY
 from engine.tasks.task import TargetKind
+from tests.models.problems import make_problem
 
 PARAMS = {"n_estimators": 30, "num_leaves": 7, "min_child_samples": 10}
 
@@ -52,19 +53,13 @@ def rows(n: int, kind: TargetKind, *, seed: int = 0, weighted: bool = False) -> 
 
 def problem(train: Rows, kind: TargetKind, *, validation: Rows | None = None, **params: object) -> Problem:
     """Return a problem on these rows."""
-    return Problem(
-        train=train,
+    return make_problem(
+        train,
+        kind,
         validation=validation,
-        kind=kind,
         n_classes={"binary": 2, "multiclass": 5, "continuous": 1}[kind],
-        feature_names=("a", "b", "c"),
         category_sizes={2: 4},
-        estimator=None,
-        params={**PARAMS, **params},  # type: ignore[dict-item]
-        seed=0,
-        threads=1,
-        device="cpu",
-        max_iterations=None,
+        params={**PARAMS, **params},
     )
 
 

@@ -20,6 +20,7 @@ from engine.recipe.spec_model import ModelSpec
 from engine.tasks.classification import TASK as CLASSIFICATION
 from engine.tasks.regression import TASK as REGRESSION
 from engine.tasks.task import Target, TargetKind
+from tests.models.problems import make_problem
 
 DATA = Path(__file__).parents[2] / "recipes" / "data"
 SPEC = ModelSpec(family="logistic", params={}, space={})
@@ -35,20 +36,7 @@ def problem(
     **params: object,
 ) -> Problem:
     """Return a problem without validation rows."""
-    return Problem(
-        train=Rows(x, y, weights),
-        validation=None,
-        kind=kind,
-        n_classes=n_classes,
-        feature_names=tuple(f"x{i}" for i in range(x.shape[1])),
-        category_sizes={},
-        estimator=None,
-        params={"max_iter": 1000, **params},  # type: ignore[dict-item]
-        seed=0,
-        threads=1,
-        device="cpu",
-        max_iterations=None,
-    )
+    return make_problem(Rows(x, y, weights), kind, n_classes=n_classes, params={"max_iter": 1000, **params})
 
 
 def answers(fitted: FittedLinear, x: Array) -> Array:

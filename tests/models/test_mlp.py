@@ -17,6 +17,7 @@ from engine.models.family import Array, ParamValue, Problem, Rows
 from engine.models.mlp import FAMILY, Columns, columns_of
 from engine.recipe.spec_model import ModelSpec
 from engine.tasks.task import TargetKind
+from tests.models.problems import make_problem
 
 PARAMS: dict[str, ParamValue] = {
     "hidden_sizes": (16, 8),
@@ -46,19 +47,14 @@ def _rows(kind: TargetKind, *, n: int, seed: int) -> Rows:
 
 
 def _problem(kind: TargetKind, *, n: int = 400, **params: ParamValue) -> Problem:
-    return Problem(
-        train=_rows(kind, n=n, seed=0),
+    return make_problem(
+        _rows(kind, n=n, seed=0),
+        kind,
         validation=_rows(kind, n=150, seed=1),
-        kind=kind,
-        n_classes={"binary": 2, "multiclass": 3, "continuous": 1}[kind],
         feature_names=("a", "b", "c", "d is missing"),
         category_sizes={2: LEVELS},
-        estimator=None,
         params={**PARAMS, **params},
         seed=3,
-        threads=1,
-        device="cpu",
-        max_iterations=None,
     )
 
 
@@ -403,3 +399,48 @@ def test_too_few_rows_and_one_class_are_errors_of_the_data() -> None:
     problem = _problem("binary")
     with pytest.raises(DataError, match="all of one class"):
         FAMILY.fit(replace(problem, train=replace(problem.train, y=np.ones(400, np.int64))))
+
+
+@pytest.mark.parametrize("kind", ["binary", "continuous"])
+def test_slopes_are_those_of_the_loss(kind: TargetKind) -> None:
+    """The gradient of each row's loss agrees with small steps of its numbers, but where they cross an edge."""
+    fitted = FAMILY.fit(_problem(kind, dropout=0.0, max_epochs=5))
+    rows, step = _rows(kind, n=200, seed=5), 2e-3
+
+    def losses(x: Array) -> Array:
+        said = fitted.predict(x)
+        if kind == "binary":
+            return -np.log(said[np.arange(len(x)), rows.y])
+        return ((said - rows.y) / fitted.spread) ** 2
+
+    slopes = fitted.gradient(rows.x, rows.y)
+    assert slopes[:, 2].tolist() == [0.0] * 200
+    for column in (0, 1):
+        up, down = rows.x.copy(), rows.x.copy()
+        up[:, column] += step
+        down[:, column] -= step
+        found = (losses(up) - losses(down)) / (2 * step)
+        apart = np.abs(slopes[:, column] - found) / np.maximum(np.abs(found), 0.05)
+        assert np.quantile(apart, 0.8) < 0.02
+
+
+def test_an_adversary_learns_less_of_the_group() -> None:
+    """Against it the groups' mean probabilities come nearer; twice is the same, and the other group is unseen."""
+    problem = _problem("binary", batch_norm=False, max_epochs=15)
+    assert problem.validation is not None
+    train, held = (
+        replace(rows, groups=(rows.x[:, 0] > 0).astype(np.int64))
+        for rows in (problem.train, problem.validation)
+    )
+    held = replace(held, groups=np.where(np.arange(len(held.y)) < 10, -1, held.groups))
+    fair = replace(problem, train=train, validation=held)
+    plain = FAMILY.fit(problem)
+    first, again = (FAMILY.fit_debiased(fair, strength=1.0) for _ in range(2))
+    new = _rows("binary", n=500, seed=2)
+    assert np.array_equal(first.predict(new.x), again.predict(new.x))
+
+    def gap(said: Array) -> float:
+        group = new.x[:, 0] > 0
+        return float(abs(said[group, 1].mean() - said[~group, 1].mean()))
+
+    assert gap(first.predict(new.x)) < 0.6 * gap(plain.predict(new.x))

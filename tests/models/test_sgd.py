@@ -14,6 +14,7 @@ from engine.models.family import Array, Fitted, Problem, Rows
 from engine.models.sgd import FAMILY
 from engine.recipe.spec_model import ModelSpec
 from engine.tasks.task import TargetKind
+from tests.models.problems import make_problem
 
 PARAMS = {"learning_rate": "constant", "eta0": 0.01, "average": True, "max_iter": 30, "tol": 1e-6}
 
@@ -33,20 +34,7 @@ def rows(n: int, kind: TargetKind, *, seed: int = 0, weighted: bool = False) -> 
 
 def problem(train: Rows, kind: TargetKind, *, validation: Rows | None = None, **params: object) -> Problem:
     """Return a problem on these rows."""
-    return Problem(
-        train=train,
-        validation=validation,
-        kind=kind,
-        n_classes={"binary": 2, "multiclass": 3, "continuous": 1}[kind],
-        feature_names=tuple(f"x{at}" for at in range(train.x.shape[1])),
-        category_sizes={},
-        estimator=None,
-        params={**PARAMS, **params},  # type: ignore[dict-item]
-        seed=0,
-        threads=1,
-        device="cpu",
-        max_iterations=None,
-    )
+    return make_problem(train, kind, validation=validation, params={**PARAMS, **params})
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from engine.models.sklearn import FAMILY, FittedSklearn
 from engine.models.sklearn_graph import _agrees, answer, choose_writer
 from engine.recipe.spec_model import ModelSpec
 from engine.tasks.task import TargetKind
+from tests.models.problems import make_problem
 
 ALL = estimators("sklearn")
 USED = sorted(
@@ -51,20 +52,7 @@ def _rows(estimator: str, kind: TargetKind, *, n: int, seed: int) -> Rows:
 def _problem(estimator: str, kind: TargetKind, *, n: int = 300, **params: ParamValue) -> Problem:
     train = _rows(estimator, kind, n=n, seed=0)
     ways = {name: values[0] for name, values in ALL[estimator].probabilities_with.items()}
-    return Problem(
-        train=train,
-        validation=None,
-        kind=kind,
-        n_classes={"binary": 2, "multiclass": 3, "continuous": 1}[kind],
-        feature_names=tuple(f"x{place}" for place in range(train.x.shape[1])),
-        category_sizes={},
-        estimator=estimator,
-        params={**ways, **params},
-        seed=0,
-        threads=1,
-        device="cpu",
-        max_iterations=None,
-    )
+    return make_problem(train, kind, estimator=estimator, params={**ways, **params})
 
 
 def _deployed(fitted: FittedSklearn, cases: ModuleType, x: Array) -> Array:

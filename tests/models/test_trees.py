@@ -19,8 +19,8 @@ from engine.models.trees import (
     leaf,
     write,
     write_mean_of_vectors,
-    write_sklearn_trees,
 )
+from engine.models.trees_sklearn import write_sklearn_trees
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -144,7 +144,7 @@ def test_a_base_of_the_users_own(conf: Path) -> None:
     base.write_text("defaults: [model: logistic]\nseed: 1\n")
     assert refusal(write("")) == (
         "conf/base.yaml\n  this file stands in for the engine's own base.yaml, and leaves out compute, deploy, evaluation, "
-        "goal, recipe_version, runs, split, task, tracking, tune\n  try: another name for it, or a copy of the engine's"
+        "goal, governance, recipe_version, runs, split, task, tracking, tune\n  try: another name for it, or a copy of the engine's"
     )
 
 

@@ -119,13 +119,13 @@ def test_all_mistakes_in_one_report_in_file_order(recipe: Path) -> None:
         (
             ["sead=3"],
             "command line: sead\n  'sead' is not a key of a recipe\n  did you mean 'seed'?\n"
-            "  allowed: compute, data, deploy, evaluation, goal, model, name, recipe_version, runs, schema and 5 more\n"
+            "  allowed: compute, data, deploy, evaluation, goal, governance, model, name, recipe_version, runs and 6 more\n"
             "  try: engine options",
         ),
         (
             ["goal.metrik=f1"],
             "command line: goal.metrik\n  'metrik' is not a key of goal\n  did you mean 'goal.metric'?\n"
-            "  allowed: gates, metric, statement, value\n  try: engine options goal",
+            "  allowed: gates, interpretable, metric, statement, value\n  try: engine options goal",
         ),
         (
             ["split=stratifed"],
@@ -234,8 +234,8 @@ def test_a_recipe_is_found_by_name_or_the_nearest_is_told(
         ("sub/other", "no recipe at 'sub/other'\n  did you mean 'sub/othr.yaml'?"),
         (
             "zzzz",
-            "no recipe at 'zzzz' (the engine's own: adult, diamonds, penguins)\n"
-            "  allowed: adult, diamonds, mine, penguins\n"
+            "no recipe at 'zzzz' (the engine's own: adult, adult_fair, diamonds, penguins)\n"
+            "  allowed: adult, adult_fair, diamonds, mine, penguins\n"
             "  try: engine init DATA --target COLUMN writes one",
         ),
     ],

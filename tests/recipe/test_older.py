@@ -16,5 +16,5 @@ def test_a_stored_recipe_gets_the_keys_that_came_later() -> None:
 
 def test_a_whole_recipe_is_left_as_it_is() -> None:
     """Keys that are there are not touched, sections that are not there are not made."""
-    whole = {"compute": {"executor": "local", "address": "x:1", "memory_mib": 1}}
+    whole = {"governance": None, "compute": {"executor": "local", "address": "x:1", "memory_mib": 1}}
     assert complete(whole) == whole

@@ -95,7 +95,7 @@ def test_a_quoted_part_of_a_key_is_one_name(recipe: Path) -> None:
         (
             'goal."statment"=x',
             "command line: goal.statment\n  'statment' is not a key of goal\n  did you mean 'statement'?\n"
-            "  allowed: gates, metric, statement, value\n  try: engine options goal",
+            "  allowed: gates, interpretable, metric, statement, value\n  try: engine options goal",
         ),
         ('model."params"._target_=x', "command line: model.params._target_\n  '_target_' is refused: a recipe is data, not code"),
         ('"hydra".run.dir=x', "command line: hydra.run.dir\n  Hydra's own settings are not part of a recipe"),

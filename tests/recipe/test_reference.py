@@ -84,8 +84,10 @@ def test_examples_are_legal(dotted: str) -> None:
 
 
 def dig(plain: Plain, path: tuple[str, ...]) -> Plain:
-    """Return what stands at a path."""
+    """Return what stands at a path; nothing stands below a section that is null."""
     for part in path:
+        if plain is None:
+            return None
         assert isinstance(plain, dict)
         plain = plain[part]
     return plain
@@ -99,7 +101,9 @@ def test_defaults_are_those_that_compose(tmp_path: Path, monkeypatch: pytest.Mon
     shown = {
         dotted: key.default
         for dotted, key in LEAVES.items()
-        if key.has_default and "<" not in dotted and not dotted.startswith(("goal.value.", "model.estimator"))
+        if key.has_default
+        and "<" not in dotted
+        and not dotted.startswith(("goal.value.", "governance.", "model.estimator", "model.fairness."))
     }
     composed = {dotted: dig(plain, LEAVES[dotted].path) for dotted in shown}
     assert shown | {"goal.metric": "roc_auc"} == composed
@@ -123,12 +127,18 @@ def test_what_a_recipe_must_say() -> None:
     """Required is what no file of ours sets, and nothing else."""
     required = [dotted for dotted, key in KEYS.items() if key.is_required]
     assert required == [
-        "name", "goal.value.currency", "data", "data.path", "data.join.<place>", "data.join.<place>.path",
+        "name", "goal.value.true_positive.column", "goal.value.false_positive.column",
+        "goal.value.true_negative.column", "goal.value.false_negative.column", "goal.value.currency",
+        "governance.purpose", "governance.risk_class", "governance.risk_reason",
+        "data", "data.path", "data.join.<place>", "data.join.<place>.path",
         "data.join.<place>.on", "data.join.<place>.time.left", "data.join.<place>.time.right",
         "schema", "schema.target", "schema.columns",
         "schema.columns.<name>", "schema.columns.<name>.type", "model.fairness.kind", "model.fairness.by",
+        "model.fairness.bounds.demographic_parity_ratio.min", "model.fairness.bounds.demographic_parity_difference.max", "model.fairness.bounds.equalized_odds_ratio.min", "model.fairness.bounds.equalized_odds_difference.max",
         "tune.models.<option>", "tune.models.<option>.family",
         "tune.models.<option>.fairness.kind", "tune.models.<option>.fairness.by",
+        "tune.models.<option>.fairness.bounds.demographic_parity_ratio.min", "tune.models.<option>.fairness.bounds.demographic_parity_difference.max", "tune.models.<option>.fairness.bounds.equalized_odds_ratio.min", "tune.models.<option>.fairness.bounds.equalized_odds_difference.max",
+        "deploy.cache.entries", "deploy.cache.ttl_s", "deploy.log.folder", "deploy.log.share", "deploy.log.max_rows", "deploy.log.max_s",
     ]  # fmt: skip
     assert KEYS["model.estimator"].asked_by == ("sklearn",)
 

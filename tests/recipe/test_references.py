@@ -4,7 +4,7 @@ import contextlib
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from engine.recipe.references import (
@@ -36,6 +36,7 @@ def merged(pieces: list[str | Variable]) -> tuple[str | Variable, ...]:
 
 
 @given(st.lists(TEXTS | VARIABLES, max_size=5))
+@example([Variable("A", "$'{", has_default=True)])
 def test_what_is_written_reads_back(pieces: list[str | Variable]) -> None:
     """`write` and `read` are inverse, whatever the literals and the defaults look like."""
     assert read(write(merged(pieces))) == merged(pieces)

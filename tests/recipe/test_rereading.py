@@ -11,7 +11,7 @@ from engine.recipe.spec_table import DataSpec
 TRAINED = DataSpec(path="", format="auto", delimiter=",", decimal=".", encoding="utf-8", null_values=("?",))
 ALLOWED = (
     "data.format, data.delimiter, data.decimal, data.encoding, data.null_values, data.table, data.version, "
-    "data.max_rows, data.max_columns, data.max_mib and 1 more"
+    "data.max_rows, data.max_columns, data.max_mib and 4 more"
 )
 
 
@@ -27,26 +27,43 @@ def test_what_is_said_replaces_what_the_training_data_was_read_by() -> None:
 
 
 @pytest.mark.parametrize(
+    ("given", "executor", "address"),
+    [
+        ([], "local", None),
+        (["compute=ray"], "ray", None),
+        (["compute=cpu"], "local", None),
+        (["compute.executor=ray"], "ray", None),
+        (["compute=cpu", "compute.address='10.0.0.7:6379'"], "ray", "10.0.0.7:6379"),
+        (["compute.executor=local", "compute.address='10.0.0.7:6379'"], "local", "10.0.0.7:6379"),
+    ],
+)
+def test_who_scores_is_said_as_in_a_recipe(given: list[str], executor: str, address: str | None) -> None:
+    """Ray scores where an option or a key says so, or a cluster is named."""
+    read = reread(TRAINED, given)
+    assert (read.executor, read.address) == (executor, address)
+
+
+@pytest.mark.parametrize(
     ("given", "message"),
     [
         (
             "model.params.C=1",
             "command line: model.params.C\n  'model.params.C' can't be changed after training: only how the rows are "
-            f"read can\n  allowed: {ALLOWED}",
+            f"read and where they are scored can\n  allowed: {ALLOWED}",
         ),
         (
             "data.delimitr=x",
             "command line: data.delimitr\n  'data.delimitr' can't be changed after training: only how the rows are "
-            f"read can\n  did you mean 'data.delimiter'?\n  allowed: {ALLOWED}",
+            f"read and where they are scored can\n  did you mean 'data.delimiter'?\n  allowed: {ALLOWED}",
         ),
         (
             "~data.delimiter",
             "command line: data.delimiter\n  'data.delimiter' can't be changed after training: only how the rows are "
-            f"read can\n  did you mean 'data.delimiter'?\n  allowed: {ALLOWED}",
+            f"read and where they are scored can\n  did you mean 'data.delimiter'?\n  allowed: {ALLOWED}",
         ),
         (
             "data.null_values=NA,-",
-            "command line: data.null_values\n  'data.null_values=NA,-' has several values, and a file is read in one "
+            "command line: data.null_values\n  'data.null_values=NA,-' has several values, and a file is scored in one "
             "way\n  try: 'data.null_values=[NA,-]'",
         ),
         (
@@ -58,6 +75,11 @@ def test_what_is_said_replaces_what_the_training_data_was_read_by() -> None:
             "schema.extra=drop",
             "command line: schema.extra\n  'drop' is not allowed\n  did you mean 'ignore'?\n  allowed: error, ignore\n"
             "  try: engine options schema.extra",
+        ),
+        (
+            "compute=rai",
+            "command line: compute\n  'rai' is not an option of compute\n  did you mean 'ray'?\n"
+            "  allowed: cpu, gpu, ray, small\n  try: engine options compute",
         ),
         (
             "semi.csv",

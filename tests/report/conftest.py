@@ -33,7 +33,13 @@ def facts_of(kind: str, target: str, classes: list, metrics: dict, *, metric: st
     return {
         "recipe": {
             "name": "tiny",
-            "goal": {"statement": "Show how a run is told", "metric": metric, "gates": None, "value": None},
+            "goal": {
+                "statement": "Show how a run is told",
+                "metric": metric,
+                "gates": None,
+                "value": None,
+                "interpretable": False,
+            },
             "task": {"kind": task, "metric": metric},
             "schema": {"target": target, "positive": None, "columns": {target: {"type": "category"}}},
             "model": {"family": "ridge", "params": {}},

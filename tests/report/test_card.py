@@ -9,12 +9,38 @@ import pytest
 
 from engine.report import record
 from engine.report.card import card
+from engine.report.written import markdown
 
 Facts = dict[str, dict]
 Write = Callable[..., Path]
 SHA = "0123456789abcdef" * 4
 
 CARD = f"""\
+---
+library_name: onnx
+tags:
+- tabular
+- ridge
+pipeline_tag: tabular-classification
+model-index:
+- name: tiny
+  results:
+  - task:
+      type: tabular-classification
+    dataset:
+      name: tiny
+      type: tabular
+      split: test
+      revision: {SHA}
+    metrics:
+    - type: roc_auc
+      name: ROC AUC
+      value: 0.9
+    - type: f1
+      name: F1
+      value: 0.6
+---
+
 # Model card: tiny
 
 Show how a run is told
@@ -33,37 +59,51 @@ Show how a run is told
 - Data SHA-256: `{SHA}`
 - Engine: `0.1.0`
 - Python: `3.11.7`
-- Owner and contact: MISSING
-- Licence of the model: MISSING
+- Owner and contact: MISSING, to be written by whoever answers for it
+- Licence of the model: MISSING, to be written by the owners
 
 ## Intended use
 
-- Who decides what with it: MISSING
-- What it must not be used for: MISSING
-- Who is affected, and how they can object: MISSING
+- Purpose: MISSING, to be written by the owners
+- Who decides what with it: MISSING, to be written by the owners
+- What it must not be used for: MISSING, to be written by the owners
+- Who is affected, and how they can object: MISSING, to be written by the owners
+
+## Governance
+
+- Risk class by Regulation (EU) 2024/1689: MISSING, to be written by the owners
+- Reason: MISSING, to be written by the owners
+- Reviewers: MISSING, to be written by the owners
+- Human oversight: MISSING, to be written by the owners
+- Legal basis: MISSING, to be written by the owners
+- Retention of the data: MISSING, to be written by the owners
+
+The engine gives evidence, not legal compliance.
 
 ## Data
 
 - Rows: 1,000
-- Split: `random`: train 700, validation 100, test 200
+- Split: `random`, train 700, validation 100, test 200
 - SHA-256 of the source: `{SHA}`
 - Columns used: `age`, `job`
 - Columns marked sensitive: none
-- How and from whom the data was collected: MISSING
-- Licence of the data: MISSING
+- How and from whom the data was collected: MISSING, to be written by the owners
+- Licence of the data: MISSING, to be written by the owners
 
 ## Metrics on the test rows
 
-| Metric | Value | 90% interval | Linear baseline | Constant baseline |
+| Metric | Value | Interval | Linear baseline | Constant baseline |
 | --- | --- | --- | --- | --- |
 | ROC AUC | 0.9000 | 0.8800 to 0.9200 | 0.7000 | 0.5000 |
 | F1 | 0.6000 | 0.5000 to 0.7000 | 0.7000 | 0.5000 |
+
+The intervals are 90% intervals.
 
 ## Gates
 
 | Gate | Bound | Reached | Verdict |
 | --- | --- | --- | --- |
-| `roc_auc` | at least 0.95 | 0.9000 | **missed** |
+| `roc_auc` | at least 0.95 | 0.9000 | missed |
 | `latency_p95_ms` | at most 5 | in gates.json | met |
 
 ## Groups
@@ -82,8 +122,10 @@ Noticed in the data:
 
 - 3 rows equal an earlier row in every column
 
-- Ethical considerations: MISSING
-- Known weaknesses, and what to do about them: MISSING
+- Ethical considerations: harm to people, and what is done against it: MISSING, to be written by the owners
+- Known weaknesses, and what to do about them: MISSING, to be written by the owners
+
+*The engine gives evidence, not legal compliance.*
 """
 
 
@@ -106,7 +148,7 @@ def whole(binary: Facts) -> Facts:
 
 def test_whole_card(write_run: Write, whole: Facts) -> None:
     """The card says what was recorded, section by section."""
-    assert card(record.read(write_run(whole, None))) == CARD
+    assert markdown(card(record.read(write_run(whole, None)))) == CARD
 
 
 def test_equal_runs_have_equal_cards(write_run: Write, whole: Facts, binary_rows: pl.DataFrame) -> None:
@@ -121,14 +163,14 @@ def test_equal_runs_have_equal_cards(write_run: Write, whole: Facts, binary_rows
         "git": None,
     }
     other["gates"]["gates"][1]["value"] = 0.456
-    first = card(record.read(write_run(whole, binary_rows)))
-    assert card(record.read(write_run(other, binary_rows, folder="other"))) == first
+    first = markdown(card(record.read(write_run(whole, binary_rows))))
+    assert markdown(card(record.read(write_run(other, binary_rows, folder="other")))) == first
 
 
 def test_absent_facts_are_missing(tmp_path: Path) -> None:
     """Of a run that recorded nothing the card says MISSING, and never invents."""
-    found = card(record.read(tmp_path))
-    assert found.startswith("# Model card: MISSING\n\nMISSING\n")
+    found = markdown(card(record.read(tmp_path)))
+    assert "\n# Model card: MISSING\n\nMISSING\n" in found
     assert "- Iterations kept: MISSING\n" in found
     assert "## Metrics on the test rows\n\nMISSING\n" in found
 
@@ -139,7 +181,7 @@ def test_data_is_literal(write_run: Write, whole: Facts) -> None:
     whole["recipe"]["goal"]["statement"] = "# [click](http://a.b)\n\n<script>"
     whole["facts"]["target"]["classes"] = ["`|`", "<img src=x>"]
     whole["data"]["warnings"] = [{"column": "", "what": "| a | b |\n|---|---|"}]
-    found = card(record.read(write_run(whole, None)))
+    found = markdown(card(record.read(write_run(whole, None))))
     assert "# Model card: &lt;b&gt;x&lt;/b&gt;\n\n\\# \\[click\\](http\\://a.b) &lt;script&gt;\n" in found
     assert "- Classes: `` `\\|` ``, <code>&lt;img src=x&gt;</code>\n" in found
     assert "<img" not in found
@@ -148,7 +190,7 @@ def test_data_is_literal(write_run: Write, whole: Facts) -> None:
 
 def test_regression_has_no_classes(write_run: Write, continuous: Facts) -> None:
     """A regression's card has no classes and no threshold, which is a fact and not a gap."""
-    found = card(record.read(write_run(continuous, None)))
+    found = markdown(card(record.read(write_run(continuous, None))))
     assert "Classes" not in found
     assert "threshold" not in found
     assert "| Root mean squared error | 0.3000 | 0.2000 to 0.4000 | 0.7000 | 0.5000 |" in found
@@ -157,9 +199,9 @@ def test_regression_has_no_classes(write_run: Write, continuous: Facts) -> None:
 def test_a_worse_model_is_said_to_be_worse(write_run: Write, whole: Facts) -> None:
     """Where a baseline is clearly better the card says so below the metrics, as the page does."""
     whole["metrics"]["baselines"]["linear"]["test"]["roc_auc"]["value"] = 0.95
-    found = card(record.read(write_run(whole, None)))
+    found = markdown(card(record.read(write_run(whole, None))))
     assert (
-        "| F1 | 0.6000 | 0.5000 to 0.7000 | 0.7000 | 0.5000 |\n\n"
+        "The intervals are 90% intervals.\n\n"
         "ROC AUC 0.9000 on the test rows. "
         "The linear baseline reaches 0.9500, outside the model's interval: the model is worse.\n\n## Gates"
     ) in found

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import confusion_matrix, precision_recall_curve, roc_curve
 
+from engine.evaluation.reliability import reliability
 from engine.report import curves
 
 SCORES = st.lists(st.tuples(st.booleans(), st.sampled_from([0.0, 0.1, 0.25, 0.5, 0.75, 1.0])), min_size=2)
@@ -55,7 +56,7 @@ def test_counts_of_no_rows() -> None:
 def test_reliability_by_hand() -> None:
     """Bins hold their mean, their share and Wilson's interval; 1.0 falls in the last; empty bins are out."""
     scores = np.array([0.02, 0.04, 0.06, 0.08, 1.0])
-    found = curves.reliability(np.array([False, False, False, True, True]), scores)
+    found = reliability(np.array([False, False, False, True, True]), scores)
     assert found.counts.tolist() == [4, 1]
     np.testing.assert_allclose(found.said, [0.05, 1.0])
     np.testing.assert_allclose(found.seen, [0.25, 1.0])

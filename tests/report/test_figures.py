@@ -13,6 +13,7 @@ import pytest
 from engine.report import figures, record
 from engine.report.canvas import Figure
 from engine.report.card import card
+from engine.report.written import markdown
 
 Facts = dict[str, dict]
 Write = Callable[..., Path]
@@ -101,8 +102,9 @@ def test_profit_by_hand(write_run: Write, binary: Facts) -> None:
     )
     found = drawn(write_run(binary, rows))["profit"]
     # Of four cases: all positive 2*5-2, from 0.1 up 2*5-1, from 0.2 up 2*5, from 0.3 up 5, at 1 nothing.
-    assert [row[1] for row in found.rows][:4] == ["2,000", "2,250", "2,500", "1,250"]
-    assert found.rows[-1] == ("1.0", "0")
+    assert [row[2] for row in found.rows][:4] == ["2,000", "2,250", "2,500", "1,250"]
+    assert found.rows[-1] == ("1.0", "0.0%", "0")
+    assert "Acting on all would earn 2,000, on none 0." in found.caption
 
 
 def test_captions_carry_the_recorded_metric(
@@ -225,6 +227,6 @@ def test_what_the_score_is_made_of(write_run: Write, binary: Facts, binary_rows:
     figure = drawn(folder)["worth_of_columns"]
     assert figure.rows == ((hostile, "0.1000", "0.0500 to 0.1500"), ("job", "0.0000", "none"))
     assert "Loss in ROC AUC when a column's values are shuffled among 150 test rows" in figure.caption
-    told = card(record.read(folder))
-    assert "| `job` | 0.0000 | none |" in told
+    told = markdown(card(record.read(folder)))
+    assert "| `job` | 0.0000 | none recorded |" in told
     assert "<img" not in figure.svg + told

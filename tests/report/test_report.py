@@ -12,12 +12,14 @@ from engine.errors import EngineError
 from engine.report import render
 
 Facts = dict[str, dict]
+DOCUMENTS = [f"{name}.{form}" for name in ("card", "datasheet") for form in ("md", "html", "json")]
 Write = Callable[..., Path]
 
 
 def files(folder: Path) -> dict[str, bytes]:
     """Return what rendering wrote, by path."""
-    found = [folder / "report.html", folder / "card.md", *sorted((folder / "figures").iterdir())]
+    pages = [folder / name for name in ("report.html", *DOCUMENTS)]
+    found = [*pages, *sorted((folder / "figures").iterdir())]
     return {str(path.relative_to(folder)): path.read_bytes() for path in found}
 
 
@@ -29,7 +31,7 @@ def test_same_folder_same_bytes(write_run: Write, binary: Facts, binary_rows: pl
     once = files(first)
     render(first)
     assert once == files(first) == files(second)
-    assert len(once) == 10
+    assert len(once) == 15
 
 
 def test_nothing_else_is_left(write_run: Write, binary: Facts, binary_rows: pl.DataFrame) -> None:
@@ -38,7 +40,7 @@ def test_nothing_else_is_left(write_run: Write, binary: Facts, binary_rows: pl.D
     before = {path.name for path in folder.iterdir()}
     render(folder)
     assert {path.name for path in folder.rglob("*") if path.name.startswith(".")} == set()
-    assert {path.name for path in folder.iterdir()} - before == {"report.html", "card.md", "figures"}
+    assert {path.name for path in folder.iterdir()} - before == {"report.html", *DOCUMENTS, "figures"}
 
 
 def test_page_is_small(write_run: Write, multiclass: Facts, rows_of: Callable) -> None:

@@ -8,6 +8,7 @@ import pytest
 from engine.report import record, scores
 from engine.report.card import card
 from engine.report.html import page
+from engine.report.written import markdown
 
 Facts = dict[str, dict]
 
@@ -94,7 +95,7 @@ def test_comparison_by_a_paired_test(
     assert goal is not None
     assert scores.comparison(goal, "linear") == f"The linear baseline reaches 0.7000: {expected}"
     assert scores.standing(goal, "linear") == difference["verdict"]
-    assert f"| 0.7000 ({difference['verdict']}) | 0.5000 |" in card(found)
+    assert f"| 0.7000 ({difference['verdict']}) | 0.5000 |" in markdown(card(found))
     assert expected.replace("'", "&#39;") in page(found, None)
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from engine.report import record, search
 from engine.report.card import card
+from engine.report.written import markdown
 from engine.tuning.trial import Outcome, Trial
 
 Facts = dict[str, dict]
@@ -124,14 +125,14 @@ def test_no_search_says_nothing(write_run: Write, binary: Facts) -> None:
     binary["facts"]["search"] = None
     folder = write_run(binary, None, folder="null")
     assert search.read(record.read(folder)) is None
-    assert "searched" not in card(record.read(folder))
+    assert "searched" not in markdown(card(record.read(folder)))
 
 
 def test_card_tells_the_search(write_search: Write, binary: Facts) -> None:
     """The card has two lines of the search: what was tried, and what won."""
     early = (Trial(3, "ridge", {"rate": 0.5}, 0), Outcome(3, "stopped"))
     folder = write_search(binary, [*pairs(0.8, 0.9, None), early], stopped="user")
-    said = card(record.read(folder))
+    said = markdown(card(record.read(folder)))
     assert (
         "- Parameters searched by: `random`, 4 trials; 1 stopped early; 1 failed; stopped by the user\n"
         in said

@@ -8,6 +8,7 @@ import polars as pl
 from engine.report import figures, record
 from engine.report.card import card
 from engine.report.html import page
+from engine.report.written import markdown
 
 Write = Callable[..., Path]
 HOSTILE = "<img src=x onerror=alert(1)>"
@@ -64,7 +65,7 @@ def test_the_page_says_what_is_worse_and_what_can_not_be_told(
 def test_the_card_has_a_line_a_slice(write_run: Write, binary: dict, binary_rows: pl.DataFrame) -> None:
     """The goal's metric of each, with its interval or the reason why there is none."""
     binary["metrics"]["slices"] = SLICES
-    text = card(record.read(write_run(binary, binary_rows)))
+    text = markdown(card(record.read(write_run(binary, binary_rows))))
     assert "| `fine` | 90 | 0.9500 | 0.9000 to 0.9700 |" in text
     assert "| `few` | 3 | - | 3 rows: too few to say |" in text
     assert "<img" not in text
@@ -76,4 +77,4 @@ def test_without_slices_there_is_no_word_of_them(
     """A recipe that asks for none gets no section."""
     found = record.read(write_run(binary, binary_rows))
     assert 'id="slices"' not in page(found, figures.draw(found))
-    assert "Slices" not in card(found)
+    assert "Slices" not in markdown(card(found))

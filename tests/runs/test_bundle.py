@@ -121,7 +121,15 @@ def test_what_a_bundle_holds(bundle_folder: Path) -> None:
     assert contract["target"] == {"name": "income", "kind": "binary", "classes": ["<=50K", ">50K"]}
     assert contract["threshold"] == 0.5
     written = {"max_records": 1000, "max_body_mib": 1.0, "timeout_s": 2.0}
-    assert contract["limits"] == written | {"max_concurrent": 64, "abstain_below": None, "pipeline": "front"}
+    assert contract["limits"] == written | {
+        "max_concurrent": 64,
+        "abstain_below": None,
+        "pipeline": "front",
+    } | {
+        "batching": "auto",
+        "cache": None,
+        "log": None,
+    }
 
 
 def test_equal_models_give_equal_bundles(tiny: ModuleType, bundle_folder: Path, tmp_path: Path) -> None:
@@ -237,6 +245,13 @@ def test_golden_columns_are_replayed(tiny: ModuleType, tmp_path: Path) -> None:
     tiny.write_tiny(tmp_path / "bundle", golden=rows.hstack(stored.drop("prediction")))
     with pytest.raises(BundleError, match="the model gives the columns"):
         load_bundle(tmp_path / "bundle").replay_golden()
+
+
+def test_golden_rows_are_in_time(bundle_folder: Path) -> None:
+    """A bundle whose golden rows take longer than a request may is not put in another one's place."""
+    load_deployable(bundle_folder, within_s=60)
+    with pytest.raises(BundleError, match=r"its golden rows take 0\.0 s, more than the 1e-09 s of a request"):
+        load_deployable(bundle_folder, within_s=1e-9)
 
 
 def test_missed_gates_are_named(tiny: ModuleType, tmp_path: Path) -> None:

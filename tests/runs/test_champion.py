@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -61,16 +62,16 @@ def test_a_user_without_a_name_promotes(make_run: MakeRun, monkeypatch: pytest.M
 def test_back_goes_back_one_at_a_time(make_run: MakeRun, tmp_path: Path) -> None:
     """Back is the champion before, twice is the one before that, and after a step on it counts anew."""
     runs = [make_run(f"20260101-00000{n}-aaaaaaa{n}") for n in range(4)]
-    ids = [run.id for run in runs]
+    ids, folder = [run.id for run in runs], tmp_path / "runs" / "tiny"
     for run in runs[:3]:
         promote(run, why="next")
-    assert back(runs[0], why="worse").run == ids[1]
-    assert back(runs[0], why="worse").run == ids[0]
+    assert back(folder, why="worse").run == ids[1]
+    assert back(folder, why="worse").run == ids[0]
     with pytest.raises(RecipeError, match="there is no champion of 'tiny' before this one"):
-        back(runs[0], why="worse")
+        back(folder, why="worse")
     promote(runs[3], why="mended")
-    assert back(runs[0], why="no").run == ids[0]
-    assert find_champion(tmp_path / "runs" / "tiny") == ids[0]
+    assert back(folder, why="no").run == ids[0]
+    assert find_champion(folder) == ids[0]
 
 
 def test_what_may_not_serve_is_not_promoted(make_run: MakeRun) -> None:
@@ -116,6 +117,26 @@ def test_a_champion_that_is_gone(make_run: MakeRun, tmp_path: Path) -> None:
     )
     with pytest.raises(RecipeError, match="the champion gone is no longer there"):
         find_run("tiny@champion", root=tmp_path / "runs")
+
+
+def test_back_from_a_champion_that_is_gone(make_run: MakeRun, tmp_path: Path) -> None:
+    """Where the champion's folder was removed, the one before it serves again."""
+    one, two = make_run("20260101-000000-aaaaaaaa"), make_run("20260101-000001-bbbbbbbb")
+    promote(one, why="the first")
+    promote(two, why="next")
+    shutil.rmtree(two.path)
+    runs = ["--runs", str(tmp_path / "runs")]
+    assert main(["promote", "tiny@champion", *runs, "--why", "it is gone", "--back"]) == 0
+    assert find_run("tiny@champion", root=tmp_path / "runs").id == one.id
+
+
+def test_a_line_that_is_no_promotion(tmp_path: Path) -> None:
+    """A line of other keys is told as such, whoever asks."""
+    append_journal(tmp_path / "champions.jsonl", {"why": "no run"})
+    with pytest.raises(EngineError, match="the last line names no run"):
+        find_champion(tmp_path)
+    with pytest.raises(EngineError, match="a line has no 'run', and is no promotion"):
+        read_promotions(tmp_path)
 
 
 def test_the_command(make_run: MakeRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

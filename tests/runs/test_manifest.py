@@ -91,7 +91,7 @@ def test_stranger_is_refused(folder: Path) -> None:
         f"{folder}/model.pkl\n"
         "  'model.pkl' is no file of a bundle\n"
         "  did you mean 'model.skops'?\n"
-        "  allowed: decision.onnx, golden.parquet, model.onnx, model.skops, reference.json, schema.json"
+        "  allowed: decision.onnx, golden.parquet, margin.parquet, model.onnx, model.skops, reference.json, schema.json"
     )
 
 

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.recipe.spec import Value
+from engine.recipe.spec_value import Value
 from engine.tasks import confusion
 from engine.tasks.task import Metric, Scores
+from engine.tasks.value import profit, profit_metric
 
 VALUE = Value(
     true_positive=50.0, false_positive=-10.0, true_negative=1.0, false_negative=-5.0, currency="EUR"
@@ -106,9 +107,9 @@ def test_a_hand_worked_confusion() -> None:
 def test_profit_is_hand_worked_per_thousand_cases() -> None:
     """Two hits, one false alarm, one miss and one true negative, of unequal weights, are priced one by one."""
     y, decisions = np.array([1, 1, 0, 1, 0]), np.array([1, 1, 1, 0, 0])
-    assert confusion.profit(y, decisions, None, VALUE) == 1000 * (50 + 50 - 10 - 5 + 1) / 5
+    assert profit(y, decisions, None, VALUE) == 1000 * (50 + 50 - 10 - 5 + 1) / 5
     weights = np.array([1.0, 2.0, 3.0, 4.0, 10.0])
-    assert confusion.profit(y, decisions, weights, VALUE) == 1000 * (50 + 100 - 30 - 20 + 10) / 20
+    assert profit(y, decisions, weights, VALUE) == 1000 * (50 + 100 - 30 - 20 + 10) / 20
 
 
 @pytest.mark.parametrize(
@@ -129,7 +130,7 @@ def test_profit_is_hand_worked_per_thousand_cases() -> None:
                 confusion.RECALL,
                 confusion.F1_MACRO,
                 confusion.MATTHEWS_CORRCOEF,
-                confusion.profit_metric(VALUE),
+                profit_metric(VALUE),
             )
         ],
     ],

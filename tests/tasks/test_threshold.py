@@ -5,17 +5,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.recipe.spec import Value
+from engine.recipe.spec_value import Value
 from engine.tasks import confusion
 from engine.tasks.task import Array, Metric, Scores
 from engine.tasks.threshold import best_threshold
+from engine.tasks.value import profit_metric
 
 METRICS = [
     confusion.F1,
     confusion.BALANCED_ACCURACY,
     confusion.ACCURACY,
     confusion.MATTHEWS_CORRCOEF,
-    confusion.profit_metric(Value(true_positive=50.0, false_positive=-10.0, currency="EUR")),
+    profit_metric(Value(true_positive=50.0, false_positive=-10.0, currency="EUR")),
 ]
 
 

@@ -227,6 +227,22 @@ def test_what_needs_all_rows_is_refused_before_they_are_read(
     assert error.value.messages[0].try_
 
 
+def test_what_must_be_held_is_refused_where_it_finds_no_room(recipe: Path, tmp_path: Path) -> None:
+    """Before a row is read, where the least that LightGBM holds of each is beyond the memory that is allowed."""
+    pl.concat([rows()] * 20).write_parquet(tmp_path / "rows.parquet")
+    (tmp_path / "flow.yaml").write_text(recipe.read_text())
+    split = ["split.test=0.2", "split.validation=0.1"]
+    assert make_plan(engine.load(tmp_path / "flow.yaml", split)).streamed is not None
+    with pytest.raises(RecipeError) as error:
+        make_plan(engine.load(tmp_path / "flow.yaml", [*split, "model=lightgbm"]))
+    (message,) = error.value.messages
+    assert message.what == "lightgbm holds 42,000 training rows in 2.0 MiB at least, and 1 are allowed"
+    assert (
+        message.try_
+        == "model=sgd, which holds a block of them; or data.sample: 0.1, which is fitted in memory"
+    )
+
+
 def test_a_plan_says_the_passes(recipe: Path) -> None:
     """A plan of a streamed run has its passes, rows that are held and memory; of one in memory it has none."""
     plan = make_plan(engine.load(recipe, ["model=lightgbm"]))

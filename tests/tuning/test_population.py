@@ -4,11 +4,8 @@ import json
 import math
 import random
 import shutil
-import signal
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
@@ -37,6 +34,7 @@ from engine.tuning.states import States
 from engine.tuning.strategy import Random
 from engine.tuning.trial import Outcome, Trial
 from engine.tuning.tune import Before, lessons
+from tests import warm
 
 # Three generations of four members, and one refit of each of the two best.
 SEARCH = (
@@ -256,23 +254,20 @@ def test_verify_holds_bit_for_bit(whole: tuple[Spec, Path]) -> None:
 
 def test_a_kill_at_any_moment_changes_nothing(whole: tuple[Spec, Path], small: Path, tmp_path: Path) -> None:
     """Killed twice, once with all that was kept lost: no trial twice, and the run of the undisturbed."""
-    arguments: Sequence[str] = (str(small), *SEARCH, ALONE)
+    arguments: tuple[object, ...] = (small, *SEARCH, ALONE)
     dice = random.Random(4)  # noqa: S311 (no secret)
     for turn in range(2):
-        command = [sys.executable, "-m", "engine", "run", *arguments, "--runs", str(tmp_path)]
-        process = subprocess.Popen(
-            command, cwd=small.parent, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
+        process = warm.start("run", *arguments, "--runs", tmp_path, cwd=small.parent)
         n_before = _n_lines(tmp_path)
         while _n_lines(tmp_path) < n_before + 3 and process.poll() is None:
             time.sleep(0.005)
         time.sleep(dice.uniform(0, 0.1))
-        process.send_signal(signal.SIGKILL)
+        process.kill()
         assert process.wait() != 0
         (left,) = (tmp_path / "small").glob("[0-9]*.partial")
         if turn == 1:
             shutil.rmtree(left / STATES, ignore_errors=True)
-        arguments = ("--resume", "small@latest", "--root", str(small.parent))
+        arguments = ("--resume", "small@latest", "--root", small.parent)
     done = resume(left, roots=[small.parent]).path
     ran = [cast("Mapping[str, int]", entry["trial"])["index"] for entry in entries(done) if "trial" in entry]
     assert ran == sorted(set(ran))

@@ -3,12 +3,9 @@
 import contextlib
 import os
 import random
-import shutil
 import signal
 import socket
-import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -43,6 +40,8 @@ from engine.tuning.strategy import strategy
 from engine.tuning.trial import Outcome, Trial
 from engine.tuning.tune import lessons
 from engine.tuning.watchdog import SESSION
+from tests import warm
+from tests.tuning.cluster import LOOPBACK, Cluster
 
 # Ray's own warnings are Ray's.
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
@@ -204,20 +203,11 @@ def session_folder(root: int) -> Path | None:
     return None
 
 
-def command(*arguments: object, **environment: str) -> "subprocess.Popen[str]":
+def command(*arguments: object, **environment: str) -> warm.Command:
     """Start the command line, away from Ctrl-C of these tests and from what the shared Ray has set."""
     ours = ("RAY_", "TUNE_", "OMP_", SESSION)
     kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
-    return subprocess.Popen(
-        [sys.executable, "-m", "engine", "run", *map(str, arguments)],
-        env={**kept, **environment},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-        # Whoever started these tests may ignore Ctrl-C, as a shell does of what runs in the background.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 (no thread is forked)
-    )
+    return warm.start("run", *arguments, environment={**kept, **environment}, own_session=True)
 
 
 def wait_for(look: Callable[[], object], *, seconds: float = 60) -> None:
@@ -280,7 +270,7 @@ def test_a_population_is_the_same_wherever_it_is_trained(
     small: Path, started: tuple[ModuleType, Workers], tmp_path: Path
 ) -> None:
     """Members go on from what other processes have kept, or train again what is not kept where they are."""
-    asked = ("model=mlp", "tune=pbt", "tune.trials=12", "tune.population=4", "tune.interval=1")
+    asked = ("model=mlp", "tune=pbt", "tune.trials=8", "tune.population=4", "tune.interval=1")
     spec = load_checked(small, [*asked, "tune.repeats=1"], runs=tmp_path)
     measuring = objective(spec)
     alone = here(spec, tmp_path / "alone", measuring)
@@ -290,28 +280,6 @@ def test_a_population_is_the_same_wherever_it_is_trained(
     assert any(trial.start is not None for trial in alone[0].values())
 
 
-def test_a_worker_that_is_killed_costs_nothing_but_time(
-    spec: Spec, started: tuple[ModuleType, Workers], tmp_path: Path
-) -> None:
-    """One process a slot does all trials; where one is killed another does its trial, the very same."""
-    measuring = objective(spec, Quick)
-    pids: list[int] = []
-
-    def heard(outcome: Outcome) -> None:
-        pids.append(cast("int", outcome.measured["pid"]))
-        if len(pids) == 12:
-            assert len(set(pids)) <= 2
-            # Later than the outcome, so that it is at its next trial.
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pids[-1], signal.SIGKILL)
-
-    many = there(search(spec, tmp_path / "many"), measuring, started, heard)
-    alone = here(spec, tmp_path / "alone", measuring)
-    assert len(set(pids)) == 3
-    assert many[0] == alone[0]
-    assert [one.score for one in many[1].values()] == [one.score for one in alone[1].values()]
-
-
 class GoneError(Exception):
     """What ends a driver where these tests want it to."""
 
@@ -319,17 +287,24 @@ class GoneError(Exception):
 def test_driver_worker_or_both_may_go_at_any_moment(
     spec: Spec, started: tuple[ModuleType, Workers], tmp_path: Path
 ) -> None:
-    """Whatever goes after whichever trial: no trial runs again that had ended, and the same one wins."""
+    """Whatever goes after whichever trial: no trial runs again that had ended, and the same one wins.
+
+    One process a slot does all trials; where one is killed another does its trial, the very same.
+    """
     measuring = objective(spec, Quick)
     alone = here(spec, tmp_path / "alone", measuring)
     dice = random.Random(os.getpid())  # noqa: S311 (no secret)
-    for goes in ("driver", "worker and driver", "worker", "driver", ""):
+    pids: set[int] = set()
+    for goes in ("driver", "worker and driver", "worker"):
         left = dice.randrange(1, 6)
+        pids.clear()
 
         def heard(outcome: Outcome, *, goes: str = goes) -> None:
             nonlocal left
             left -= 1
+            pids.add(cast("int", outcome.measured["pid"]))
             if left == 0 and "worker" in goes:
+                assert len(pids) <= 2
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(cast("int", outcome.measured["pid"]), signal.SIGKILL)
             if left <= 0 and "driver" in goes:
@@ -340,6 +315,7 @@ def test_driver_worker_or_both_may_go_at_any_moment(
         with contextlib.suppress(GoneError):
             there(one, measuring, started, heard)
         assert {index: one.journal.outcomes[index] for index in ended} == ended
+    assert len(pids) == 3
     kept = Journal(tmp_path / "many")
     assert kept.trials == alone[0]
     assert {index: one.score for index, one in kept.outcomes.items()} == {
@@ -392,8 +368,8 @@ def test_ctrl_c_keeps_the_best_so_far(small: Path, tmp_path: Path) -> None:
     assert folder is not None
     # A terminal tells the whole group.
     os.killpg(process.pid, signal.SIGINT)
-    _, said = process.communicate(timeout=60)
-    assert (process.returncode, said) == (130, "")
+    _, said = process.communicate()
+    assert (process.poll(), said) == (130, "")
     assert is_gone(below, folder)
     assert len(entries(tmp_path)[1]) > 3
 
@@ -418,62 +394,28 @@ def test_a_kill_at_any_moment_leaves_nothing_and_changes_nothing(
         time.sleep(dice.uniform(0, 2.0 if moment == "start" else 0.2))
         below = children(process.pid)
         process.kill()
-        process.communicate()
+        process.wait()
         wait_for(lambda pids=below, at=folder: is_gone(pids, at), seconds=10)  # type: ignore[misc]
         arguments = ("--resume", "small@latest", "--root", small.parent)
     last = command(*arguments, "--runs", tmp_path)
     _, said = last.communicate(timeout=120)
-    assert last.returncode == 0, said
+    assert last.poll() == 0, said
     assert entries(tmp_path) == alone
 
 
-CLUSTER = """
-import sys
-from ray.cluster_utils import Cluster
-size = {"num_cpus": 1, "object_store_memory": 80 << 20}
-head = {"include_dashboard": False, "temp_dir": sys.argv[1], **size}
-cluster = Cluster(initialize_head=True, head_node_args=head)
-cluster.add_node(**size)
-print("\\n" + cluster.address, flush=True)
-sys.stdin.read()
-cluster.shutdown()
-"""
-# Two nodes on loopback, which a driver must be told of too.
-LOOPBACK = {
-    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
-    "RAY_AUTH_MODE": "token",
-    "RAY_AUTH_TOKEN": "ab" * 32,
-    "RAY_USAGE_STATS_ENABLED": "0",
-}
-
-
-def test_a_cluster_gives_the_result_of_one_process(small: Path, tmp_path: Path, alone: Found) -> None:
+def test_a_cluster_gives_the_result_of_one_process(
+    small: Path, tmp_path: Path, alone: Found, cluster: Cluster
+) -> None:
     """Two nodes, one worker of them killed: trials and outcomes are those of one process."""
-    # Not of pytest, whose paths are too long for a socket's.
-    folder = tempfile.mkdtemp(prefix="ray-", dir="/tmp")
-    nodes = subprocess.Popen(
-        [sys.executable, "-c", CLUSTER, folder],
-        env={**os.environ, **LOOPBACK},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        start_new_session=True,
-    )
-    try:
-        assert nodes.stdout is not None
-        address = next(line.strip() for line in nodes.stdout if line.startswith("127.0.0.1:"))
-        where = ("compute.executor=ray", f"compute.address={address}")
-        process = command(small, *SEARCH, *where, "--runs", tmp_path, **LOOPBACK)
-        wait_for(lambda: n_lines(tmp_path) > 5 or process.poll() is not None)
-        # Not an agent, without which a node ends.
-        workers = [pid for pid, name in children(nodes.pid).items() if ".train" in name or "Worker" in name]
-        os.kill(workers[-1], signal.SIGKILL)
-        _, said = process.communicate(timeout=120)
-        assert process.returncode == 0, said
-    finally:
-        nodes.communicate("")
-        shutil.rmtree(folder)
+    where = ("compute.executor=ray", f"compute.address={cluster.address}")
+    process = command(small, *SEARCH, *where, "--runs", tmp_path, **LOOPBACK)
+    wait_for(lambda: n_lines(tmp_path) > 5 or process.poll() is not None)
+    # Not an agent, without which a node ends.
+    named = {pid: name for pid, name in children(cluster.pid).items() if name.startswith("ray::")}
+    workers = [pid for pid, name in named.items() if ".train" in name or "Worker" in name]
+    os.kill(workers[-1], signal.SIGKILL)
+    _, said = process.communicate(timeout=120)
+    assert process.poll() == 0, said
     assert entries(tmp_path) == alone
 
 

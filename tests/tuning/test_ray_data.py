@@ -5,10 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
@@ -26,6 +24,7 @@ from engine.training.larger import read_table
 from engine.training.parts import divide
 from engine.training.stream import fit_divided
 from engine.tuning.ray_data import crew_of
+from tests.tuning.cluster import LOOPBACK, Cluster
 
 RECIPE = """
 defaults: [base, task: regression, model: sgd, split: random, compute: small, _self_]
@@ -41,22 +40,6 @@ split: {test: 0.02, validation: 0.02}
 model: {params: {max_iter: 2}}
 compute: {memory_mib: 1}
 """
-CLUSTER = """
-import sys
-from ray.cluster_utils import Cluster
-size = {"num_cpus": 1, "object_store_memory": 100 << 20}
-cluster = Cluster(initialize_head=True, head_node_args={"include_dashboard": False, "temp_dir": sys.argv[1], **size})
-cluster.add_node(**size)
-print("\\n" + cluster.address, flush=True)
-sys.stdin.read()
-cluster.shutdown()
-"""
-LOOPBACK = {
-    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
-    "RAY_AUTH_MODE": "token",
-    "RAY_AUTH_TOKEN": "ab" * 32,
-    "RAY_USAGE_STATS_ENABLED": "0",
-}
 # More than one part of a table, more than one block of each.
 N_ROWS = 510_000
 
@@ -81,7 +64,7 @@ def fitted(spec: Spec, crew: Crew | None) -> dict[str, object]:
     values = candidate.predict(divided.test.frame)
     return {
         "split": dict(divided.streamed.sha256),
-        "mean": [overall._sums[name].mean for name in ("a", "b", "y")],
+        "mean": [overall._sums[name].spread.mean for name in ("a", "b", "y")],
         "source": table.source.sha256,
         "model": hashlib.sha256(values.tobytes()).hexdigest(),
     }
@@ -100,43 +83,22 @@ def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "flow.yaml"
 
 
-def test_two_nodes_give_the_result_of_one_process(recipe: Path) -> None:
-    """The parts and the model of a cluster of two nodes are those of this process, bit for bit.
-
-    The means that describe the table are summed in the pieces that rows come in, and may differ in a last digit.
-    """
+def test_two_nodes_give_the_result_of_one_process(recipe: Path, cluster: Cluster) -> None:
+    """The parts, the means and the model of a cluster of two nodes are those of this process, bit for bit."""
     alone = fitted(engine.load(recipe), None)
-    # Not of pytest, whose paths are too long for a socket's.
-    folder = tempfile.mkdtemp(prefix="ray-", dir="/tmp")
-    nodes = subprocess.Popen(
-        [sys.executable, "-c", CLUSTER, folder],
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.tuning.test_ray_data", str(recipe), cluster.address],
+        cwd=Path(__file__).parents[2],
         env={**os.environ, **LOOPBACK},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
+        capture_output=True,
         text=True,
-        start_new_session=True,
+        check=False,
+        timeout=400,
     )
-    try:
-        assert nodes.stdout is not None
-        address = next(line.strip() for line in nodes.stdout if line.startswith("127.0.0.1:"))
-        done = subprocess.run(
-            [sys.executable, __file__, str(recipe), address],
-            env={**os.environ, **LOOPBACK},
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=400,
-        )
-        assert done.returncode == 0, done.stderr
-        found = json.loads(done.stdout)
-        assert found.pop("mean") == pytest.approx(alone.pop("mean"), rel=1e-14)
-        assert found == alone
-        # Ray Data speaks of its plans, and a run's own words are enough.
-        assert done.stderr == ""
-    finally:
-        nodes.communicate("")
-        shutil.rmtree(folder)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == alone
+    # Ray Data speaks of its plans, and a run's own words are enough.
+    assert done.stderr == ""
 
 
 def test_what_is_wrong_is_found_and_told_here(recipe: Path, tmp_path: Path) -> None:
@@ -153,6 +115,14 @@ def test_what_is_wrong_is_found_and_told_here(recipe: Path, tmp_path: Path) -> N
         told.append(error.value.messages)
     assert told[0] == told[1]
     assert told[0][0].what == "min 0: 1 row is below it (row 505001: -1)"
+
+
+def test_bounds_on_the_size_hold_whoever_reads(recipe: Path) -> None:
+    """A table that turns out larger than it may be is refused, its rows read here or elsewhere."""
+    spec = engine.load(recipe, ["data.max_mib=1"])
+    for crew in (None, Here()):
+        with pytest.raises(DataError, match=r"the first 500000 rows of .* and 1 are allowed"):
+            read_table(spec, declare(spec), crew=crew)
 
 
 def test_a_crew_is_of_those_who_ask_for_ray(recipe: Path) -> None:

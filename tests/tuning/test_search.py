@@ -127,13 +127,21 @@ def test_a_proposal_knows_all_but_the_last_few(tmp_path: Path) -> None:
     assert strategy.heard == {i: (max(i - 3, 0), min(i, 3)) for i in range(10)}
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Search, bytes]:
+    """Give a search that nobody disturbed, and its journal."""
+    path = tmp_path_factory.mktemp("whole") / "whole"
+    return finish(search(path)), path.read_bytes()
+
+
 @settings(max_examples=40, deadline=None)
 @given(kill=st.integers(0, 6000))
-def test_a_kill_at_any_byte_changes_nothing(kill: int, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_a_kill_at_any_byte_changes_nothing(
+    whole: tuple[Search, bytes], kill: int, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     """A journal cut anywhere is gone on with to the same end, and no trial with an outcome is handed out."""
     folder = tmp_path_factory.mktemp("kill")
-    whole = finish(search(folder / "whole"))
-    written = (folder / "whole").read_bytes()
+    undisturbed, written = whole
     (folder / "cut").write_bytes(written[: kill % len(written)])
     one = search(folder / "cut")
     replayed = dict(one.journal.outcomes)
@@ -143,9 +151,9 @@ def test_a_kill_at_any_byte_changes_nothing(kill: int, tmp_path_factory: pytest.
         ran.append(got.index)
         one.tell(evaluate(got))
     assert not set(ran) & set(replayed)
-    assert one.journal.trials == whole.journal.trials
-    assert one.winner() == whole.winner()
-    assert Journal(folder / "cut").outcomes == whole.journal.outcomes
+    assert one.journal.trials == undisturbed.journal.trials
+    assert one.winner() == undisturbed.winner()
+    assert Journal(folder / "cut").outcomes == undisturbed.journal.outcomes
 
 
 def test_finalists_are_fitted_with_other_seeds_and_the_mean_wins(tmp_path: Path) -> None:

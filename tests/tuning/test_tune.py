@@ -3,8 +3,6 @@
 import json
 import random
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -34,6 +32,7 @@ from engine.tuning.candidates import candidates
 from engine.tuning.objective import Objective
 from engine.tuning.trial import Trial
 from engine.tuning.tune import NoneScoredError, lessons
+from tests import warm
 
 Load = Callable[..., Spec]
 # Side by side the same trials end in another order.
@@ -197,41 +196,20 @@ def whole(small: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 def test_a_kill_at_any_moment_changes_nothing(whole: Run, small: Path, tmp_path: Path) -> None:
     """Ten times killed and resumed: the trials and the winner of the run that nobody disturbed."""
-    overrides = UNDISTURBED
-    command = [
-        sys.executable,
-        "-m",
-        "engine",
-        "run",
-        str(small),
-        *overrides,
-        "--runs",
-        str(tmp_path / "killed"),
-    ]
+    command: tuple[object, ...] = (small, *UNDISTURBED)
     dice = random.Random(0)  # noqa: S311 (no secret)
     n_kills = 0
     while n_kills < 10:
-        process = subprocess.Popen(
-            command, cwd=small.parent, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
+        process = warm.start("run", *command, "--runs", tmp_path / "killed", cwd=small.parent)
         folder = _begun(tmp_path / "killed", process)
         if folder is not None:
             time.sleep(dice.uniform(0, 0.15))
-        process.send_signal(signal.SIGKILL)
+        process.kill()
         if process.wait() == 0:
             break
         n_kills += 1
         if folder is not None:
-            command = [
-                sys.executable,
-                "-m",
-                "engine",
-                "run",
-                "--resume",
-                "small@latest",
-                "--runs",
-                str(tmp_path / "killed"),
-            ]
+            command = ("--resume", "small@latest")
     (left,) = (tmp_path / "killed" / "small").glob("[0-9]*")
     done = left if not left.name.endswith(".partial") else resume(left, roots=[small.parent]).path
     assert trials(done) == trials(whole.path)
@@ -240,7 +218,7 @@ def test_a_kill_at_any_moment_changes_nothing(whole: Run, small: Path, tmp_path:
     assert ran == sorted(set(ran))
 
 
-def _begun(runs: Path, process: "subprocess.Popen[bytes]") -> Path | None:
+def _begun(runs: Path, process: warm.Command) -> Path | None:
     """Wait until another trial is in the journal, and return the run's folder; None where the process has ended."""
     before = {path: path.stat().st_size for path in runs.glob(f"small/*/{TRIALS}")}
     while process.poll() is None:
@@ -255,17 +233,14 @@ def _begun(runs: Path, process: "subprocess.Popen[bytes]") -> Path | None:
 def stopped(small: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, str]:
     """Give a run whose search was stopped by SIGTERM, and what the command said."""
     runs = tmp_path_factory.mktemp("stopped")
-    command = [sys.executable, "-m", "engine", "run", str(small), *UNDISTURBED, "--runs", str(runs)]
-    process = subprocess.Popen(
-        command, cwd=small.parent, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    folder = _begun(runs, cast("subprocess.Popen[bytes]", process))
+    process = warm.start("run", small, *UNDISTURBED, "--runs", runs, cwd=small.parent)
+    folder = _begun(runs, process)
     assert folder is not None
     while (folder / TRIALS).read_text().count('"outcome"') < 3:
         time.sleep(0.005)
     process.send_signal(signal.SIGTERM)
-    out, err = process.communicate(timeout=60)
-    assert process.returncode == 130, err
+    out, err = process.communicate()
+    assert process.poll() == 130, err
     return Run(folder.with_name(folder.name.removesuffix(PARTIAL))), out
 
 

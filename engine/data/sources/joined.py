@@ -39,15 +39,14 @@ class _Second:
     n_unmatched: int = 0
 
     @property
-    def by(self) -> tuple[str, ...]:
-        """The columns that both tables have."""
-        same_time = self.spec.time is not None and self.spec.time.left == self.spec.time.right
-        return (*self.spec.on, self.spec.time.left) if self.spec.time and same_time else self.spec.on
-
-    @property
-    def added(self) -> tuple[str, ...]:
-        """The columns that it adds."""
-        return tuple(name for name in self.header.columns if name not in self.by)
+    def added(self) -> dict[str, str]:
+        """The columns that it adds: the name that they get, and the one that they have."""
+        if self.spec.added is not None:
+            return self.spec.added
+        time = self.spec.time
+        same_time = {time.right} if time is not None and time.left == time.right else set()
+        shared = {*self.spec.keys.values(), *same_time}
+        return {name: name for name in self.header.columns if name not in shared}
 
 
 @dataclass
@@ -75,14 +74,19 @@ class Joined(Remembering):
         for second in self.seconds:
             said = dict(zip(second.header.columns, second.header.dtypes, strict=False))
             columns += second.added
-            dtypes += [said.get(name, "") for name in second.added]
+            dtypes += [said.get(there, "") for there in second.added.values()]
         return replace(first, columns=tuple(columns), dtypes=tuple(dtypes) if any(dtypes) else ())
 
     def category_storage(self, name: str) -> Storage | None:
         """Return what a table says that has the column; of a key, what any of them says."""
-        tables = [self.first, *(second.opened for second in self.seconds)]
-        for table in tables:
-            if name in table.header().columns and (storage := table.category_storage(name)) is not None:
+        tables = [(self.first, name)]
+        tables += [
+            (second.opened, there)
+            for second in self.seconds
+            if (there := {**second.added, **second.spec.keys}.get(name)) is not None
+        ]
+        for table, there in tables:
+            if there in table.header().columns and (storage := table.category_storage(there)) is not None:
                 return storage
         return None
 
@@ -112,7 +116,7 @@ class Joined(Remembering):
 
     def _keys(self, second: _Second) -> tuple[str, ...]:
         time = second.spec.time
-        return second.spec.on if time is None else (*second.spec.on, time.left)
+        return (*second.spec.keys, *(() if time is None else (time.left,)))
 
     def _hidden(self, name: str) -> Column:
         """Return how a key is held that the schema does not declare, or leaves out: as the tables have it."""
@@ -121,14 +125,9 @@ class Joined(Remembering):
         return Column(name=name, type="datetime" if is_time else "category", role="ignore", storage=storage)
 
     def _load(self, second: _Second, declared: Mapping[str, Column]) -> pl.DataFrame:
-        """Return a second table: keys as the first has them, and the columns that are asked for."""
-        time = second.spec.time
-        columns = [declared.get(name) or self._hidden(name) for name in second.spec.on]
-        if time is not None:
-            right = declared.get(time.right) or self._hidden(time.left)
-            columns.append(replace(right, name=time.right, type="datetime", storage="datetime"))
-        known = {column.name for column in columns}
-        columns += [declared[name] for name in second.added if name in declared and name not in known]
+        """Return a second table: keys named and held as the first has them, and what is asked for of it."""
+        asked = self._asked(second, declared)
+        columns = list({there: replace(column, name=there) for column, there in asked}.values())
         tally = Tally(_schema(columns))
         second.n_rows = 0
         frames = []
@@ -139,9 +138,22 @@ class Joined(Remembering):
             second.n_rows += part.held.frame.height
             frames.append(part.held.frame)
         tally.refuse()
-        names = [column.name for column in columns]
         frame = pl.concat(frames) if frames else _no_rows(columns)
-        return _keyed(frame.select(names), second)
+        named = [frame[there].alias(column.name) for column, there in asked]
+        return _keyed(pl.DataFrame(named), second)
+
+    def _asked(self, second: _Second, declared: Mapping[str, Column]) -> list[tuple[Column, str]]:
+        """Return what is read of a second table: each column as it is called here, and its name there."""
+        time = second.spec.time
+        asked = [
+            (declared.get(name) or self._hidden(name), there) for name, there in second.spec.keys.items()
+        ]
+        if time is not None:
+            right = declared.get(time.right) or self._hidden(time.left)
+            asked.append((replace(right, name=time.right, type="datetime", storage="datetime"), time.right))
+        known = {column.name for column, _ in asked}
+        added = second.added.items()
+        return asked + [(declared[here], there) for here, there in added if here in declared.keys() - known]
 
     def _source(self) -> Source:
         first = self.first.source()
@@ -180,21 +192,27 @@ def join_tables(first: Opened, data: DataSpec, seconds: Sequence[Opened]) -> Joi
         key = f"data.join.{at}"
         second = _Second(spec, opened, opened.header())
         check_size(second.header, data)
-        left = (*spec.on, *((spec.time.left,) if spec.time else ()))
-        right = (*spec.on, *((spec.time.right,) if spec.time else ()))
-        for table, columns, names in (
-            (first.shown, header.columns, left),
-            (opened.shown, second.header.columns, right),
+        there = second.header.columns
+        left = (*spec.keys, *((spec.time.left,) if spec.time else ()))
+        right = (*spec.keys.values(), *((spec.time.right,) if spec.time else ()))
+        for table, columns, names, use in (
+            (first.shown, header.columns, left, "join by"),
+            (opened.shown, there, right, "join by"),
+            (opened.shown, there, tuple((spec.added or {}).values()), "add"),
         ):
             for name in dict.fromkeys(names):
                 if name not in columns:
-                    what = f"'{table}' has no column '{name}' to join by"
+                    what = f"'{table}' has no column '{name}' to {use}"
                     messages.append(Message(what, key, suggestion=nearest(name, columns)))
-        for name in second.added:
-            if name in taken:
-                both = f"'{taken[name]}' and '{opened.shown}'"
-                what = f"{both} have a column '{name}' each: one of them needs another name"
-                messages.append(Message(what, key))
+        clashing = [name for name in second.added if name in taken]
+        # Where a key is misspelt, it clashes with itself.
+        if clashing and not messages:
+            both = f"'{taken[clashing[0]]}' and '{opened.shown}'"
+            what = f"{both} have columns of one name: {', '.join(clashing)}"
+            cure = (
+                "columns: [NAME, …], those to add of the joined table, or {NEW_NAME: NAME} for another name"
+            )
+            messages.append(Message(what, f"{key}.columns", try_=cure))
         taken |= dict.fromkeys(second.added, opened.shown)
         made.append(second)
     if messages:
@@ -229,14 +247,14 @@ def _keyed(frame: pl.DataFrame, second: _Second) -> pl.DataFrame:
         If a key, or a key at a moment, names several rows.
     """
     time = second.spec.time
-    names = [*second.spec.on, *((time.right,) if time else ())]
+    names = [*second.spec.keys, *((time.right,) if time else ())]
     places = [frame.columns.index(name) for name in names]
     # By place and number, because polars reads `*` and `^…$` in a name as patterns.
     keys = frame.select(pl.nth(places))
     whole = frame.filter(~keys.select(pl.any_horizontal(pl.all().is_null())).to_series())
     twice = whole.select(pl.nth(places)).is_duplicated()
     if twice.any():
-        key = "', '".join(names)
+        key = "', '".join([*second.spec.keys.values(), *((time.right,) if time else ())])
         n_keys = whole.filter(twice).select(pl.nth(places)).n_unique()
         rows = counted(int(twice.sum()), "row")
         what = f"'{key}' names each row of a joined table once: {rows} share {counted(n_keys, 'key')}"
@@ -249,7 +267,7 @@ def _matched(frame: pl.DataFrame, table: pl.DataFrame, second: _Second) -> pl.Da
     spec = second.spec
     marked = table.with_columns(pl.lit(value=True).alias(_FOUND))
     if spec.time is None:
-        joined = frame.join(marked, on=list(spec.on), how="left", maintain_order="left", nulls_equal=False)
+        joined = frame.join(marked, on=list(spec.keys), how="left", maintain_order="left", nulls_equal=False)
     else:
         joined = _as_of(frame, marked, spec)
     second.n_unmatched += joined[_FOUND].null_count()
@@ -270,7 +288,7 @@ def _as_of(frame: pl.DataFrame, table: pl.DataFrame, spec: JoinSpec) -> pl.DataF
         table,
         left_on=left,
         right_on=right,
-        by=list(spec.on),
+        by=list(spec.keys),
         strategy="backward",
         tolerance=None if seconds is None else f"{seconds}s",
         coalesce=False,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ from engine.recipe.spec_table import DataSpec
 _BLOCK_BYTES = 8 * 2**20
 _MAX_LINE_BYTES = 64 * 2**20
 _BOM = b"\xef\xbb\xbf"
+_GAPS = (b'" ', b'"\t', b'"\r')
+_FAR_COLON = re.compile(rb'"[ \t\r]+:')
 _KINDS: Mapping[type, str] = {bool: "true or false", int: "a number", float: "a number", str: "a text"}
 Line = dict[str, object]
 
@@ -106,7 +109,10 @@ class NdjsonFile(Typed):
                 self._line(line, first_row + at) for at, line in enumerate(content.split(b"\n"), start=1)
             ]
         # Each key has a quote and a colon of its own; where there are more of them, one may stand twice.
-        if content.count(b'":') != sum(map(len, lines)):
+        n_colons = content.count(b'":')
+        if any(gap in content for gap in _GAPS):
+            n_colons += len(_FAR_COLON.findall(content))
+        if n_colons != sum(map(len, lines)):
             self._refuse_twice(content, first_row)
         return lines
 

@@ -117,14 +117,40 @@ def test_names_that_clash_are_refused(folder: Path, data_of: DataOf, schema_of: 
     data = joined(folder, data_of, {"path": "customers.csv", "on": ["customer"]})
     both = f"'{folder}/loans.csv' and '{folder}/customers.csv'"
     assert whats(data, schema_of(y="category")) == [
-        ("data.join.0", f"{both} have a column 'at' each: one of them needs another name")
+        ("data.join.0.columns", f"{both} have columns of one name: at")
     ]
     data = joined(folder, data_of, {"path": "ratings.csv", "on": ["custmer"]})
     assert whats(data, schema_of(y="category")) == [
         ("data.join.0", f"'{folder}/loans.csv' has no column 'custmer' to join by"),
         ("data.join.0", f"'{folder}/ratings.csv' has no column 'custmer' to join by"),
-        ("data.join.0", f"'{folder}/loans.csv' and '{folder}/ratings.csv' have a column 'customer' each: one of them needs another name"),
-    ]  # fmt: skip
+    ]
+
+
+def test_columns_are_chosen_and_renamed(folder: Path, data_of: DataOf, schema_of: SchemaOf) -> None:
+    """Keys may be called otherwise there; what is not chosen neither comes along nor clashes."""
+    (folder / "customers.csv").write_text("id,at,y,city\n001,2020-05-01,k,Oslo\n002,2021-05-01,k,Rome\n")
+    one = {"path": "customers.csv", "on": {"customer": "id"}}
+    data = joined(folder, data_of, {**one, "columns": {"joined_at": "at", "town": "city"}})
+    table = read(data, schema_of(joined_at="datetime", town="category", y="category"))
+    assert table.frame["town"].to_list() == ["Oslo", "Rome", "Oslo", None, None]
+    assert table.frame["joined_at"].dt.year().to_list() == [2020, 2021, 2020, None, None]
+    assert table.frame["y"].to_list() == ["a", "b", "a", "b", "a"]
+
+    data = joined(folder, data_of, {**one, "columns": ["citty"]})
+    assert whats(data, schema_of(y="category")) == [
+        ("data.join.0", f"'{folder}/customers.csv' has no column 'citty' to add")
+    ]
+
+
+def test_a_key_called_otherwise_with_a_time(folder: Path, data_of: DataOf, schema_of: SchemaOf) -> None:
+    """In time as well: a row takes what was known of its own key, by that key's other name."""
+    (folder / "ratings.csv").write_text(
+        "who,at,rating\n001,2024-02-01,B\n001,2024-03-02,D\n002,2023-01-01,C\n"
+    )
+    one = {"path": "ratings.csv", "on": {"customer": "who"}, "time": {"left": "at", "right": "at"}}
+    data = joined(folder, data_of, {**one, "columns": ["rating"]})
+    table = read(data, schema_of(rating="category", at="datetime", y="category"))
+    assert table.frame["rating"].to_list() == ["B", "C", None, None, None]
 
 
 def test_a_value_of_the_second_table_that_breaks_its_type(

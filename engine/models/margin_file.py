@@ -1,0 +1,159 @@
+"""A model's sums as one file of plain arrays beside its graph: Parquet of one row, a list a column.
+
+Read only when somebody asks why; whether its bytes are those that were written is checked before.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, get_args
+
+import numpy as np
+import polars as pl
+
+from engine.errors import BundleError
+from engine.models.margin import Array, Linear, Margin
+from engine.models.trees import LEAF, Link, Tree, Trees
+
+_LINKS: dict[str, Link] = {link: link for link in get_args(Link)}
+_NODES = {
+    "feature": np.int32,
+    "threshold": np.float64,
+    "mode": np.uint8,
+    "yes": np.int32,
+    "no": np.int32,
+    "missing_yes": np.bool_,
+    "cover": np.float64,
+    "value": np.float64,
+}
+
+
+@dataclass(frozen=True)
+class StoredMargin:
+    """A model's sums, and how rows come to them.
+
+    Attributes
+    ----------
+    matrix
+        The tensor of the bundle's graph that holds prepared rows.
+    sources
+        Of each of its d columns, the raw column that it was made of.
+    """
+
+    margin: Margin
+    matrix: str
+    sources: tuple[str, ...]
+
+
+def write_margin(stored: StoredMargin) -> bytes:
+    """Return the content of the file."""
+    margin = stored.margin
+    is_trees = isinstance(margin.model, Trees)
+    columns: dict[str, Any] = {
+        "link": margin.link,
+        "is_corrected": margin.is_corrected,
+        "single": margin.single,
+        "matrix": stored.matrix,
+        "sources": [list(stored.sources)],
+        "classes": [np.array(margin.classes, np.int64)],
+        "zero_is_missing": [np.asarray(margin.zero_is_missing, bool)],
+        **dict(_of_trees(margin.model) if isinstance(margin.model, Trees) else _of_linear(margin.model)),
+    }
+    written = io.BytesIO()
+    frame = pl.DataFrame(
+        [
+            pl.Series(name, [pl.Series(value[0])] if isinstance(value, list) else [value])
+            for name, value in {"is_trees": is_trees, **columns}.items()
+        ]
+    )
+    frame.write_parquet(written)
+    return written.getvalue()
+
+
+def read_margin(content: bytes) -> StoredMargin:
+    """Return what a file's content says.
+
+    Raises
+    ------
+    BundleError
+        If it is not such a file.
+    """
+    try:
+        found = pl.read_parquet(io.BytesIO(content))
+        sources = tuple(found["sources"].item().to_list())
+        margin = Margin(
+            _to_trees(found, width=len(sources)) if found["is_trees"].item() else _to_linear(found),
+            _LINKS[found["link"].item()],
+            tuple(found["classes"].item().to_list()),
+            single=found["single"].item(),
+            zero_is_missing=_array(found, "zero_is_missing", np.bool_),
+            is_corrected=found["is_corrected"].item(),
+        )
+        return StoredMargin(margin, found["matrix"].item(), sources)
+    except (pl.exceptions.PolarsError, AttributeError, LookupError, TypeError, ValueError) as exc:
+        raise BundleError.of(f"the model's sums can't be read: {exc}") from None
+
+
+def _array(found: pl.DataFrame, name: str, dtype: Any) -> Array:
+    values: Array = found[name].item().to_numpy().astype(dtype)
+    return values
+
+
+def _of_linear(linear: Linear) -> Iterator[tuple[str, Any]]:
+    yield "coefficients", [linear.coefficients.ravel()]
+    yield "intercepts", [linear.intercepts]
+    yield "means", [linear.means]
+
+
+def _to_linear(found: pl.DataFrame) -> Linear:
+    weights, intercepts, means = (
+        _array(found, name, np.float64) for name in ("coefficients", "intercepts", "means")
+    )
+    return Linear(weights.reshape(len(intercepts), len(means)), intercepts, means)
+
+
+def _of_trees(trees: Trees) -> Iterator[tuple[str, Any]]:
+    yield "base", [np.asarray(trees.base, np.float64)]
+    yield "targets", [np.array(trees.targets, np.int32)]
+    yield "sizes", [np.array([tree.mode.size for tree in trees.trees], np.int32)]
+    for name, dtype in _NODES.items():
+        yield name, [np.concatenate([np.ravel(getattr(tree, name)) for tree in trees.trees]).astype(dtype)]
+    sets = [
+        (place, node, codes) for place, tree in enumerate(trees.trees) for node, codes in tree.members.items()
+    ]
+    yield "set_trees", [np.array([place for place, _, _ in sets], np.int32)]
+    yield "set_nodes", [np.array([node for _, node, _ in sets], np.int32)]
+    yield "set_sizes", [np.array([len(codes) for _, _, codes in sets], np.int32)]
+    yield "set_codes", [np.array([code for _, _, codes in sets for code in codes], np.int32)]
+
+
+def _to_trees(found: pl.DataFrame, *, width: int) -> Trees:
+    """Cut the arrays of all nodes into trees, whose children stand after their parents."""
+    sizes = _array(found, "sizes", np.int64)
+    ends = np.cumsum(sizes)
+    nodes = {name: _array(found, name, dtype) for name, dtype in _NODES.items()}
+    for name in ("feature", "yes", "no"):
+        nodes[name] = nodes[name].astype(np.int64)
+    place = np.arange(ends[-1]) - np.repeat(ends - sizes, sizes)
+    asks = nodes["mode"] != LEAF
+    for side in ("yes", "no"):
+        if not np.all((nodes[side] > place) & (nodes[side] < np.repeat(sizes, sizes)) | ~asks):
+            raise ValueError("a tree goes back to where it was")
+    if not np.all((nodes["feature"] >= 0) & (nodes["feature"] < width)):
+        raise ValueError("a tree asks about a column that is not there")
+    nodes["value"] = nodes["value"].reshape(len(place), -1)
+    if nodes["value"].shape[1] == 1:
+        nodes["value"] = nodes["value"].ravel()
+    members: list[dict[int, list[float]]] = [{} for _ in sizes]
+    of_sets = (_array(found, f"set_{name}", np.int64) for name in ("trees", "nodes", "sizes", "codes"))
+    set_trees, set_nodes, set_sizes, codes = of_sets
+    held = np.split(codes, np.cumsum(set_sizes)[:-1]) if len(set_sizes) else []
+    for tree, node, own in zip(set_trees.tolist(), set_nodes.tolist(), held, strict=True):
+        members[tree][node] = own.tolist()
+    trees = tuple(
+        Tree(**{name: array[end - size : end] for name, array in nodes.items()}, members=own)
+        for end, size, own in zip(ends.tolist(), sizes.tolist(), members, strict=True)
+    )
+    return Trees(trees, tuple(found["targets"].item().to_list()), _array(found, "base", np.float64))
