@@ -38,7 +38,7 @@ def add_beside(parser: Parser) -> None:
         "--canary",
         type=run_name,
         metavar="RUN",
-        help="a candidate that answers a share of the requests, until it fails once",
+        help="a candidate that answers a share of the requests over HTTP, none over gRPC, until it fails",
     )
     parser.add_argument(
         "--share", type=share, help=f"of --canary: the share of requests (default: {_SHARE:g})"

@@ -94,7 +94,8 @@ def _supervise(options: Options) -> int:
     with listen(options.host, options.port) as listening:
         url = url_of(listening)
         supervisor = Supervisor(
-            [sys.executable, "-m", "engine", *options.arguments],
+            # Without -P the working directory, whose files may be anyone's, would be imported from first.
+            [sys.executable, "-P", "-m", "engine", *options.arguments],
             listening=listening,
             n_workers=options.workers,
             tell=say,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING, TypeVar
 
 import polars as pl
 
@@ -19,11 +20,18 @@ ISO = f"{_YEAR}-[0-9]{{2}}(?:-[0-9]{{2}}(?:[T ]{_TIME}{_OFFSET}?)?)?"
 _ISO = re.compile(ISO)
 _FRACTION = re.compile("[.]([0-9]+)")
 _MONTH = len("2020-01")
+# Python's first day and its last, counted from that of 1970; how many of a unit of time a day has.
+_FIRST_DAY, _LAST_DAY = -719_162, 2_932_896
+_A_DAY = {"ms": 86_400_000, "us": 86_400_000_000}
 _DATE, _MINUTE, _SECOND = len("2020-01-01"), len("2020-01-01 10:00"), len("2020-01-01 10:00:00")
 # Digits of a second that are held.
 _MICRO = 6
 _NAIVE = ("%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S%.f")
 _ZONED = ("%Y-%m-%d %H:%M%#z", "%Y-%m-%d %H:%M:%S%.f%#z")
+BEYOND = "dates beyond the years 1 to 9999"
+
+if TYPE_CHECKING:
+    _Cells = TypeVar("_Cells", pl.Series, pl.Expr)
 
 
 def parse(text: str) -> datetime | None:
@@ -75,6 +83,23 @@ def parse_column(texts: pl.Series) -> pl.Series:
     moments = pl.select(pl.coalesce(*naive, *zoned)).to_series().alias(texts.name)
     # An offset can carry a moment out of the years that Python knows.
     return moments.set(~moments.dt.year().is_between(1, 9999), None)
+
+
+def is_beyond(cells: _Cells, dtype: pl.DataType) -> _Cells:
+    """Tell of dates or times, of which a file can hold more, which are out of the years that Python knows.
+
+    Examples
+    --------
+    >>> is_beyond(pl.Series([0, 2932897, None], dtype=pl.Int32).cast(pl.Date), pl.Date()).to_list()
+    [False, True, None]
+    """
+    counts = cells.to_physical()
+    if dtype == pl.Date:
+        return ~counts.is_between(_FIRST_DAY, _LAST_DAY)
+    if not isinstance(dtype, pl.Datetime) or dtype.time_unit == "ns":
+        return counts.is_null() & False
+    a_day = _A_DAY[dtype.time_unit]
+    return ~counts.is_between(_FIRST_DAY * a_day, (_LAST_DAY + 1) * a_day - 1)
 
 
 def moments_of(texts: pl.Expr, *, like: str) -> pl.Expr:

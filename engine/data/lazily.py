@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from engine.data.check import tests_of
-from engine.data.datetimes import ISO, moments_of
+from engine.data.datetimes import ISO, is_beyond, moments_of
 from engine.data.progress import Progress
 from engine.data.schema import Column, Storage
 from engine.data.storage import dtypes
@@ -154,6 +154,8 @@ def lazily(
             if found is None:
                 return None
             expression = found
+            if column.storage == "datetime":
+                doubts[name] = is_beyond(cells, schema[name])
         held.append(expression.alias(str(at)))
     return Lazily(columns, raw, tuple(held), doubts, is_certain, is_columnar)
 

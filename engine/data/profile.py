@@ -185,10 +185,12 @@ def _histogram(series: pl.Series) -> Histogram | None:
         return None
     # Integers of a small range get a bin each: bins of a broken width would show gaps that are not there.
     n_values = int(high - low) + 1
+    n_bins = N_BINS
     if series.dtype.is_integer() and n_values <= N_BINS:
-        counts, edges = np.histogram(values, bins=n_values, range=(low - 0.5, high + 0.5))
-    else:
-        counts, edges = np.histogram(values, bins=N_BINS, range=(low, high))
+        n_bins, low, high = n_values, low - 0.5, high + 0.5
+    # Between neighbouring doubles there is no edge: two of them a bin, so that none is as the one before.
+    room = (high - low) / float(np.spacing(max(abs(low), abs(high)))) / 2
+    counts, edges = np.histogram(values, bins=int(max(min(n_bins, room), 1)), range=(low, high))
     return Histogram(tuple(map(float, edges)), tuple(map(int, counts)))
 
 

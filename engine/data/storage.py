@@ -13,7 +13,7 @@ from typing import Literal
 
 import polars as pl
 
-from engine.data.datetimes import parse_column
+from engine.data.datetimes import BEYOND, is_beyond, parse_column
 from engine.data.schema import Column, Schema, Storage
 from engine.data.violation import N_SHOWN, Violation, show
 
@@ -104,7 +104,9 @@ def hold(frame: pl.DataFrame, columns: tuple[Column, ...], *, decimal: Decimal |
                 mask &= given.is_not_nan()
             if mask.any():
                 wrong = given.filter(mask)
-                examples = tuple(map(show, wrong.head(N_SHOWN).to_list()))
+                # Python has no word for a moment beyond its years.
+                is_told = not (wrong.dtype.is_temporal() and is_beyond(wrong, wrong.dtype).any())
+                examples = tuple(map(show, wrong.head(N_SHOWN).to_list())) if is_told else ()
                 refused[column.name] = Refused(mask, examples, frozenset(_notes(wrong, column, decimal)))
     return Held(pl.DataFrame(held), refused)
 
@@ -167,7 +169,8 @@ def expected_type(column: Column) -> str:
 def _notes(wrong: pl.Series, column: Column, decimal: Decimal | None) -> Iterator[str]:
     """Yield what the file holds, or what the recipe may say for such texts, where that can be told."""
     if decimal is None:
-        yield f"the column holds {wrong.dtype}"
+        is_time = column.storage == "datetime" and wrong.dtype in (pl.Date, pl.Datetime)
+        yield BEYOND if is_time else f"the column holds {wrong.dtype}"
         return
     if wrong.str.strip_chars().str.to_lowercase().is_in(list(_MISSING)).any():
         yield "data.null_values names the texts that mean a missing value"
@@ -221,6 +224,7 @@ def _from_typed(given: pl.Series, storage: Storage) -> pl.Series:
     elif storage == "datetime" and dtype == pl.String:
         held = parse_column(given)
     elif storage == "datetime" and dtype in (pl.Date, pl.Datetime):
+        given = given.set(is_beyond(given, dtype).fill_null(value=False), None)
         naive = given if dtype == pl.Date else given.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
         held = naive.cast(pl.Datetime("us"))
     elif dtype in (dtypes()[storage], pl.Null):

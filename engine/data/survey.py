@@ -15,7 +15,8 @@ from typing import Literal
 import numpy as np
 import polars as pl
 
-from engine.data.datetimes import parse_column
+from engine.data.datetimes import BEYOND, is_beyond, parse_column
+from engine.data.violation import N_SHOWN, Violation, to_error
 
 Kind = Literal["text", "integer", "number", "boolean", "datetime", "other"]
 Range = tuple[float, float]
@@ -123,6 +124,11 @@ def survey(names: Iterable[str], blocks: Iterable[pl.DataFrame], *, from_text: b
         Whether every column is text as it stood in a CSV file, where an empty field is null; else the types
         are the file's own and so are its nulls.
 
+    Raises
+    ------
+    DataError
+        If a date is none that Python knows.
+
     Notes
     -----
     O(n_rows) in time; in memory 8 bytes a distinct value of a block, and `MAX_KEPT` values a column.
@@ -191,6 +197,8 @@ class _Tally:
         if self.kind == "other":
             self.n_null += series.null_count()
             return
+        if self.kind == "datetime":
+            self._refuse_beyond(series)
         series = self._plain(series)
         self._follow(series)
         table = series.drop_nulls().value_counts(name="n")
@@ -202,6 +210,13 @@ class _Tally:
         elif self.kind == "datetime":
             self._widen_moments(table["value"])
         self._keep(table)
+
+    def _refuse_beyond(self, moments: pl.Series) -> None:
+        beyond = is_beyond(moments, moments.dtype).arg_true()
+        if len(beyond):
+            before = self.n_rows - len(moments)
+            rows = tuple(before + row + 1 for row in beyond.head(N_SHOWN))
+            raise to_error([Violation(self.name, "type", len(beyond), rows, (), "datetime", note=BEYOND)])
 
     def facts(self) -> Facts:
         """Return what was counted."""

@@ -208,7 +208,9 @@ class Door:
             scored = await self.scored(lambda: reader.read(body), served, is_small=is_small)
             return scored.told, reader.kind
         asked = Asked(endpoint, scope["path"], headers, own[0][1], body, is_small)
-        told = await answered(asked, served, self.scored, observer=self.observer, canary=self.canary)
+        told = await answered(
+            asked, served, self.scored, self.aside, observer=self.observer, canary=self.canary
+        )
         if told.served is not served:
             own[1] = _version(told.served)
         return told.content, told.kind
@@ -237,7 +239,7 @@ class Door:
             scores = served.score(rows) if served.is_at_once else await self._in_time(rows, served)
             found = Scored(rows, scores, tell(scores))
         else:
-            found = await self._aside(lambda: _scored(read, served), served)
+            found = await self.aside(lambda: _scored(read, served), served)
         self.meters.rows.inc(found.rows.n)
         return found
 
@@ -248,8 +250,14 @@ class Door:
         except TimeoutError:
             raise _late(served) from None
 
-    async def _aside(self, work: Callable[[], Scored[T]], served: Served) -> Scored[T]:
-        """Work in a thread; counted here, after the body is read, so that slow senders lock nobody out."""
+    async def aside(self, work: Callable[[], T], served: Served) -> T:
+        """Work in a thread; counted here, after the body is read, so that slow senders lock nobody out.
+
+        Raises
+        ------
+        RefusedError
+            Where too much is at work, or it takes too long.
+        """
         if self._n_at_work >= served.limits.max_concurrent:
             what = f"{self._n_at_work} large requests are at work, the most there may be"
             raise RefusedError.of(HTTPStatus.TOO_MANY_REQUESTS, what)

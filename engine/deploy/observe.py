@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from time import perf_counter, time
@@ -74,25 +73,24 @@ class Canary(Protocol):
 
 # Scores the rows that a function reads, within the door's limits: its method `scored`.
 _Score = Callable[..., Awaitable[Any]]
+# Does large work within the same limits: its method `aside`.
+_Aside = Callable[[Callable[[], Any], Served], Awaitable[Any]]
 
 
 async def answered(
-    asked: Asked, served: Served, score: _Score, *, observer: Observer, canary: Canary | None
+    asked: Asked, served: Served, score: _Score, aside: _Aside, *, observer: Observer, canary: Canary | None
 ) -> Told:
     """Return the answer to a request, which the observer sees, by the canary's candidate or by `served`.
 
     Raises
     ------
     RefusedError
-        If the champion refuses it.
+        If the champion refuses it, or the limits keep it from being chosen for.
     """
     failure: Exception | None = None
     candidate = None
     if canary is not None:
-        choose = canary.candidate_for
-        candidate = (
-            choose(asked, served) if asked.is_small else await asyncio.to_thread(choose, asked, served)
-        )
+        candidate = await _chosen(asked, served, aside, observer, canary.candidate_for)
         if candidate is not None:
             try:
                 return await _answered(asked, candidate, score, observer)
@@ -105,15 +103,34 @@ async def answered(
     return told
 
 
+async def _chosen(
+    asked: Asked, served: Served, aside: _Aside, observer: Observer, choose: Callable[..., Served | None]
+) -> Served | None:
+    if asked.is_small:
+        return choose(asked, served)
+    began = perf_counter()
+    try:
+        # It reads the whole body, where a column is the key.
+        found: Served | None = await aside(lambda: choose(asked, served), served)
+    except Exception as fault:
+        _saw_fault(asked, served, began, fault, observer)
+        raise
+    return found
+
+
 async def _answered(asked: Asked, served: Served, score: _Score, observer: Observer) -> Told:
     began = perf_counter()
     try:
         reader = reader_of(asked.endpoint, asked.path, asked.headers, served)
         scored = await score(lambda: reader.read(asked.body), served, is_small=asked.is_small)
     except Exception as fault:
-        status = fault.status if isinstance(fault, RefusedError) else HTTPStatus.INTERNAL_SERVER_ERROR
-        observer.saw(Exchange(asked, served, time(), perf_counter() - began, int(status), None, None))
+        _saw_fault(asked, served, began, fault, observer)
         raise
     seconds = perf_counter() - began
     observer.saw(Exchange(asked, served, time(), seconds, 200, scored.rows, scored.scores))
     return Told(scored.told, reader.kind, served)
+
+
+def _saw_fault(asked: Asked, served: Served, began: float, fault: Exception, observer: Observer) -> None:
+    status = fault.status if isinstance(fault, RefusedError) else HTTPStatus.INTERNAL_SERVER_ERROR
+    observer.saw(Exchange(asked, served, time(), perf_counter() - began, int(status), None, None))

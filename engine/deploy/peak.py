@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,8 +25,6 @@ from engine.errors import EngineError
 if TYPE_CHECKING:
     from engine.runs.bundle import Bundle
 
-# Large requests side by side; more of them wait for a turn, and hold their bodies alone.
-_AT_ONCE = 4
 _START_S, _ANSWER_S, _END_S = 120.0, 60.0, 40.0
 _TAIL_LINES = 3
 
@@ -36,7 +35,8 @@ def peak_mib(bento: Path, bundle: Bundle) -> float:
     Raises
     ------
     EngineError
-        If the Bento does not answer, or this system does not tell what a process took.
+        If the Bento does not answer as many of the largest requests as it lets in side by side, or this
+        system does not tell what a process took.
     """
     if not Path("/proc/self/status").is_file():
         raise _unknown("this system does not tell what a process took")
@@ -55,9 +55,7 @@ def peak_mib(bento: Path, bundle: Bundle) -> float:
                 log.seek(0)
                 tail = log.read().decode(errors="replace").strip().splitlines()[-_TAIL_LINES:]
                 raise _unknown(f"it does not answer: {' '.join(tail)}")
-            with ThreadPoolExecutor(_AT_ONCE) as pool:
-                for _ in pool.map(lambda _: _ask(port, "POST", "/predict", body), range(_AT_ONCE)):
-                    pass
+            ask_side_by_side(port, body, bundle.limits.max_concurrent)
             return _peak_of(process.pid)
         finally:
             process.terminate()
@@ -65,6 +63,21 @@ def peak_mib(bento: Path, bundle: Bundle) -> float:
                 process.wait(timeout=_END_S)
             finally:
                 process.kill()
+
+
+def ask_side_by_side(port: int, body: bytes, n: int) -> None:
+    """Post a body `n` times at once.
+
+    Raises
+    ------
+    EngineError
+        Unless each is answered 200: what was refused took less memory than what is scored.
+    """
+    with ThreadPoolExecutor(n) as pool:
+        statuses = Counter(pool.map(lambda _: _ask(port, "POST", "/predict", body), range(n)))
+    if others := [status for status in statuses if status != http.HTTPStatus.OK]:
+        told = ", ".join(f"{statuses[one]} with {one or 'no answer'}" for one in others)
+        raise _unknown(f"of {n} of the largest requests side by side it answered {told}")
 
 
 def largest_body(bundle: Bundle) -> bytes:

@@ -58,8 +58,8 @@ def with_hashes(lines: Sequence[str]) -> list[str]:
     EngineError
         If pip can't tell: without its index, it can't.
     """
-    command = [sys.executable, "-m", "pip", "install", "--dry-run", "--ignore-installed", "--no-deps"]
-    command += ["--only-binary", ":all:", "--quiet", "--report", "-", *lines]
+    command = [sys.executable, "-P", "-m", "pip", "install", "--dry-run", "--ignore-installed"]
+    command += ["--no-deps", "--only-binary", ":all:", "--quiet", "--report", "-", *lines]
     asked = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603  our own interpreter
     if asked.returncode != 0:
         said = asked.stderr.strip().splitlines()

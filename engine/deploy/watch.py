@@ -17,6 +17,7 @@ from engine.deploy.meters import Meters
 from engine.deploy.served import Served
 from engine.errors import BundleError, EngineError
 from engine.runs.bundle import Bundle, load_deployable
+from engine.runs.margins import has_margin
 
 PERIOD_S = 0.5
 
@@ -108,7 +109,7 @@ def judged(folder: Path, before: Bundle) -> Bundle:
 
 def what_narrows(before: Bundle, after: Bundle) -> str:
     """Return what one bundle answered and another would refuse, or answer of another kind; else nothing."""
-    if other := what_differs(before, after):
+    if other := what_differs(before, after) or _less(before, after):
         return other
     old = {column.name: column for column in before.schema.columns}
     new = {column.name: column for column in after.schema.columns}
@@ -132,6 +133,17 @@ def what_differs(before: Bundle, after: Bundle) -> str:
     return ""
 
 
+def _less(before: Bundle, after: Bundle) -> str:
+    """Return what a bundle answers less of than another, whatever the columns; or nothing."""
+    if has_margin(before) and not has_margin(after):
+        return "?explain=true is no longer answered"
+    for limit in _LIMITS:
+        most, now = getattr(before.limits, limit), getattr(after.limits, limit)
+        if now < most:
+            return f"{limit} is {now:g}, and was {most:g}"
+    return ""
+
+
 def _narrower(old: Column, new: Column) -> str:
     """Return the rule by which a column takes less than it did, or nothing."""
     if old.storage != new.storage:
@@ -145,6 +157,8 @@ def _narrower(old: Column, new: Column) -> str:
     return ""
 
 
+# Each says up to what a request is let in, or waited for.
+_LIMITS = ("max_records", "max_body_mib", "timeout_s")
 # Whether a rule of now takes all that the rule before took, neither of them None.
 _KEEPS: dict[str, Callable[..., bool]] = {
     "min": lambda before, after: after <= before,

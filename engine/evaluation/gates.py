@@ -169,6 +169,18 @@ def labelled(name: str, value: Value | None) -> str:
     return f"{name} ({value.currency} per {PER_CASES:,} cases{over})"
 
 
+def binds(metric: str, gate: Gate) -> bool:
+    """Tell whether a gate can be missed: whether it rules out a value that the metric can have.
+
+    Examples
+    --------
+    >>> binds("roc_auc", Gate(min=0.0)), binds("roc_auc", Gate(min=0.5))
+    (False, True)
+    """
+    low, high = _REACH.get(metric, (-math.inf, math.inf))
+    return (gate.min is not None and gate.min > low) or (gate.max is not None and gate.max < high)
+
+
 def judge(gates: Mapping[str, Gate] | None, *, measured: Mapping[str, float]) -> Verdict:
     """Hold what was measured against the gates.
 

@@ -6,6 +6,7 @@ resamples leaves that out.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -14,6 +15,9 @@ import numpy as np
 
 from engine.evaluation.score import Interval, bounded, measure, resample
 from engine.tasks.task import Array, Metric, Scores
+
+# Equal scores that were summed in another order differ by less, of their size or of one.
+_DUST = 1e-12
 
 Verdict = Literal["better", "worse", "the same", "unproven"]
 
@@ -83,12 +87,18 @@ def compare_models(
                     confidence=confidence,
                 ),
                 metric,
-                is_same=bool(np.array_equal(mine.values[name], other.values[name], equal_nan=True)),
+                is_same=_equal(mine.values[name], other.values[name])
+                and math.isclose(values[0][name], of_rival[name], rel_tol=_DUST, abs_tol=_DUST),
             )
             for name, metric in metrics.items()
         }
         for of_rival, other in zip(values[1:], others, strict=True)
     ]
+
+
+def _equal(one: Array, other: Array) -> bool:
+    """Tell whether values differ by no more than what the order of sums leaves."""
+    return bool(np.allclose(one, other, rtol=_DUST, atol=_DUST, equal_nan=True))
 
 
 def _without_interval(value: float) -> Difference:
@@ -97,7 +107,7 @@ def _without_interval(value: float) -> Difference:
 
 def _judge(interval: Interval, metric: Metric, *, is_same: bool) -> Difference:
     low, high = interval.low, interval.high
-    if is_same and interval.value == 0:
+    if is_same:
         return Difference(interval, "the same")
     if low is None or high is None or low <= 0 <= high:
         return Difference(interval, "unproven")

@@ -35,6 +35,7 @@ _BOUNDED: Mapping[str, tuple[tuple[Kind, ...], float]] = {
 }
 _NOISES, _SHARES, _SHIFT, _REACH = (0.1, 0.3, 1.0), (0.1, 0.3), 0.5, 0.1
 _PASSES, _STEPS = 2, 5
+_LAST = 2**63 - 1
 _GONE: tuple[Kind, ...] = ("missing", "unseen")
 
 # Of rows, how wrong the model is on each, shape (n,).
@@ -90,7 +91,9 @@ def numbers(columns: Sequence[Column], frame: pl.DataFrame) -> dict[str, tuple[C
     return found
 
 
-def disturb(frame: pl.DataFrame, *, columns: Sequence[Column], seed: int) -> Iterator[Disturbed]:
+def disturb(
+    frame: pl.DataFrame, *, columns: Sequence[Column], seed: int, known: Sequence[pl.DataFrame] = ()
+) -> Iterator[Disturbed]:
     """Yield rows as chance and drift disturb them.
 
     Parameters
@@ -101,6 +104,8 @@ def disturb(frame: pl.DataFrame, *, columns: Sequence[Column], seed: int) -> Ite
         The features.
     seed
         Decides the noise, and which values are gone or another.
+    known
+        More rows, those that the model learnt from among them: none of their categories is an unseen one.
     """
     rng = np.random.default_rng(seed)
     free = numbers(columns, frame)
@@ -109,11 +114,12 @@ def disturb(frame: pl.DataFrame, *, columns: Sequence[Column], seed: int) -> Ite
         yield Disturbed("noise", level, tuple(free), _moved(frame, free, drawn))
     for kind in _GONE:
         open_to = [column for column in columns if can_be(kind, column)]
+        fresh = {column.name: _unseen([frame, *known], column) for column in open_to if kind == "unseen"}
         for level in _SHARES if open_to else ():
             others = []
             for column in open_to:
                 own, hit = frame[column.name], pl.Series(rng.random(frame.height) < level)
-                others.append(own.set(hit, None if kind == "missing" else _unseen(own, column)))
+                others.append(own.set(hit, None if kind == "missing" else fresh[column.name]))
             names = tuple(column.name for column in open_to)
             yield Disturbed(kind, level, names, frame.with_columns(others))
     for name in free:
@@ -204,9 +210,10 @@ def _either(hit: Array, this: pl.Series, that: pl.Series) -> pl.Series:
     return this.zip_with(pl.Series(hit), that)
 
 
-def _unseen(own: pl.Series, column: Column) -> object:
-    """Return a value that is not in a column, as short as can be."""
-    known = set(own.unique().to_list())
+def _unseen(frames: Sequence[pl.DataFrame], column: Column) -> object:
+    """Return a value that no frame has in a column: the next number, as short a text as can be."""
+    known = {value for frame in frames for value in frame[column.name].unique().to_list()} - {None}
     if column.storage == "int64":
-        return max(value for value in known if value is not None) + 1 if known - {None} else 0
+        first = min(max(known, default=-1) + 1, _LAST)
+        return next(number for number in count(first, -1) if number not in known)
     return next(text for text in (f"~{n}" if n else "~" for n in count()) if text not in known)

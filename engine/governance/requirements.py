@@ -8,7 +8,7 @@ from typing import Literal
 
 from engine.data.quality.finding import DATA_MEANINGS
 from engine.evaluation.fairness import DEMOGRAPHIC_PARITY_RATIO, FOUR_FIFTHS, MEASURES
-from engine.evaluation.gates import MEASURED_ON_BUNDLE, Grouping
+from engine.evaluation.gates import MEASURED_ON_BUNDLE, Grouping, binds
 from engine.evaluation.robustness import FALLS
 from engine.recipe.spec import Spec
 from engine.recipe.spec_governance import DatasheetSpec, GovernanceSpec, RiskClass
@@ -36,8 +36,8 @@ class Asked:
 
     @property
     def gates(self) -> frozenset[str]:
-        """The measures that are bounded."""
-        return frozenset(self.spec.goal.gates or {})
+        """The measures that are bounded, by gates that can be missed."""
+        return frozenset(name for name, gate in (self.spec.goal.gates or {}).items() if binds(name, gate))
 
     @property
     def uncompared(self) -> tuple[str, ...]:
@@ -45,10 +45,18 @@ class Asked:
         if F1.name not in self.metrics:
             return ()
         gates = (self.spec.goal.gates or {}).items()
-        compared = {column for name, gate in gates if name in MEASURES for column in gate.by}
+        compared = {column for name, gate in gates if name in self.gates & {*MEASURES} for column in gate.by}
         columns = self.spec.schema_.columns
         groups = (name for name in Grouping().columns(self.spec) if columns[name].sensitive)
         return tuple(name for name in groups if name not in compared)
+
+    @property
+    def unjudged(self) -> tuple[str, ...]:
+        """The numbers marked sensitive of which there is no slice; no gate compares a number's groups."""
+        sliced = {column for by in self.spec.evaluation.slices for column in by}
+        columns = self.spec.schema_.columns.items()
+        numbers = (name for name, column in columns if column.sensitive and column.type == "number")
+        return tuple(name for name in numbers if name not in sliced)
 
     @property
     def is_personal(self) -> bool:
@@ -147,6 +155,11 @@ def _groups(asked: Asked) -> str:
     return f"no gate compares the groups of '{left[0]}', which is marked sensitive" if left else ""
 
 
+def _numbers(asked: Asked) -> str:
+    left = asked.unjudged
+    return f"'{left[0]}', a number that is marked sensitive, makes no slice" if left else ""
+
+
 REQUIREMENTS: tuple[Requirement, ...] = (
     Requirement(("high",), "the point of Annex III", "Article 6(2)", "governance.risk_area",
                 f"risk_area: {GovernanceSpec.model_fields['risk_area'].description}", _area),
@@ -173,6 +186,8 @@ REQUIREMENTS: tuple[Requirement, ...] = (
     _gate("a bound on the data's quality", "Article 10(3)", "{missing_values: {max: 0.1}}", _sound_data),
     _gate("an audit for bias", "Article 10(2)(f)",
           f"{{{DEMOGRAPHIC_PARITY_RATIO}: {{by: COLUMN, min: {FOUR_FIFTHS}}}}}", _groups),
+    Requirement(("high",), "an audit for bias", "Article 10(2)(f)", "governance.risk_class",
+                "evaluation.slices: [COLUMN], which judges a number's quarters apart", _numbers),
     _gate("a declared accuracy", "Article 15(3)", "{roc_auc: {min: 0.9}}, or another metric of the task",
           _accuracy),
     _gate("a bound on robustness", "Article 15(4)", "{robustness_noise_fall: {max: 0.05}}, or another fall",

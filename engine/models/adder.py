@@ -90,10 +90,11 @@ def by_source(added: Added, *, sources: Sequence[str], columns: Sequence[str]) -
 def _up_to(content: bytes, tensor: str) -> bytes:
     """Return the part of a graph that computes one of its tensors."""
     import onnx
+    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
     try:
         model = onnx.ModelProto.FromString(content)
-    except ValueError:
+    except (DecodeError, ValueError):
         raise BundleError.of("the stored model is not an ONNX graph") from None
     wanted, kept = {tensor}, []
     for node in reversed(model.graph.node):

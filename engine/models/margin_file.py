@@ -15,9 +15,13 @@ import polars as pl
 
 from engine.errors import BundleError
 from engine.models.margin import Array, Linear, Margin
-from engine.models.trees import LEAF, Link, Tree, Trees
+from engine.models.trees import LEAF, LEQ, LT, MEMBER, Link, Tree, Trees
 
 _LINKS: dict[str, Link] = {link: link for link in get_args(Link)}
+# Of which each of the sums is about a class.
+_OF_CLASSES = ("scores", "probability")
+# Whether a node holds a category is looked up in a row of flags, one a code.
+_MOST_CODES = 1 << 20
 _NODES = {
     "feature": np.int32,
     "threshold": np.float64,
@@ -84,13 +88,14 @@ def read_margin(content: bytes) -> StoredMargin:
         found = pl.read_parquet(io.BytesIO(content))
         sources = tuple(found["sources"].item().to_list())
         margin = Margin(
-            _to_trees(found, width=len(sources)) if found["is_trees"].item() else _to_linear(found),
+            (_to_trees if found["is_trees"].item() else _to_linear)(found, width=len(sources)),
             _LINKS[found["link"].item()],
             tuple(found["classes"].item().to_list()),
             single=found["single"].item(),
             zero_is_missing=_array(found, "zero_is_missing", np.bool_),
             is_corrected=found["is_corrected"].item(),
         )
+        _check_sums(margin, width=len(sources))
         return StoredMargin(margin, found["matrix"].item(), sources)
     except (pl.exceptions.PolarsError, AttributeError, LookupError, TypeError, ValueError) as exc:
         raise BundleError.of(f"the model's sums can't be read: {exc}") from None
@@ -107,10 +112,24 @@ def _of_linear(linear: Linear) -> Iterator[tuple[str, Any]]:
     yield "means", [linear.means]
 
 
-def _to_linear(found: pl.DataFrame) -> Linear:
+def _check_sums(margin: Margin, *, width: int) -> None:
+    """Refuse sums that are not as many as their link and classes say, or columns other than the matrix'."""
+    model, classes = margin.model, margin.classes
+    n_sums = len(model.base if isinstance(model, Trees) else model.intercepts)
+    one_each = n_sums == len(classes) > 0
+    fits = one_each if margin.link in _OF_CLASSES else n_sums == 1 and len(classes) <= 1
+    if not fits or min(classes, default=0) < 0:
+        raise ValueError(f"{n_sums} sums of link '{margin.link}' are not of {len(classes)} classes")
+    if len(margin.zero_is_missing) not in (0, width):
+        raise ValueError("columns in which 0 is missing are not those of the matrix")
+
+
+def _to_linear(found: pl.DataFrame, *, width: int) -> Linear:
     weights, intercepts, means = (
         _array(found, name, np.float64) for name in ("coefficients", "intercepts", "means")
     )
+    if len(means) != width:
+        raise ValueError("coefficients are not of the columns that are there")
     return Linear(weights.reshape(len(intercepts), len(means)), intercepts, means)
 
 
@@ -133,9 +152,17 @@ def _to_trees(found: pl.DataFrame, *, width: int) -> Trees:
     """Cut the arrays of all nodes into trees, whose children stand after their parents."""
     sizes = _array(found, "sizes", np.int64)
     ends = np.cumsum(sizes)
+    base, targets = _array(found, "base", np.float64), _array(found, "targets", np.int64)
     nodes = {name: _array(found, name, dtype) for name, dtype in _NODES.items()}
     for name in ("feature", "yes", "no"):
         nodes[name] = nodes[name].astype(np.int64)
+    lengths = {len(array) for name, array in nodes.items() if name != "value"}
+    if (sizes < 1).any() or lengths != {int(ends[-1])}:
+        raise ValueError("nodes are missing or too many")
+    if len(targets) != len(sizes) or not np.all((targets >= 0) & (targets < len(base))):
+        raise ValueError("a tree adds to a sum that is not there")
+    if not np.isin(nodes["mode"], (LEQ, LT, MEMBER, LEAF)).all():
+        raise ValueError("a tree asks in no known way")
     place = np.arange(ends[-1]) - np.repeat(ends - sizes, sizes)
     asks = nodes["mode"] != LEAF
     for side in ("yes", "no"):
@@ -144,16 +171,31 @@ def _to_trees(found: pl.DataFrame, *, width: int) -> Trees:
     if not np.all((nodes["feature"] >= 0) & (nodes["feature"] < width)):
         raise ValueError("a tree asks about a column that is not there")
     nodes["value"] = nodes["value"].reshape(len(place), -1)
+    if nodes["value"].shape[1] not in (1, len(base)):
+        raise ValueError("leaves hold other sums than there are")
     if nodes["value"].shape[1] == 1:
         nodes["value"] = nodes["value"].ravel()
-    members: list[dict[int, list[float]]] = [{} for _ in sizes]
-    of_sets = (_array(found, f"set_{name}", np.int64) for name in ("trees", "nodes", "sizes", "codes"))
-    set_trees, set_nodes, set_sizes, codes = of_sets
-    held = np.split(codes, np.cumsum(set_sizes)[:-1]) if len(set_sizes) else []
-    for tree, node, own in zip(set_trees.tolist(), set_nodes.tolist(), held, strict=True):
-        members[tree][node] = own.tolist()
+    members = _members(found, is_member=np.split(nodes["mode"] == MEMBER, ends[:-1]))
     trees = tuple(
         Tree(**{name: array[end - size : end] for name, array in nodes.items()}, members=own)
         for end, size, own in zip(ends.tolist(), sizes.tolist(), members, strict=True)
     )
-    return Trees(trees, tuple(found["targets"].item().to_list()), _array(found, "base", np.float64))
+    return Trees(trees, tuple(targets.tolist()), base)
+
+
+def _members(found: pl.DataFrame, *, is_member: list[Array]) -> list[dict[int, list[float]]]:
+    """Return each tree's sets by node, of trees of which `is_member` tells what nodes have one."""
+    set_trees, set_nodes, set_sizes, codes = (
+        _array(found, f"set_{name}", np.int64) for name in ("trees", "nodes", "sizes", "codes")
+    )
+    if (set_sizes < 0).any() or set_sizes.sum() != len(codes):
+        raise ValueError("sets are cut where they don't end")
+    if not np.all((codes >= 0) & (codes < _MOST_CODES)):
+        raise ValueError(f"a code of a category is not from 0 to {_MOST_CODES - 1:,}")
+    members: list[dict[int, list[float]]] = [{} for _ in is_member]
+    held = np.split(codes, np.cumsum(set_sizes)[:-1]) if len(set_sizes) else []
+    for tree, node, own in zip(set_trees.tolist(), set_nodes.tolist(), held, strict=True):
+        if min(tree, node) < 0 or not is_member[tree][node]:
+            raise ValueError("a set belongs to no node that asks for one")
+        members[tree][node] = own.tolist()
+    return members

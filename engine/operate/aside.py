@@ -12,10 +12,15 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from time import monotonic
 
+import polars as pl
+
 from engine.deploy.observe import Exchange
 
-# Of bodies that wait; their values take several times as much. One that is larger waits alone.
+# Of bodies that wait and of what was read from them, of JSON without the values: they take several times as
+# much. One that is larger waits alone.
 _MAX_BYTES = 8 * 1024 * 1024
+# Of a list, for a value that may be null and not in the body at all.
+_CELL_BYTES = 8
 # How long what waits in the queue at the end may take.
 PATIENCE_S = 10.0
 # Between two looks: what comes in between is worked off together, at far less a request.
@@ -62,7 +67,7 @@ class Aside:
         self._at_once = at_once
         self._end = end
         self._period_s = period_s
-        self._waiting: deque[Exchange] = deque()
+        self._waiting: deque[tuple[Exchange, int]] = deque()
         self._n_bytes = 0
         self._lock = threading.Lock()
         self._ending = threading.Event()
@@ -71,13 +76,13 @@ class Aside:
 
     def put(self, exchange: Exchange) -> bool:
         """Leave an exchange for the thread; False: there is no room, and nothing was left or counted."""
-        n_bytes = len(exchange.asked.body)
+        n_bytes = _n_bytes(exchange)
         n_waiting = len(self._waiting)
         if n_waiting and (n_waiting >= self._max_exchanges or self._n_bytes + n_bytes > _MAX_BYTES):
             return False
         with self._lock:
             self._n_bytes += n_bytes
-            self._waiting.append(exchange)
+            self._waiting.append((exchange, n_bytes))
             if self._thread is None:
                 # Not before: a server may have forked since it was made, and a thread stays behind.
                 self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
@@ -109,8 +114,8 @@ class Aside:
     def _taken(self) -> list[Exchange]:
         taken = [self._waiting.popleft() for _ in range(min(len(self._waiting), self._at_once))]
         with self._lock:
-            self._n_bytes -= sum(len(exchange.asked.body) for exchange in taken)
-        return taken
+            self._n_bytes -= sum(n_bytes for _, n_bytes in taken)
+        return [exchange for exchange, _ in taken]
 
     def _do(self, exchanges: Sequence[Exchange]) -> None:
         try:
@@ -118,3 +123,14 @@ class Aside:
         except Exception:
             self._drop(len(exchanges))
             logger.exception("%s: %d requests were lost to a fault", self._name, len(exchanges))
+
+
+def _n_bytes(exchange: Exchange) -> int:
+    """Return how much of the queue's room an exchange takes: a small body may be a large table."""
+    n_bytes = len(exchange.asked.body)
+    if exchange.rows is None:
+        return n_bytes
+    values = exchange.rows.values
+    if isinstance(values, pl.DataFrame):
+        return n_bytes + int(values.estimated_size())
+    return n_bytes + exchange.rows.n * len(values) * _CELL_BYTES

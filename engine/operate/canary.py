@@ -7,10 +7,13 @@ answerer, whichever worker it meets, after a restart too.
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import blake2b
 from http import HTTPStatus
+from pathlib import Path
+from time import monotonic
 
 import polars as pl
 
@@ -24,6 +27,9 @@ from engine.operate.meters import Meters
 from engine.operate.rows import Keys, why
 
 logger = logging.getLogger("engine.serve")
+
+# How long a process goes on after another took the candidate out.
+_LOOK_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,16 +47,27 @@ class Canary:
     ----------
     tell
         Hears that the candidate is out, and why.
+    out
+        A file that says so to the other processes of the service, and to those that replace them; None: there
+        are none.
     """
 
     def __init__(
-        self, candidate: Served, share: Share, *, meters: Meters, tell: Callable[[str], None]
+        self,
+        candidate: Served,
+        share: Share,
+        *,
+        meters: Meters,
+        tell: Callable[[str], None],
+        out: Path | None = None,
     ) -> None:
         self._candidate = candidate
         self._share = share
         self._meters = meters
         self._tell = tell
+        self._out = out
         self._is_in = True
+        self._looked_s = -math.inf
         self._champion: Served | None = None
         self._keys: Keys | None = None
         meters.canary(candidate.bundle.model_version, is_in=True)
@@ -63,6 +80,8 @@ class Canary:
         """
         if champion is not self._champion:
             self._follow(champion)
+        if self._is_in and self._out is not None and monotonic() - self._looked_s >= _LOOK_S:
+            self._look(self._out)
         if not self._is_in or (asked.endpoint == "infer" and "/versions/" in asked.path):
             return None
         key = asked.request_id if self._share.key is None else self._key_of(asked, champion, self._share.key)
@@ -95,6 +114,13 @@ class Canary:
         elif narrower := what_narrows(champion.bundle, self._candidate.bundle):
             self._take_out(f"requests that the champion answers would be refused: {narrower}")
 
+    def _look(self, out: Path) -> None:
+        """Look whether another process took the candidate out, and told of it."""
+        self._looked_s = monotonic()
+        if out.exists():
+            self._is_in = False
+            self._meters.canary(self._candidate.bundle.model_version, is_in=False)
+
     def _take_out(self, reason: str, fault: Exception | None = None) -> None:
         if not self._is_in:
             return
@@ -103,6 +129,11 @@ class Canary:
         self._meters.canary(version, is_in=False)
         logger.error("the canary %s is out: %s", version, reason, exc_info=fault)
         self._tell(f"canary {version} is out: {reason}")
+        try:
+            if self._out is not None:
+                self._out.touch()
+        except OSError:
+            logger.exception("the other workers can't be told that the canary %s is out", version)
 
     def _key_of(self, asked: Asked, champion: Served, name: str) -> bytes | None:
         """Return the one key of a request's rows; None where they have none, or several."""

@@ -49,7 +49,7 @@ class Drift:
     >>> levels = [{"value": "a", "share": 0.5}, {"value": "b", "share": 0.5}]
     >>> profile = {"type": "category", "null_share": 0.0, "levels": levels, "other_share": 0.0}
     >>> drift = Drift({"probabilities": [], "columns": {"x": profile}})
-    >>> drift.count(pl.DataFrame({"x": ["a", "a", "a", "b"] * 100}))
+    >>> drift.count(pl.DataFrame({"x": ["a", "a", "a", "b"] * 200}))
     >>> round(drift.shifts()["x"].psi, 4)
     0.2747
     """

@@ -83,7 +83,8 @@ class Files:
             self._folder.mkdir(parents=True, exist_ok=True)
             with durable.writing_path(path) as aside:
                 pl.concat(frames).write_parquet(aside)
-        except OSError:
+        except (OSError, pl.exceptions.PolarsError):
+            # A full disk is the one where the file is opened, the other where it is written.
             self._drop(n_requests)
             logger.exception("the rows of %d requests can't be written to %s", n_requests, self._folder)
         else:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 from pathlib import Path
 
 from engine.deploy.door import Door
 from engine.deploy.observe import Exchange, Observer
 from engine.deploy.served import Served
 from engine.deploy.watch import judged, what_differs
+from engine.deploy.workers import post
 from engine.errors import BundleError, RecipeError, nearest
 from engine.operate.canary import Canary, Share
 from engine.operate.log import Logging, Recorder
@@ -52,7 +54,7 @@ class Life:
         candidate = None
         if self.canary is not None and self.share is not None:
             candidate = Served(self.canary)
-            canary = Canary(candidate, self.share, meters=meters(), tell=self.tell)
+            canary = Canary(candidate, self.share, meters=meters(), tell=self.tell, out=_out(candidate))
             door.canary = canary
             observers.append(canary)
         observers.append(Recorder(self.log, meters=meters(), apart=candidate))
@@ -74,6 +76,14 @@ class _Several:
     def close(self) -> None:
         for observer in self.observers:
             observer.close()
+
+
+def _out(candidate: Served) -> Path | None:
+    """Return the file by which the workers of one service tell each other that a canary is out."""
+    place = post()
+    # A stranger's version may not be fit for a name of a file.
+    version = blake2b(candidate.bundle.model_version.encode(), digest_size=8).hexdigest()
+    return None if place is None else Path(place.home) / f"canary-{version}.out"
 
 
 def logging_of(bundle: Bundle, folder: Path | None) -> Logging | None:

@@ -29,7 +29,6 @@ _ADDED: Mapping[str, tuple[str, ...]] = {
         "space",
     ),
     "compute": ("executor", "address", "memory_mib"),
-    "evaluation": ("importance_rows", "explain_rows", "slices", "learning_curve", "robustness_rows"),
     "deploy": ("max_concurrent", "abstain_below", "pipeline", "batching", "cache", "kubernetes", "log"),
     "split": ("repeats", "gap", "embargo"),
     "data": (
@@ -46,6 +45,14 @@ _ADDED: Mapping[str, tuple[str, ...]] = {
 # The same of sections that have no options: what the base itself says.
 _ADDED_TO_BASE: Mapping[str, tuple[str, ...]] = {"schema": ("key",), "goal": ("interpretable",)}
 _ADDED_AT_TOP = ("governance",)
+# Studies that no engine made then, whatever the depth.
+_NOT_MADE: Mapping[str, Plain] = {
+    "importance_rows": 0,
+    "explain_rows": 0,
+    "robustness_rows": 0,
+    "learning_curve": [],
+    "slices": [],
+}
 
 
 def complete(body: Mapping[str, Plain]) -> dict[str, Plain]:
@@ -62,4 +69,7 @@ def complete(body: Mapping[str, Plain]) -> dict[str, Plain]:
             assert isinstance(option, dict)
             added = {name: option[name] for name in names if name not in section}
             found[group] = {**section, **added}
+    evaluation = found.get("evaluation")
+    if isinstance(evaluation, dict):
+        found["evaluation"] = {**_NOT_MADE, **evaluation}
     return found

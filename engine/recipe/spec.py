@@ -24,7 +24,7 @@ from engine.recipe.spec_table import (
     SplitSpec,
 )
 from engine.recipe.spec_value import Value
-from engine.recipe.strict import BELOW, SAID, Strict, as_tuple
+from engine.recipe.strict import BELOW, MAX_ROWS_HELD, MAX_S_HELD, SAID, Strict, as_tuple
 from engine.recipe.text import KeyPath, Plain
 
 # One column, or several that are crossed.
@@ -138,7 +138,10 @@ class CacheSpec(Strict):
     """What the service remembers of the rows that it scored."""
 
     entries: int = Field(
-        ge=1, description="the most rows whose answers are kept; those asked for last", examples=[100000]
+        ge=1,
+        le=MAX_ROWS_HELD,
+        description="the most rows whose answers are kept; those asked for last",
+        examples=[100000],
     )
     ttl_s: float = Field(
         gt=0, description="seconds after which a row that is asked for again is scored anew", examples=[300]
@@ -158,8 +161,10 @@ class LogSpec(Strict):
     share: float = Field(
         gt=0, le=1, description="which share of the requests, by a hash of their ids", examples=[0.1]
     )
-    max_rows: int = Field(ge=1, description="rows that make a file", examples=[100000])
-    max_s: float = Field(gt=0, description="seconds that a row waits for its file at most", examples=[60])
+    max_rows: int = Field(ge=1, le=MAX_ROWS_HELD, description="rows that make a file", examples=[100000])
+    max_s: float = Field(
+        gt=0, le=MAX_S_HELD, description="seconds that a row waits for its file at most", examples=[60]
+    )
 
 
 class DeploySpec(Strict):

@@ -14,6 +14,8 @@ LABEL = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
 _PART = r"[a-z0-9]+([._-]+[a-z0-9]+)*"
 _REGISTRY = rf"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{{1,5}})?(/{_PART})*$"
 _IMAGE = rf"^{_PART}(/{_PART})*$"
+# The finest that Kubernetes has of an amount; less would be none.
+_MILLI = 0.001
 
 
 def _text(pattern: str, said: str) -> FieldInfo:
@@ -41,7 +43,7 @@ class KubernetesSpec(Strict):
     )
     min_replicas: int = Field(ge=1, description="the fewest copies that answer side by side", examples=[3])
     max_replicas: int = Field(ge=1, description="the most copies that answer side by side", examples=[20])
-    cpu: float = Field(gt=0, description="cores that are kept free for each copy", examples=[0.5])
+    cpu: float = Field(ge=_MILLI, description="cores that are kept free for each copy", examples=[0.5])
     memory_mib: Annotated[int, Field(ge=64)] | None = Field(
         description="MiB of memory that each copy is given, and may not go beyond; null: what the Bento took "
         "at most when it was asked the largest requests on the machine that packages, and a quarter more",
@@ -53,7 +55,7 @@ class KubernetesSpec(Strict):
         description="copies are added where they use more of their cores than this",
         examples=[50],
     )
-    requests_per_s: Annotated[float, Field(gt=0)] | None = Field(
+    requests_per_s: Annotated[float, Field(ge=_MILLI)] | None = Field(
         description="copies are added where one answers more requests a second than this, by its own metric "
         "engine_requests; needs a cluster whose Prometheus is asked for metrics. null: by the cores alone",
         examples=[500],

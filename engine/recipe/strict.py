@@ -11,6 +11,9 @@ SAID = "x-expected"
 Scalar = bool | int | float | str
 # A path that stays below where it begins, and names nothing hidden.
 BELOW = r"^[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)*$"
+# What a service may be told to hold in memory, for a stranger may have written what tells it.
+MAX_ROWS_HELD = 1_000_000
+MAX_S_HELD = 86_400
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 
 

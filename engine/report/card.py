@@ -20,6 +20,7 @@ from engine.report.document import (
     Section,
     amount,
     codes,
+    decision_thresholds,
     entries,
     ours,
     person,
@@ -88,8 +89,7 @@ def _details(record: Record) -> Iterator[tuple[str, Said | Cell]]:
     yield from _search(record)
     if not is_null(model, "n_iterations"):
         yield "Iterations kept", amount(record, "facts", "model", "n_iterations")
-    if not is_null(record.facts, "threshold"):
-        yield "Decision threshold", amount(record, "facts", "threshold")
+    yield from decision_thresholds(record)
     yield "Deployed as", tell(record, "facts", "model", "deployed_as", is_code=True)
     for name, key in (
         ("Seed", "seed"),

@@ -69,6 +69,11 @@ class Measured:
     predicted: Array
 
 
+def is_weighted(record: Record) -> bool:
+    """Tell whether rows have weights, which `predictions.parquet` does not keep."""
+    return any(text(column, "role") == "weight" for column in elements(record.data, "columns"))
+
+
 def read(record: Record) -> Classified | Measured | str:
     """Read the test rows of a run, or say in a sentence why there is nothing to draw."""
     kind, target = text(record.facts, "target", "kind"), text(record.facts, "target", "name")

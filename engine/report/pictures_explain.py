@@ -214,7 +214,7 @@ def _row(record: Record, row: Json, place: int) -> Figure:
     caption = (
         f"Test row {quantity((number(row, 'test_row') or 0) + 1)}: predicted {text(row, 'prediction')}, was "
         f"{text(row, 'truth')}. From {metric(number(row, 'base'))} in the mean to "
-        f"{metric(number(row, 'answer'))} here ({unit}); blue raises, red lowers."
+        f"{metric(number(row, 'answer'))} here ({unit}); blue raises, orange lowers."
     )
     return Figure(
         name=f"row_{place}",

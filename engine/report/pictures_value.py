@@ -18,7 +18,7 @@ from engine.report.canvas import (
     plane,
     threshold_line,
 )
-from engine.report.outcomes import Classified
+from engine.report.outcomes import Classified, is_weighted
 from engine.report.record import Record
 from engine.report.words import metric, quantity, share
 from engine.tasks.confusion import PER_CASES
@@ -32,6 +32,8 @@ def profit(record: Record, rows: Classified) -> Figure | Undrawn | None:
     title, value = "Profit by threshold", scores.worth(record)
     if value is None:
         return None
+    if is_weighted(record):
+        return Undrawn(title, "Rows have weights, which predictions.parquet does not keep.")
     if rows.worth is None:
         return Undrawn(title, f"predictions.parquet has not kept {', '.join(value.columns)}.")
     order = np.argsort(rows.scores, kind="stable")

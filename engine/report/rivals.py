@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import polars as pl
+
 from engine import durable
 from engine.errors import EngineError
 from engine.evaluation.paired import Difference, compare_models
 from engine.recipe.spec_value import Value
 from engine.report import outcomes, record, scores
-from engine.report.record import Record, at, elements, number, text
+from engine.report.record import Record, at, number, text
 from engine.runs.folder import CHAMPIONS
 from engine.runs.run import find_champion
 from engine.tasks.task import Array, Scores
@@ -41,7 +43,7 @@ def compare_runs(first: Path, second: Path) -> dict[str, Difference] | str:
     test = ("split", "sha256", "test")
     if text(one.data, *test) is None or text(one.data, *test) != text(other.data, *test):
         return "the two runs have other test rows"
-    if any(text(column, "role") == "weight" for column in elements(one.data, "columns")):
+    if outcomes.is_weighted(one) or outcomes.is_weighted(other):
         return "the rows have weights, which predictions.parquet does not keep"
     value = scores.worth(other)
     mine, theirs = _answers(one, value), _answers(other, value)
@@ -75,14 +77,16 @@ def write_champion(folder: Path, *, runs: Path) -> None:
     runs
         Where the runs of its name lie.
     """
+    name = None
     try:
         name = find_champion(runs)
         if name is None:
             return
         found = compare_runs(runs / name, folder) if (runs / name).is_dir() else "its folder is gone"
-    except EngineError as error:
+    except (EngineError, pl.exceptions.PolarsError, OSError) as error:
         # A model that is good is not lost for a damaged record of another.
-        name, found = CHAMPIONS, f"it can't be read: {error.messages[0].what}"
+        what = error.messages[0].what if isinstance(error, EngineError) else str(error).splitlines()[0]
+        name, found = name or CHAMPIONS, f"it can't be read: {what}"
     told: dict[str, object] = {"not_tested": found}
     if not isinstance(found, str):
         told = {"test": {metric: one.to_json() for metric, one in found.items()}}

@@ -23,6 +23,7 @@ from engine.report.document import (
     Table,
     amount,
     codes,
+    decision_thresholds,
     entries,
     missing,
     ours,
@@ -144,8 +145,7 @@ def _design(record: Record) -> Answer:
     yield "Target", tell(record, "facts", "target", "name", is_code=True)
     if text(record.facts, "target", "kind") != "continuous":
         yield "Expected output", codes(record, "facts", "target", "classes")
-    if number(record.facts, "threshold") is not None:
-        yield "Decides at a probability of", amount(record, "facts", "threshold")
+    yield from decision_thresholds(record)
 
 
 def _computing(record: Record) -> Answer:

@@ -14,6 +14,8 @@ MISSING = "MISSING"
 
 # Where numbers change how they are written.
 _TINY, _TEN, _THOUSAND, _TEN_THOUSAND, _UNWIELDY = 1e-3, 10, 1e3, 1e4, 1e9
+# What rounding leaves of equal scores that are taken from each other.
+_NOISE = 1e-14
 _MINUTE_S, _STEP = 60, 1024
 
 # XML 1.0, section 2.2: characters that no document may hold, written or escaped. Directional overrides
@@ -118,9 +120,11 @@ def metric(value: float | None) -> str:
 
     Examples
     --------
-    >>> [metric(v) for v in (0.92, 1, 0.00001, 547.251, None)]
-    ['0.9200', '1.0000', '1e-05', '547.3', 'not defined']
+    >>> [metric(v) for v in (0.92, 1, 0.00001, -5.6e-17, 547.251, None)]
+    ['0.9200', '1.0000', '1e-05', '0.0000', '547.3', 'not defined']
     """
+    if value is not None and abs(value) < _NOISE:
+        value = 0.0
     if value is not None and (value == 0 or _TINY <= abs(value) < _TEN):
         return f"{value:.4f}"
     return quantity(value)

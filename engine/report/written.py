@@ -67,7 +67,8 @@ def _md_block(block: Block) -> str:
     if isinstance(block, Entries):
         return "\n".join(f"- {_md_name(entry.name)} {_md_cell(entry.values)}" for entry in block.entries)
     if isinstance(block, Table):
-        lines = [block.header, ["---"] * len(block.header), *(map(_md, row) for row in block.rows)]
+        header = [phrase(name) for name in block.header]
+        lines = [header, ["---"] * len(header), *(map(_md, row) for row in block.rows)]
         return "\n".join("| " + " | ".join(line) + " |" for line in lines)
     if isinstance(block, Listing):
         return "\n".join(f"- {_md_line(said)}" for said in block.said)

@@ -10,7 +10,7 @@ import msgspec
 from engine.data.schema import Schema
 from engine.errors import BundleError
 from engine.models.thresholds import GroupThresholds
-from engine.recipe.strict import BELOW, Scalar
+from engine.recipe.strict import BELOW, MAX_ROWS_HELD, MAX_S_HELD, Scalar
 from engine.tasks.task import TargetKind
 
 FORMAT = 1
@@ -19,7 +19,7 @@ FORMAT = 1
 class CacheFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """How many rows' answers the service keeps, and for how many seconds."""
 
-    entries: int
+    entries: Annotated[int, msgspec.Meta(ge=1, le=MAX_ROWS_HELD)]
     ttl_s: float
 
 
@@ -28,8 +28,8 @@ class LogFacts(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
     folder: Annotated[str, msgspec.Meta(pattern=BELOW)]
     share: float
-    max_rows: int
-    max_s: float
+    max_rows: Annotated[int, msgspec.Meta(ge=1, le=MAX_ROWS_HELD)]
+    max_s: Annotated[float, msgspec.Meta(gt=0, le=MAX_S_HELD)]
 
 
 class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

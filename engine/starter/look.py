@@ -81,6 +81,8 @@ def open_table(data: str, *, table: str | None = None) -> Opened:
         found = sources.open_table(anyhow)
         header = found.header() if isinstance(found, Database) else None
     except DataError as error:
+        if any(message.file for message in error.messages):
+            raise
         # Here the path stands on the command line and in no recipe.
         told = [
             replace(message, key="--table" if message.key == "data.table" else "", file="command line")
@@ -130,9 +132,12 @@ def look(opened: Opened) -> Looked:
     Raises
     ------
     DataError
-        If it has no rows, or a row is malformed.
+        If it has no rows, or a row is malformed or of a date beyond Python's years.
     """
-    facts = survey(opened.names, opened.blocks, from_text=opened.dialect is not None)
+    try:
+        facts = survey(opened.names, opened.blocks, from_text=opened.dialect is not None)
+    except DataError as error:
+        raise error.at(opened.shown) from None
     if not facts[0].n_rows:
         raise DataError.of("the file has a header and no rows", file=opened.shown)
     return Looked(opened.path, opened.shown, opened.table, opened.format, opened.dialect, facts)

@@ -168,14 +168,13 @@ def _answers(subject: Subject, frame: pl.DataFrame, place: int) -> Array:
 
 
 def _dependences(subject: Subject, sample: PartData, columns: list[str]) -> dict[str, object]:
-    """Return the partial dependence of the first columns."""
+    """Return the partial dependence of the first columns, of those whose values may be shown."""
     from engine.evaluation.dependence import dependence
 
     place, said = _said_of(subject)
     curves = []
     for name in columns:
-        column = _column(subject, name)
-        if column.pii or column.type == "text":
+        if _is_withheld(subject, name):
             continue
         found = dependence(
             sample.frame.head(_KEPT_ROWS),
@@ -197,7 +196,7 @@ def _dependences(subject: Subject, sample: PartData, columns: list[str]) -> dict
 
 
 def _surrogate(subject: Subject) -> Mapping[str, object]:
-    """Return the shallow tree that comes nearest to the model."""
+    """Return the shallow tree that comes nearest to the model, by columns whose values may be shown."""
     from dataclasses import replace
 
     from engine.evaluation.surrogate import surrogate_tree
@@ -212,7 +211,7 @@ def _surrogate(subject: Subject) -> Mapping[str, object]:
     columns = tuple(
         replace(column, scale=None, encode=None)
         for column in subject.schema.features
-        if column.type != "text"
+        if not _is_withheld(subject, column.name)
     )
     if not columns:
         return {}

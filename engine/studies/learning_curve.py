@@ -54,7 +54,7 @@ class LearningCurveStudy:
         """Fit the model on each share and score the same test rows."""
         from engine.evaluation.evaluate import metrics_for
         from engine.evaluation.paired import compare_models
-        from engine.evaluation.score import score
+        from engine.evaluation.score import finite, score
 
         spec, divided = subject.spec, subject.divided
         if divided.streamed is not None:
@@ -78,7 +78,8 @@ class LearningCurveStudy:
             scores, why = _scored(subject, test, order[:rows])
             found = None if scores is None else asked(test.y, scores, test.weights)[metric.name]
             points.append(_point(share, rows, found, why))
-            before = scores or before
+            if found is not None and finite(found.value) is not None:
+                before = scores
             subject.progress(place + 1, len(shares), None if found is None else found.value)
         last = asked(test.y, whole, test.weights)[metric.name]
         points.append(_point(1.0, len(order), last, ""))
@@ -126,28 +127,28 @@ def _scored(subject: Subject, test: PartData, rows: Array) -> tuple[Scores | Non
     from engine.models.decide import decide_values
     from engine.training.fit import choose_thresholds, fit_candidate
 
-    spec, divided = subject.spec, subject.divided
+    spec, divided, target = subject.spec, subject.divided, subject.target
+    validation = divided.validation
     try:
         candidate = fit_candidate(
             spec.model,
             train=divided.train.take(np.sort(rows)),
-            validation=divided.validation,
+            validation=validation,
             schema=subject.schema,
-            target=subject.target,
+            target=target,
+            spec=spec,
+        )
+        said = candidate.predict(validation.frame) if validation.n_rows else np.empty((0, target.n_outputs))
+        threshold, groups = choose_thresholds(
+            validation,
+            said,
+            how=spec.model.fairness,
+            task=subject.task,
+            schema=subject.schema,
             spec=spec,
         )
     except EngineError as error:
         return None, error.messages[0].what if error.messages else type(error).__name__
-    validation, target = divided.validation, subject.target
-    said = candidate.predict(validation.frame) if validation.n_rows else np.empty((0, target.n_outputs))
-    threshold, groups = choose_thresholds(
-        validation,
-        said,
-        how=spec.model.fairness,
-        task=subject.task,
-        schema=subject.schema,
-        spec=spec,
-    )
     edge = threshold if groups is None else groups.of(test.frame)
     values = candidate.predict(test.frame)
     scores = decide_values(values, task=subject.task, target=target, threshold=edge)
@@ -171,7 +172,7 @@ def _said(
 ) -> str:
     """Say whether more rows would help: what the last step did, and no more than that."""
     if difference is None:
-        return "No share of the training rows could be fitted, so nothing is known of more rows."
+        return "No share of the training rows could be fitted and measured, so nothing is known of more rows."
     interval = difference.interval
     start = next(point for point in reversed(points[:-1]) if point["value"] is not None)
     step = f"From {start['n_train_rows']:,} to {points[-1]['n_train_rows']:,} training rows {metric.title}"

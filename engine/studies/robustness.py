@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from engine.data.parts import PartData
     from engine.evaluation.robustness import Disturbed, Slopes
     from engine.evaluation.score import Interval
+    from engine.models.family import Fitted
     from engine.tasks.task import Array, Metric
 
 # More add little, as for what columns are worth.
@@ -59,7 +60,8 @@ class RobustnessStudy:
         def wrong(rows: pl.DataFrame) -> Array:
             return _wrong(subject, test, rows)
 
-        disturbed = [*robustness.disturb(test.frame, columns=columns, seed=spec.seed)]
+        known = [subject.divided.whole.frame]
+        disturbed = [*robustness.disturb(test.frame, columns=columns, seed=spec.seed, known=known)]
         found = [robustness.attack(test.frame, columns=columns, wrong=wrong)]
         slopes = _slopes(subject, test)
         if slopes is not None:
@@ -139,15 +141,27 @@ def _slopes(subject: Subject, test: PartData) -> Slopes | None:
     if not isinstance(fitted, Differentiable):
         return None
     preparation = candidate.preparation
-    # A number is one column of its own name; scaling turns no sign, nor does a correction of probabilities.
+    turns = turns_of(candidate.fitted, test.y)
+    # A number is one column of its own name; scaling turns no sign.
     names = zip(preparation.feature_names, preparation.sources, strict=True)
     places = {name: place for place, (name, source) in enumerate(names) if name == source}
 
     def slopes(rows: pl.DataFrame) -> Mapping[str, Array]:
         gradient = fitted.gradient(preparation.transform(rows), test.y)
-        return {name: gradient[:, place] for name, place in places.items()}
+        return {name: turns * gradient[:, place] for name, place in places.items()}
 
     return slopes
+
+
+def turns_of(fitted: Fitted, y: Array) -> Array:
+    """Return by row, of class indices y, -1 where a falling correction turns its loss round; else one 1."""
+    import numpy as np
+
+    from engine.models.calibration import Calibrated, Sigmoid
+
+    curves = fitted.curves if isinstance(fitted, Calibrated) else ()
+    signs = [np.sign(curve.slope) if isinstance(curve, Sigmoid) else 1.0 for curve in curves]
+    return np.array(signs)[y] if len(signs) > 1 else np.array(signs or [1.0])
 
 
 STUDY = RobustnessStudy()

@@ -14,6 +14,7 @@ import polars as pl
 from pydantic import BaseModel, Field
 
 from engine.data.schema import Column, Schema
+from engine.data.violation import show
 from engine.errors import DataError, Message, nearest
 from engine.graph import Graph
 from engine.recipe.spec import Spec
@@ -325,7 +326,7 @@ def _refuse_classes(
     if not classes:
         raise DataError.of("the target has no rows", key=name)
     if len(classes) == 1:
-        only = "" if hidden else f" ('{rules.written(classes[0])}')"
+        only = "" if hidden else f" ('{show(rules.written(classes[0]))}')"
         what = f"the target has one class{only} in all {len(column)} rows: nothing to learn"
         raise DataError.of(what, key=name)
     if len(classes) > MAX_CLASSES:
@@ -335,7 +336,7 @@ def _refuse_classes(
     if rare:
         where = first_rows(column.is_in(rare).arg_true().to_list())
         numbers, plural = ", ".join(map(str, where)), "" if len(where) == 1 else "s"
-        which = "" if hidden else ": " + ", ".join(f"'{rules.written(value)}'" for value in rare[:3])
+        which = "" if hidden else ": " + ", ".join(f"'{show(rules.written(value))}'" for value in rare[:3])
         which += "" if hidden or len(rare) <= 3 else f" and {len(rare) - 3} more"  # noqa: PLR2004 - three shown
         noun = "class has" if len(rare) == 1 else "classes have"
         what = f"{len(rare)} {noun} fewer than 2 rows{which} (row{plural} {numbers})"

@@ -1,4 +1,4 @@
-"""Rows of the target that a task can't use, refused in the words of the data's other rules."""
+"""Rows that a task can't use, refused in the words of the data's other rules."""
 
 from __future__ import annotations
 
@@ -9,8 +9,11 @@ import polars as pl
 
 from engine.data.violation import N_SHOWN, Violation, to_error
 
+_MOST = 1e150
+Rule = Literal["nullable", "finite", "values", "min", "max"]
 
-def refuse_rows(bad: pl.Series, *, name: str, rule: Literal["nullable", "finite", "values"]) -> None:
+
+def refuse_rows(bad: pl.Series, *, name: str, rule: Rule, expected: str = "") -> None:
     """Raise if a row is bad.
 
     Parameters
@@ -21,6 +24,8 @@ def refuse_rows(bad: pl.Series, *, name: str, rule: Literal["nullable", "finite"
         The column's.
     rule
         What a bad row breaks.
+    expected
+        What the rule asks for.
 
     Raises
     ------
@@ -29,7 +34,19 @@ def refuse_rows(bad: pl.Series, *, name: str, rule: Literal["nullable", "finite"
     """
     rows = bad.arg_true()
     if len(rows):
-        raise to_error([Violation(name, rule, len(rows), first_rows(rows.to_list()), ())])
+        raise to_error([Violation(name, rule, len(rows), first_rows(rows.to_list()), (), expected)])
+
+
+def refuse_too_large(numbers: pl.Series, *, name: str) -> None:
+    """Raise if the square of a number, or a sum of such squares, may be beyond a double's range.
+
+    Raises
+    ------
+    DataError
+        As `refuse_rows`.
+    """
+    refuse_rows(numbers < -_MOST, name=name, rule="min", expected=f"{-_MOST:g}")
+    refuse_rows(numbers > _MOST, name=name, rule="max", expected=f"{_MOST:g}")
 
 
 def first_rows(indices: Sequence[int]) -> tuple[int, ...]:

@@ -13,7 +13,7 @@ from engine.errors import DataError, Message
 from engine.graph import Graph
 from engine.recipe.spec import Spec
 from engine.tasks import error, rules
-from engine.tasks.refusals import refuse_rows
+from engine.tasks.refusals import refuse_rows, refuse_too_large
 from engine.tasks.task import Array, Metric, NoKeys, Scores, Target, TargetKind
 
 _METRICS = MappingProxyType(
@@ -116,4 +116,6 @@ TASK = Regression()
 
 def _refuse_undefined(column: pl.Series, *, name: str) -> None:
     refuse_rows(column.is_null(), name=name, rule="nullable")
-    refuse_rows(~column.cast(pl.Float64).is_finite(), name=name, rule="finite")
+    numbers = column.cast(pl.Float64)
+    refuse_rows(~numbers.is_finite(), name=name, rule="finite")
+    refuse_too_large(numbers, name=name)

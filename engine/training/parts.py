@@ -15,6 +15,7 @@ from engine.data.table import Streamed, Table
 from engine.errors import DataError
 from engine.recipe.spec import Spec
 from engine.recipe.text import show
+from engine.tasks.refusals import refuse_too_large
 from engine.tasks.task import Target, Task
 from engine.tasks.value import row_worth
 from engine.training.learnable import check_learnable
@@ -57,26 +58,35 @@ def divide(table: Table, *, task: Task, spec: Spec) -> Divided:
     Raises
     ------
     DataError
-        If the target can't be learnt from, or the rows do not suffice for the split.
+        If the target can't be learnt from, a feature's values have no sum of squares, or the rows do not
+        suffice for the split.
     RecipeError
         As `check_learnable`.
     """
     column = table.frame[table.schema.target.name]
     try:
         target = task.target(_values(table), table.schema)
+        for feature in table.schema.features:
+            if feature.storage == "float64":
+                refuse_too_large(table.frame[feature.name].fill_null(0.0), name=feature.name)
         streamed = table.streamed
         parts = split(table, spec=spec.split, seed=spec.seed) if streamed is None else streamed.parts
         check_levels(table, parts)
         _check_judged(parts, spec=spec)
         y = task.encode(column, target)
-        check_learnable(target, y[parts.train], spec=spec, task=task)
+        weights = _weights(table)
+        heavy = None if weights is None else weights[parts.train]
+        check_learnable(target, y[parts.train], weights=heavy, spec=spec, task=task)
     except DataError as error:
         raise _after_drop(error, table).at(show(Path(table.source.path))) from None
-    weight_columns = table.schema.of_role("weight")
-    weights = table.frame[weight_columns[0].name].to_numpy().astype(np.float64) if weight_columns else None
     value = spec.goal.value
     worth = None if value is None or not value.columns else row_worth(value, table.frame, y)
     return Divided(target, parts, PartData(table.frame, y, weights, worth), streamed)
+
+
+def _weights(table: Table) -> np.ndarray | None:
+    columns = table.schema.of_role("weight")
+    return table.frame[columns[0].name].to_numpy().astype(np.float64) if columns else None
 
 
 def _values(table: Table) -> pl.Series:

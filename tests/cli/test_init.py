@@ -232,6 +232,15 @@ def test_several_files_of_text_are_one_table(data: str) -> None:
     assert main(["run", "t.yaml", *QUICK, "model=logistic"]) == 0
 
 
+def test_an_empty_part_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    """What is wrong with one file of several is the data's fault, and says which file."""
+    Path("p").mkdir()
+    Path("p/a.csv").write_text("x,y\n1,a\n2,b\n")
+    Path("p/b.csv").touch()
+    assert main(["init", "p", "--target", "y", "--quiet"]) == 3
+    assert capsys.readouterr().err == "p/b.csv\n  the file is empty (0 bytes)\n"
+
+
 def test_free_text_is_taken_by_its_words() -> None:
     """A review is a feature, with the one preparation that no default gives, and a model that suits it."""
     words = {"ja": ["good", "fine", "great"], "nein": ["bad", "poor", "awful"]}

@@ -99,6 +99,6 @@ def test_a_finished_run_takes_no_other_key(run: Path, capsys: pytest.CaptureFixt
     """What would need a new training is refused before the file is opened."""
     assert main(["predict", str(run), "none.csv", "seed=1", "-o", "out.csv", "--quiet"]) == 2
     assert capsys.readouterr().err == (
-        "command line: seed\n  'seed' can't be changed after training: only how the rows are read can\n"
-        "  allowed: data.format, data.delimiter, data.decimal, data.encoding, data.null_values, data.table, data.version, data.max_rows, data.max_columns, data.max_mib and 1 more\n"
+        "command line: seed\n  'seed' can't be changed after training: only how the rows are read and where they are scored can\n"
+        "  allowed: data.format, data.delimiter, data.decimal, data.encoding, data.null_values, data.table, data.version, data.max_rows, data.max_columns, data.max_mib and 4 more\n"
     )

@@ -205,6 +205,13 @@ def led_out(path: Path) -> None:
     (path / "b.parquet").symlink_to(path.parent / "recipe.yaml")
 
 
+def no_file(path: Path) -> None:
+    """Write a folder in which something named as a part is no regular file."""
+    path.mkdir()
+    good()[:30].write_parquet(path / "a.parquet")
+    os.mkfifo(path / "b.parquet")
+
+
 def unlike_folders(path: Path) -> None:
     """Write parts of which the folders name other columns."""
     for at, folder in enumerate(("c=1", "d=2")):
@@ -349,6 +356,7 @@ REFUSED = (
     Hostile("dates where whole numbers are declared", frame(a=pl.lit(date(2020, 1, 1))), suffix=".parquet"),
     Hostile("two formats in a folder", mixed, suffix=""),
     Hostile("a link that leads out of its folder", led_out, suffix=""),
+    Hostile("a pipe in a folder", no_file, suffix=""),
     Hostile("folders that name other columns", unlike_folders, suffix=""),
     Hostile("an SQLite file cut short", cut(database(600, f"'{'c' * 300}'"), 0.5), suffix=".db"),
     Hostile("an SQLite file without a table", database(0, table=False), suffix=".db"),

@@ -113,6 +113,21 @@ def test_typed_columns_are_held_exactly(
         ("text", pl.Series([1]), "type text: 1 row is not (row 1: 1); the column holds Int64"),
         ("category", pl.Series([1.5]), None),
         ("category", pl.Series([date(2020, 1, 1)]), None),
+        (
+            "datetime",
+            pl.Series([0, 2_932_897, None], dtype=pl.Int32).cast(pl.Date),
+            "type datetime: 1 row is not (row 2); dates beyond the years 1 to 9999",
+        ),
+        (
+            "datetime",
+            pl.Series([0, -(2**63) + 1]).cast(pl.Datetime("us")),
+            "type datetime: 1 row is not (row 2); dates beyond the years 1 to 9999",
+        ),
+        (
+            "text",
+            pl.Series([2**31 - 1], dtype=pl.Int32).cast(pl.Date),
+            "type text: 1 row is not (row 1); the column holds Date",
+        ),
         ("number", pl.Series([float("inf")]), "finite: 1 row is not (row 1: inf)"),
     ],
 )

@@ -57,6 +57,24 @@ def test_integers_of_a_small_range_get_a_bin_each(column_of: ColumnOf, schema_of
     assert v.histogram.counts == (1, 1, 2)
 
 
+@pytest.mark.parametrize(
+    ("type_", "values", "n_bins"),
+    [
+        ("integer", [2**60 + at for at in range(0, 2049, 256)], 4),
+        ("number", [0.5, 0.5 + 2**-53, 0.5 + 2**-52], 1),
+        ("number", [0.0, 5e-324], 1),
+    ],
+)
+def test_neighbouring_doubles_have_few_bins(
+    column_of: ColumnOf, schema_of: SchemaOf, type_: str, values: list[object], n_bins: int
+) -> None:
+    """Where a double has no room for twenty edges there are fewer, each beyond the one before."""
+    (v,) = _profile(schema_of(column_of("v", type_, "target")), {"v": values}).columns
+    assert v.histogram is not None
+    assert (len(v.histogram.counts), sum(v.histogram.counts)) == (n_bins, len(values))
+    assert list(v.histogram.edges) == sorted(set(v.histogram.edges))
+
+
 def test_a_numeric_target_has_its_mean_in_each_part(column_of: ColumnOf, schema_of: SchemaOf) -> None:
     """The parts of a numeric target show their means; an empty part none."""
     found = _profile(schema_of(column_of("v", "integer", "target")), {"v": [1, 3, 5, 6]})

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from engine.data.schema import Column
 from engine.data.storage import hold
 from engine.data.survey import Facts, survey
+from engine.errors import DataError
 
 TEXTS = st.sampled_from(
     [
@@ -99,6 +100,20 @@ def test_order_is_seen_across_blocks(values: list[str | None], *, sequence: bool
     for size in (1, 2, 4):
         (facts,) = survey(["c"], frame.iter_slices(size), from_text=True)
         assert (facts.is_sequence, facts.is_sorted) == (sequence, is_sorted)
+
+
+def test_a_date_beyond_pythons_years_is_refused_with_its_row() -> None:
+    """Rows are counted over blocks; the day before is still one that Python knows."""
+    blocks = [pl.DataFrame({"day": days}) for days in (far_days(2_932_896), far_days(0, 2_932_897))]
+    with pytest.raises(DataError, match=r"1 row is not \(row 3\); dates beyond the years 1 to 9999"):
+        survey(["day"], blocks, from_text=False)
+    (facts,) = survey(["day"], blocks[:1], from_text=False)
+    assert facts.moments == (datetime(9999, 12, 31),) * 2  # noqa: DTZ001 - held without a zone
+
+
+def far_days(*numbers: int) -> pl.Series:
+    """Return days by their number after the first of 1970."""
+    return pl.Series(numbers, dtype=pl.Int32).cast(pl.Date)
 
 
 def test_typed_columns_keep_their_kind() -> None:

@@ -159,11 +159,11 @@ def records_of(frame: Any) -> list[dict[str, object]]:
     return [{**row, "since": row["since"].isoformat()} for row in frame.drop("person").iter_rows(named=True)]
 
 
-def test_each_gets_its_own(tiny: ModuleType, tmp_path: Path, bundle_folder: Path) -> None:
+def test_each_gets_its_own(tiny: ModuleType, tmp_path: Path) -> None:
     """Of two hundred requests at once each gets what it would alone, and one that is wrong its own refusal."""
     records = records_of(tiny.tiny_frame(200, seed=9))
     door = door_of(Served(load_bundle(tiny.write_tiny(tmp_path / "bundle", batching="always"))))
-    plain = door_of(Served(load_bundle(bundle_folder)))
+    plain = door_of(Served(load_bundle(tiny.write_tiny(tmp_path / "plain", batching="never"))))
     assert (door.served.is_at_once, plain.served.is_at_once) == (False, True)
     requests = [{"records": [record]} for record in records]
     requests[77] = {"records": [records[77] | {"age": 3}]}

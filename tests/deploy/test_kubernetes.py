@@ -25,6 +25,7 @@ from engine.deploy.kubernetes import (
     on_kubernetes,
     workload_of,
 )
+from engine.deploy.listen import listen
 from engine.errors import EngineError, RecipeError
 from engine.recipe import text
 from engine.recipe.find import shipped
@@ -168,6 +169,17 @@ def test_keys_are_said(manifests: Any) -> None:
     assert {document["metadata"]["name"] for document in documents} == {"tiny-income"}
 
 
+def test_the_least_amount_is_not_nothing(manifests: Any) -> None:
+    """A thousandth is the finest that Kubernetes has; less, which would be written as none, is refused."""
+    documents, service = manifests("deploy.kubernetes.cpu=0.001", "deploy.kubernetes.requests_per_s=0.001")
+    for pod in pods(documents, service):
+        assert pod["containers"][0]["resources"]["requests"]["cpu"] == "1m"
+    assert documents[2]["spec"]["metrics"][1]["pods"]["target"]["averageValue"] == "1m"
+    for key in ("cpu", "requests_per_s"):
+        with pytest.raises(RecipeError, match=r"at least 0\.001"):
+            deploy_spec(f"deploy.kubernetes.{key}=0.0001")
+
+
 def test_probes_are_what_a_service_answers(server: Any, manifests: Any, record: dict[str, object]) -> None:
     """The pages that the probes and the scraper ask are there, and have the metric that copies are added by."""
     documents, _ = manifests()
@@ -280,6 +292,16 @@ def test_a_package_has_a_bento_and_manifests(bundle_folder: Path, manifests: Any
 def test_a_measure_is_rounded_up() -> None:
     """A quarter more than the peak, in whole steps, so that two measures that are near give the same bytes."""
     assert [kubernetes.rounded_mib(peak) for peak in (102.0, 103.0, 384.1, 400.9)] == [128, 256, 512, 512]
+
+
+def test_a_peak_is_of_requests_that_were_answered() -> None:
+    """Where not all that may be at work side by side are answered, there is no peak, and it is said why."""
+    with listen("127.0.0.1", 0) as gone:
+        port = int(gone.getsockname()[1])
+    with pytest.raises(
+        EngineError, match="of 3 of the largest requests side by side it answered 3 with no answer"
+    ):
+        peak.ask_side_by_side(port, b"{}", 3)
 
 
 def test_the_largest_body_is_within_the_limits(tiny: ModuleType, tmp_path: Path) -> None:

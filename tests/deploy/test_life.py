@@ -18,6 +18,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import msgspec
 import pytest
 
 from engine.deploy.watch import what_narrows
@@ -124,7 +125,7 @@ def test_swaps_and_an_end_lose_no_request(
     folder = tmp_path / "runs" / "tiny"
     kinds: dict[str, dict[str, Any]] = {
         "20260101-000000-aaaaaaaa": {},
-        "20260101-000001-bbbbbbbb": {"max_records": 500},
+        "20260101-000001-bbbbbbbb": {"max_concurrent": 32},
         "20260101-000002-cccccccc": {"task": "regression"},
         "20260101-000003-dddddddd": {"missed": ("roc_auc",)},
         "20260101-000004-eeeeeeee": {},
@@ -194,3 +195,21 @@ def test_what_a_bundle_may_not_take_away(bundle_folder: Path) -> None:
     assert what_narrows(before, without) == "'job' is no longer known"
     other = replace(before, target=Target("income", "binary", ("no", "yes")))
     assert what_narrows(before, other) == "the target 'income' is of another kind or has other classes"
+
+
+def test_what_a_bundle_may_not_let_in_less_of(bundle_folder: Path) -> None:
+    """Smaller limits narrow, larger ones don't; and a bundle that can tell why gives way to none that can't."""
+    before = load_bundle(bundle_folder)
+
+    def limited(**limits: float) -> str:
+        return what_narrows(before, replace(before, limits=msgspec.structs.replace(before.limits, **limits)))
+
+    assert limited(max_records=500) == "max_records is 500, and was 1000"
+    assert limited(max_body_mib=0.5) == "max_body_mib is 0.5, and was 1"
+    assert limited(timeout_s=1.5) == "timeout_s is 1.5, and was 2"
+    assert limited(max_records=2000, max_body_mib=2.0, timeout_s=3.0, max_concurrent=1) == ""
+    files = before.manifest.files
+    kept = {**files, "margin.parquet": files["model.onnx"]}
+    explained = replace(before, manifest=msgspec.structs.replace(before.manifest, files=kept))
+    assert what_narrows(explained, before) == "?explain=true is no longer answered"
+    assert what_narrows(before, explained) == what_narrows(explained, explained) == ""

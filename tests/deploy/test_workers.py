@@ -191,3 +191,19 @@ def test_what_can_not_be_asked_of_workers(
     (tmp_path / "facts.json").write_text("{}")
     assert main(["serve", str(tmp_path), *options]) == 2
     assert capsys.readouterr().err == words
+
+
+def test_a_worker_imports_nothing_from_where_it_is_begun(tmp_path: Path) -> None:
+    """An `engine.py` in the working directory is not run: the worker ends as a service without a bundle does."""
+    (tmp_path / "facts.json").write_text("{}")
+    (tmp_path / "recipe.json").write_text('{"deploy": {"kind": "bento"}}')
+    (tmp_path / "engine.py").write_text("raise SystemExit(77)")
+    ended = subprocess.run(
+        [sys.executable, "-P", "-m", "engine", "serve", str(tmp_path), "--workers", "2", "--port", "0"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 2, ended.stderr
+    assert "there is no bundle here" in ended.stderr

@@ -59,7 +59,9 @@ def test_a_verdict_follows_the_metrics_own_direction() -> None:
     """What the model wins the other loses, higher or lower being better; a model is the same as itself."""
     y, one, other = _models(600, gap=1.5)
     arguments = {"metrics": METRICS, "confidence": 0.95, "n_bootstrap": 200, "seed": 0}
-    against, itself = compare_models(y, one, [other, one], None, **arguments)  # type: ignore[arg-type]
+    dust = Scores(one.values * (1 + 4e-16), one.decisions)
+    against, itself, nearly = compare_models(y, one, [other, one, dust], None, **arguments)  # type: ignore[arg-type]
+    assert {one.verdict for one in nearly.values()} == {"the same"}
     (turned,) = compare_models(y, other, [one], None, **arguments)  # type: ignore[arg-type]
     assert {against[name].verdict for name in ("roc_auc", "log_loss", "brier_score")} == {"better"}
     assert {turned[name].verdict for name in ("roc_auc", "log_loss", "brier_score")} == {"worse"}

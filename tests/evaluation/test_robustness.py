@@ -104,6 +104,17 @@ def test_each_disturbance_is_as_large_as_is_said() -> None:
     assert not again[0].equals(other[0])
 
 
+def test_what_is_unseen_is_no_code_that_other_rows_have() -> None:
+    """Codes that training knows are not new, and beyond the largest integer there is none: it steps down."""
+    (code,) = (column for column in COLUMNS if column.name == "code")
+    frame, last = rows(), 2**63 - 1
+    for others, expected in (([9, 10], 11), ([last], last - 1), ([last, last - 1], last - 2)):
+        known = pl.DataFrame({"code": others})
+        found = [*disturb(frame, columns=[code], seed=0, known=[known])]
+        assert [one.kind for one in found] == ["unseen", "unseen"]
+        assert all(set(one.frame["code"]) - set(frame["code"]) == {expected} for one in found)
+
+
 def test_an_attack_finds_what_hurts_a_linear_model_most() -> None:
     """Of y = age - 2 hours each row's worst corner is known: ages up, hours down, to their bounds."""
     frame = rows()

@@ -111,3 +111,30 @@ def test_documents_follow_the_class(make_spec: Make) -> None:
     two = tuple(f"{name}.{form}" for name in ("card", "datasheet") for form in forms)
     assert documents(make_spec({})) == two
     assert documents(make_spec({"governance": HIGH})) == (*two, *(f"techdoc.{form}" for form in forms))
+
+
+@pytest.mark.parametrize(
+    "gate",
+    [
+        {"accuracy": {"min": 0}},
+        {"missing_values": {"max": 1}},
+        {"demographic_parity_ratio": {"by": "sex", "min": 0}},
+    ],
+)
+def test_a_gate_that_no_run_can_miss_is_none(make_spec: Make, gate: Mapping[str, Any]) -> None:
+    """A bound at the end of what a measure can be rules nothing out, so it proves nothing."""
+    (what,) = told(make_spec, HIGH, {**GATES, **gate})
+    assert ", and no gate " in what
+
+
+def test_a_sensitive_number_is_judged_by_quarters(make_spec: Make) -> None:
+    """No gate compares the groups of a number; a slice judges them apart, and one is asked for."""
+    columns = {
+        "age": {"type": "number", "sensitive": True},
+        "sex": {"type": "category", "sensitive": True},
+        "y": {"type": "category"},
+    }
+    more = {"schema.columns": columns, "schema.target": "y"}
+    (what,) = told(make_spec, HIGH, GATES, **more)
+    assert what.endswith("'age', a number that is marked sensitive, makes no slice")
+    assert told(make_spec, HIGH, GATES, **more, **{"evaluation.slices": ["age"]}) == []

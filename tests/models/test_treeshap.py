@@ -13,6 +13,7 @@ import polars as pl
 import pytest
 
 from engine.errors import BundleError
+from engine.models.adder import Adder
 from engine.models.family import Additive, Family, ParamValue
 from engine.models.margin import linear_margin
 from engine.models.margin_file import StoredMargin, read_margin, write_margin
@@ -183,7 +184,7 @@ def test_links(cases: ModuleType, name: str, kind: str, more: Mapping[str, Param
 
 
 def test_a_file_that_was_tampered_with_is_refused() -> None:
-    """Trees that go in a circle or ask about no column, another link and what is no Parquet are no margin."""
+    """Trees that go in a circle or ask about no column, sets of no node, sums of no class, another link and what is no Parquet are no margin."""
     margin = linear_margin(np.ones((1, 2)), np.zeros(1), means=np.zeros(2), classes=np.array([0, 1]))
     trees = replace(margin, model=Trees((BY_HAND,), targets=(0,), base=np.zeros(1)))
     good = pl.read_parquet(write_margin(StoredMargin(trees, "x", ("a", "b", "c"))))
@@ -194,11 +195,33 @@ def test_a_file_that_was_tampered_with_is_refused() -> None:
         good.drop("cover"),
         good.clear(),
     ]
+    far = {"set_nodes": 1, "set_codes": 300_000_000, "targets": 1, "sizes": 1, "mode": 2}
+    for name, moved in far.items():
+        wrong.append(good.with_columns(pl.col(name).list.eval(pl.element() + moved)))
+    wrong += [
+        good.with_columns(set_codes=pl.col("set_codes").list.eval(pl.element() - 1)),
+        good.with_columns(set_trees=pl.col("set_trees").list.eval(pl.element() - 1)),
+        good.with_columns(targets=pl.col("targets").list.head(0)),
+        good.with_columns(cover=pl.col("cover").list.head(3)),
+        good.with_columns(base=pl.lit(pl.Series([[0.0, 0.0]]))),
+        good.with_columns(link=pl.lit("scores"), classes=pl.lit(pl.Series([[0, 1]]))),
+        good.with_columns(zero_is_missing=pl.lit(pl.Series([[True]]))),
+    ]
+    linear = pl.read_parquet(write_margin(StoredMargin(margin, "x", ("a", "b"))))
+    assert read_margin(_parquet(linear)).sources == ("a", "b")
+    wrong.append(linear.with_columns(sources=pl.lit(pl.Series([["a"]]))))
     for frame in wrong:
         with pytest.raises(BundleError, match="the model's sums can't be read"):
             read_margin(_parquet(frame))
     with pytest.raises(BundleError, match="the model's sums can't be read"):
         read_margin(b"PAR1")
+
+
+def test_a_graph_that_is_none_is_refused() -> None:
+    """Bytes that are no message of ONNX are told as such, as the scorer tells them."""
+    margin = linear_margin(np.ones((1, 1)), np.zeros(1), means=np.zeros(1), classes=np.array([0, 1]))
+    with pytest.raises(BundleError, match="not an ONNX graph"):
+        Adder(StoredMargin(margin, "x", ("a",)), b"no graph", schema_columns=(), threads=1)
 
 
 def _parquet(frame: pl.DataFrame) -> bytes:

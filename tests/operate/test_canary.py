@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,8 @@ import pytest
 
 from engine.deploy.door import Door
 from engine.deploy.meters import meters as door_meters
-from engine.deploy.observe import Asked
-from engine.deploy.served import Served
+from engine.deploy.observe import Asked, Exchange
+from engine.deploy.served import INLINE_BYTES, Served
 from engine.errors import BundleError, RecipeError
 from engine.operate.canary import Canary, Share, place
 from engine.operate.life import Life, canary_of
@@ -122,9 +123,22 @@ class Broken(Served):
         raise ArithmeticError(rows.n)
 
 
-def post(door: Door, body: bytes) -> tuple[int, dict[bytes, bytes], dict[str, Any]]:
-    """Return the status, the headers and the body of one request to a door."""
-    sent: list[Any] = []
+class Seen:
+    """Keeps what an observer sees."""
+
+    def __init__(self) -> None:
+        self.statuses: list[int] = []
+
+    def saw(self, exchange: Exchange) -> None:
+        """Keep how it was answered."""
+        self.statuses.append(exchange.status)
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+def request_of(body: bytes, sent: list[Any]) -> tuple[dict[str, Any], Any, Any]:
+    """Return what a door is called with; what it sends is appended to `sent`."""
 
     async def receive() -> dict[str, Any]:
         return {"type": "http.request", "body": body}
@@ -133,8 +147,13 @@ def post(door: Door, body: bytes) -> tuple[int, dict[bytes, bytes], dict[str, An
         sent.append(message)
 
     headers = [(b"content-type", b"application/json")]
-    scope = {"type": "http", "path": "/predict", "method": "POST", "headers": headers}
-    asyncio.run(door(scope, receive, send))
+    return {"type": "http", "path": "/predict", "method": "POST", "headers": headers}, receive, send
+
+
+def post(door: Door, body: bytes) -> tuple[int, dict[bytes, bytes], dict[str, Any]]:
+    """Return the status, the headers and the body of one request to a door."""
+    sent: list[Any] = []
+    asyncio.run(door(*request_of(body, sent)))
     return sent[0]["status"], dict(sent[0]["headers"]), json.loads(sent[1]["body"])
 
 
@@ -202,6 +221,55 @@ def test_what_the_champion_refuses_is_no_failure(door: Door, candidate: Served) 
     assert (status, told) == (422, [])
     assert body["error"]["messages"]
     assert door.canary.candidate_for(asked({"records": []}), door.served) is candidate
+
+
+def test_out_in_one_process_is_out_in_all(
+    champion: Served, candidate: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What one worker took out is out in another once it looks, and in one that begins; one tells of it."""
+    told: list[str] = []
+
+    def worker() -> Canary:
+        return Canary(candidate, Share(1.0), meters=meters(), tell=told.append, out=tmp_path / "out")
+
+    first, second = worker(), worker()
+    body = asked({"records": []})
+    assert [each.candidate_for(body, champion) for each in (first, second)] == [candidate] * 2
+    first.failed(candidate, ArithmeticError())
+    # It looked within this second.
+    assert second.candidate_for(body, champion) is candidate
+    monkeypatch.setattr("engine.operate.canary._LOOK_S", 0.0)
+    assert [each.candidate_for(body, champion) for each in (first, second, worker())] == [None] * 3
+    assert len(told) == 1
+
+
+def test_choosing_is_within_the_limits(make_served: Callable[..., Served], candidate: Served) -> None:
+    """A large request that is chosen for counts among those at work, and is late when it takes too long."""
+    n_chosen = 0
+
+    class Slow(Canary):
+        def candidate_for(self, asked: Asked, champion: Served) -> Served | None:
+            nonlocal n_chosen
+            n_chosen += 1
+            time.sleep(0.5)
+            return super().candidate_for(asked, champion)
+
+    async def nothing(*_: object) -> None:
+        raise AssertionError
+
+    served = make_served(max_concurrent=1, timeout_s=0.1)
+    door = Door(nothing, served=served, meters=door_meters())
+    door.canary = Slow(candidate, Share(1.0), meters=meters(), tell=print)
+    door.observer = seen = Seen()
+    body = b" " * (INLINE_BYTES + 1)
+
+    async def two() -> list[int]:
+        sent: list[list[Any]] = [[], []]
+        await asyncio.gather(*(door(*request_of(body, each)) for each in sent))
+        return [each[0]["status"] for each in sent]
+
+    assert asyncio.run(two()) == [504, 429]
+    assert (n_chosen, sorted(seen.statuses)) == (1, [429, 504])
 
 
 def test_who_may_be_a_canary(champion: Served, tiny: Any, tmp_path: Path) -> None:

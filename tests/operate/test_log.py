@@ -5,29 +5,37 @@ from __future__ import annotations
 import io
 import json
 import logging
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import polars as pl
 import pytest
 from pydantic import ValidationError
 
 from engine.deploy.body import reader_of
 from engine.deploy.observe import Asked, Exchange
+from engine.deploy.rows import Rows
 from engine.deploy.served import Served
 from engine.operate import rows
+from engine.operate.aside import Aside
 from engine.operate.files import Files
 from engine.operate.life import logging_of
 from engine.operate.log import Logging, Recorder
 from engine.operate.meters import meters
-from engine.recipe.spec import LogSpec
+from engine.recipe.spec import CacheSpec, LogSpec
+from engine.recipe.strict import Strict
+from engine.runs.contract import CacheFacts, LogFacts
 
 Records = list[dict[str, Any]]
 Ask = Callable[..., Exchange]
 CHAMPION = "20260101-000000-aaaaaaaa"
+MOST_LOGGED = {"folder": "log", "share": 1.0, "max_rows": 10**6, "max_s": 86_400.0}
 
 
 def counted(outcome: str) -> float:
@@ -166,6 +174,46 @@ def test_a_disk_that_refuses(
     assert "the rows of 1 requests can't be written to" in caplog.text
 
 
+def test_a_disk_that_is_full(tmp_path: Path) -> None:
+    """What breaks off while it is written, which is no OSError, is counted as dropped and leaves no file."""
+    write = """
+import resource, sys
+from pathlib import Path
+import polars as pl
+from engine.operate.files import Files
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+told = {"done": lambda n: print("done", n), "drop": lambda n: print("dropped", n)}
+files = Files(Path(sys.argv[1]), max_rows=1, max_s=1e6, **told)
+files.add(pl.DataFrame({"a": range(10_000)}), n_requests=3)
+files.add(pl.DataFrame({"a": [1]}), n_requests=1)
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", write, str(tmp_path)], capture_output=True, text=True, check=False
+    )
+    assert ended.stdout.splitlines() == ["dropped 3", "done 1"]
+    assert "the rows of 3 requests can't be written to" in ended.stderr
+    assert [file.suffix for file in tmp_path.iterdir()] == [".parquet"]
+
+
+def test_a_queue_is_full_of_tables(champion: Served, ask: Ask, records: Records) -> None:
+    """What a small body was read into takes room, which is free again once it is worked off."""
+    small = ask(champion, records[:1])
+    table = pl.DataFrame({"age": pl.zeros(600_000, dtype=pl.Int64, eager=True)})
+    many = small._replace(rows=Rows(table.height, table))
+    wide = small._replace(rows=Rows(600_000, {"age": [None] * 600_000}))
+    for large in (many, wide):
+        seen: list[Exchange] = []
+        aside = Aside(seen.extend, name="tables", drop=print, max_exchanges=100, period_s=0.01)
+        assert aside.put(large)
+        assert not aside.put(large)
+        assert aside.put(small)
+        while len(seen) < 2:
+            time.sleep(0.01)
+        assert aside.put(large)
+        aside.close()
+        assert len(seen) == 3
+
+
 def test_a_share_is_the_same_everywhere(champion: Served, records: Records, ask: Ask, tmp_path: Path) -> None:
     """Of many ids about the share is logged, and it is the same ones by another process."""
     seen = []
@@ -200,6 +248,25 @@ def test_a_recipe_logs_below_where_it_is_served(folder: str) -> None:
     """A recipe, which a stranger may have written, names no folder elsewhere."""
     with pytest.raises(ValidationError):
         LogSpec(folder=folder, share=1.0, max_rows=10, max_s=1.0)
+
+
+@pytest.mark.parametrize(
+    ("spec", "facts", "most", "beyond"),
+    [
+        (LogSpec, LogFacts, MOST_LOGGED, "max_rows"),
+        (LogSpec, LogFacts, MOST_LOGGED, "max_s"),
+        (CacheSpec, CacheFacts, {"entries": 10**6, "ttl_s": 60.0}, "entries"),
+    ],
+)
+def test_nobody_has_a_service_hold_all(
+    spec: type[Strict], facts: type[msgspec.Struct], most: dict[str, Any], beyond: str
+) -> None:
+    """Neither a recipe nor a bundle, either of them a stranger's, has more rows or seconds held than so many."""
+    assert msgspec.to_builtins(msgspec.convert(most, facts)) == spec(**most).model_dump()
+    with pytest.raises(ValidationError, match=beyond):
+        spec(**most | {beyond: most[beyond] + 1})
+    with pytest.raises(msgspec.ValidationError, match=beyond):
+        msgspec.convert(most | {beyond: most[beyond] + 1}, facts)
 
 
 def test_what_a_bundle_says_of_its_log(

@@ -18,3 +18,10 @@ def test_a_whole_recipe_is_left_as_it_is() -> None:
     """Keys that are there are not touched, sections that are not there are not made."""
     whole = {"governance": None, "compute": {"executor": "local", "address": "x:1", "memory_mib": 1}}
     assert complete(whole) == whole
+
+
+def test_no_study_is_made_that_was_not_made_then() -> None:
+    """Of whatever depth: the key that an old recipe lacks is said as the engine then did without it."""
+    found = complete({"evaluation": {"depth": "quick"}})["evaluation"]
+    assert isinstance(found, dict)
+    assert (found["explain_rows"], found["importance_rows"], found["learning_curve"]) == (0, 0, [])

@@ -59,8 +59,9 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Run]:
         "name": "hostile",
         "goal": {
             "statement": HOSTILE,
+            "metric": "profit",
             "gates": {"demographic_parity_ratio": {"by": RTL, "min": 0}, "latency_p95_ms": {"max": 50}},
-            "value": {"true_positive": 3, "false_positive": -1, "currency": IMAGE},
+            "value": {"true_positive": 3, "false_positive": -1, "currency": f"{IMAGE} | {LINK}"},
         },
         "governance": {
             "purpose": HOSTILE, "risk_class": "minimal", "risk_reason": HOSTILE, "owners": [IMAGE, LINK],

@@ -74,7 +74,8 @@ def test_what_can_not_be_compared_is_said(
     other = deepcopy(binary)
     change(other)
     first = write_run(other, binary_rows, folder="first")
-    assert compare_runs(first, write_run(binary, binary_rows, folder="second")) == expected
+    second = write_run(binary, binary_rows, folder="second")
+    assert compare_runs(first, second) == compare_runs(second, first) == expected
 
 
 def test_a_run_without_predictions(write_run: Write, binary: Facts, binary_rows: pl.DataFrame) -> None:

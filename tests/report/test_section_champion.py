@@ -83,3 +83,14 @@ def test_a_damaged_journal_loses_no_run(write_run: Write, binary: Facts, binary_
         "champion": "champions.jsonl",
         "not_tested": "it can't be read: the last line names no run",
     }
+
+
+def test_a_damaged_champion_loses_no_run(write_run: Write, binary: Facts, binary_rows: pl.DataFrame) -> None:
+    """Nor do predictions of the champion that are no Parquet any more."""
+    own, first = (write_run(binary, binary_rows, folder=name) for name in ("own", "first"))
+    (first / "predictions.parquet").write_bytes(b"PAR1 and then nothing")
+    _promoted(own.parent, "first")
+    write_champion(own, runs=own.parent)
+    told = json.loads((own / "champion.json").read_text())
+    assert told["champion"] == "first"
+    assert told["not_tested"].startswith("it can't be read: ")

@@ -22,13 +22,16 @@ FAST = (
     *("compute=small", "goal.gates=null"),
 )
 
+# Two that say nearly the same: a tree that may not ask about one asks about the other.
+WITHHELD = ("schema.columns.relationship.sensitive=true", "schema.columns.marital-status.pii=true")
+
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, engine.Run]:
     """Give a run of three tables: log-odds of a boosted model, a forest's values, and a network that is no sum."""
     folder = tmp_path_factory.mktemp("runs")
     recipes = {
-        "adult": ("adult", ("data.sample=3000",)),
+        "adult": ("adult", ("data.sample=3000", *WITHHELD)),
         "diamonds": ("diamonds", ("data.sample=1500", "model=random_forest")),
         "penguins": ("penguins", ("model=mlp",)),
     }
@@ -94,6 +97,12 @@ def test_single_values_of_sensitive_columns_are_withheld(runs: dict[str, engine.
     for name in ("sex", "race"):
         if name in facts["points"]:
             assert facts["points"][name]["values"] is None
+    # Nor in a rule, whose condition would name it, nor beside a curve.
+    conditions = [one for rule in facts["surrogate"]["rules"] for one in rule["conditions"]]
+    withheld = ("relationship", "marital-status", "sex", "race")
+    assert "relationship" in list(facts["columns"])[:3]
+    assert not [one for one in conditions for name in withheld if one.removeprefix("not ").startswith(name)]
+    assert not {curve["column"] for curve in facts["dependence"]["curves"]} & {*withheld}
 
 
 def test_the_surrogate_says_how_near_it_comes(runs: dict[str, engine.Run]) -> None:

@@ -64,6 +64,55 @@ def test_a_run_draws_its_curve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert "Learning curve" in (run.path / "report.html").read_text(encoding="utf-8")
 
 
+FEW = """\
+defaults: [base, model: lightgbm, _self_]
+name: few
+goal: {METRIC, value: {true_positive: 1, false_positive: -9, currency: EUR, action_cost: 0.5}}
+data: {path: t.csv}
+schema:
+  target: y
+  positive: "yes"
+  columns:
+    a: {type: number}
+    g: {type: category, nullable: true, sensitive: true}
+    y: {type: category}
+split: {validation: 0.2, test: 0.3}
+compute: {threads: 1}
+evaluation:
+  {learning_curve: [0.02], bootstrap: 20, importance_rows: 0, explain_rows: 0, latency_rows: 1, baselines: false}
+"""
+
+
+@pytest.mark.parametrize(
+    ("metric", "more", "why"),
+    [
+        ("return_on_cost", "", ""),
+        (
+            "roc_auc",
+            "model: {fairness: {kind: thresholds, by: g, bounds: {demographic_parity_ratio: {min: 0.9}}}}\n",
+            "no thresholds keep the groups by g within the bounds on 100 rows",
+        ),
+    ],
+)
+def test_a_share_that_has_no_score_ends_no_run(
+    metric: str, more: str, why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A model that spends nothing has no return, one that says the same of all no fair thresholds: both are told."""
+    rng = np.random.default_rng(0)
+    a, g = rng.normal(size=500), rng.choice(["f", "m", ""], 500)
+    y = np.where(a + 0.5 * (g == "m") + 0.3 * rng.normal(size=500) > 0, "yes", "no")
+    pl.DataFrame({"a": a, "g": g, "y": y}).write_csv(tmp_path / "t.csv")
+    (tmp_path / "r.yaml").write_text(FEW.replace("METRIC", f"metric: {metric}") + more)
+    monkeypatch.chdir(tmp_path)
+    run = engine.run(engine.load("r.yaml"))
+    found = json.loads((run.path / "metrics.json").read_text())["learning_curve"]
+    first, last = found["points"]
+    assert (first["value"], first["said"]) == (None, why)
+    assert last["value"] is not None
+    assert found["difference"] is None
+    assert found["said"].startswith("No share of the training rows could be fitted and measured")
+
+
 def test_shares_rise(make_spec: Callable[..., Spec]) -> None:
     """A share that stands below the one before is no curve: the message has the order that was meant."""
     spec = make_spec({"evaluation.learning_curve": [0.5, 0.1, 0.5]})

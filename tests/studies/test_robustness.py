@@ -8,8 +8,12 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from sklearn.linear_model import LogisticRegression
 
 from engine.cli import main
+from engine.models.calibration import Calibrated, Sigmoid, Steps
+from engine.models.linear import FittedLinear
+from engine.studies.robustness import turns_of
 
 RECIPE = """\
 defaults: [base, model: {model}, evaluation: quick, compute: small, _self_]
@@ -73,3 +77,27 @@ def test_a_run_says_how_far_its_score_falls(
     page = Path(told["path"], "report.html").read_text()
     assert 'id="robustness"' in page
     assert "noise, 10%" in page
+
+
+@pytest.mark.parametrize("slope", [-2.0, 0.5])
+def test_slopes_turn_with_a_falling_correction(slope: float) -> None:
+    """The way in which a row's loss grows is that of the answer as it is given: corrected."""
+    model = LogisticRegression().fit([[0.0], [1.0]], [0, 1])
+    fitted = FittedLinear(model, np.arange(2), 2, None, np.zeros(1))
+    corrected = Calibrated(fitted, (Sigmoid(slope, 0.3),), 10, None, None)
+    x, y = np.array([[0.2], [0.4], [0.9]]), np.array([0, 1, 1])
+    rows = np.arange(3)
+    own, given = (
+        np.sign(one.predict(x)[rows, y] - one.predict(x + 0.01)[rows, y]) for one in (fitted, corrected)
+    )
+    assert (turns_of(corrected, y) * own).tolist() == given.tolist()
+    assert (turns_of(fitted, y) * own).tolist() == own.tolist()
+
+
+def test_each_class_turns_by_its_own_correction() -> None:
+    """Of several classes a row's own class says; steps never fall."""
+    model = LogisticRegression().fit([[0.0], [1.0], [2.0]], [0, 1, 2])
+    fitted = FittedLinear(model, np.arange(3), 3, None, np.zeros(1))
+    curves = (Sigmoid(-1.0, 0.0), Sigmoid(2.0, 0.0), Steps(np.array([-1.0, 1.0]), np.array([0.1, 0.9])))
+    corrected = Calibrated(fitted, curves, 10, None, None)
+    assert turns_of(corrected, np.array([2, 0, 1, 0])).tolist() == [1, -1, 1, -1]

@@ -238,6 +238,11 @@ def test_classes_are_sorted_with_the_positive_one_last(
     [
         (["no", None, "yes", None], None, "repaid\n  nullable: 2 rows are null (rows 2, 4)"),
         (["no", "no"], None, "repaid\n  the target has one class ('no') in all 2 rows: nothing to learn"),
+        (
+            ["a", "a", "q" * 50],
+            None,
+            f"repaid\n  1 class has fewer than 2 rows: '{'q' * 39}…' (row 3)",
+        ),
         ([], None, "repaid\n  the target has no rows"),
         (
             ["a", "a", "b", "c", "c"],

@@ -81,6 +81,8 @@ def test_the_metrics_are_those_a_recipe_may_name(make_spec: MakeSpec) -> None:
     [
         ([1.0, None, 2.0], "amount\n  nullable: 1 row is null (row 2)"),
         ([1.0, float("nan"), float("inf")], "amount\n  finite: 2 rows are not (rows 2, 3)"),
+        ([1.0, 1e308, -1e308], "amount\n  min -1e+150: 1 row is below it (row 3)"),
+        ([1.0, 1e308, 2.0], "amount\n  max 1e+150: 1 row is above it (row 2)"),
         ([4.0, 4.0], "amount\n  the target has one value in all 2 rows: nothing to learn"),
     ],
 )

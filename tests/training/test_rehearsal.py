@@ -124,6 +124,23 @@ def one_class_left() -> tuple[pl.DataFrame, dict[str, object]]:
     return rows, {"schema.columns": columns, "split.kind": "time"}
 
 
+def weightless() -> tuple[pl.DataFrame, dict[str, object]]:
+    """Return a table of which one class weighs nothing."""
+    columns = {
+        "x": {"type": "number", "role": "weight"},
+        "city": {"type": "category"},
+        "y": {"type": "category"},
+    }
+    rows = frame(["a", "b", "c"] * 40).with_columns(x=pl.when(pl.col("y") == "b").then(0.0).otherwise(1.0))
+    return rows, {"schema.columns": columns}
+
+
+def too_large() -> tuple[pl.DataFrame, dict[str, object]]:
+    """Return a table with a number whose square is none."""
+    columns = {"x": {"type": "number"}, "city": {"type": "category"}, "y": {"type": "category"}}
+    return frame(["a", "b"] * 50).with_columns(x=pl.lit(1e308)), {"schema.columns": columns}
+
+
 def too_rare() -> tuple[pl.DataFrame, dict[str, object]]:
     """Return a table with a class that can't be in every part."""
     return frame(["a", "b"] * 50 + ["c"]), {"split.kind": "stratified"}
@@ -140,6 +157,8 @@ def three_classes_and_a_value() -> tuple[pl.DataFrame, dict[str, object]]:
     [
         (wrong_values, DataError, "min 1"),
         (one_class_left, DataError, "the 70 training rows are all of one class"),
+        (weightless, DataError, "the training rows of 1 of 3 classes weigh 0: 'b'"),
+        (too_large, DataError, "100 rows are above it"),
         (too_rare, DataError, "1 class has fewer than 2 rows"),
         (three_classes_and_a_value, RecipeError, "'value' prices decisions between two classes"),
     ],

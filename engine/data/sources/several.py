@@ -186,11 +186,12 @@ def _insides(data: DataSpec, root: Path) -> list[Path]:
     What begins with a dot or an underline is a note of another tool.
     """
     if is_glob(data.path):
-        found = [path for path in map(Path, glob.iglob(data.path, recursive=True)) if path.is_file()]
+        found = list(map(Path, glob.iglob(data.path, recursive=True)))
     else:
         is_any = data.format != "auto"
-        found = [path for path in root.rglob("*") if path.is_file() and (is_any or is_named_as_table(path))]
-    insides = sorted(path.relative_to(root) for path in found)
+        found = [path for path in root.rglob("*") if is_any or is_named_as_table(path)]
+    # What is no regular file is refused when it is opened: left out in silence, its rows would be missed.
+    insides = sorted(path.relative_to(root) for path in found if not path.is_dir())
     return [inside for inside in insides if not any(part.startswith((".", "_")) for part in inside.parts)]
 
 
@@ -205,6 +206,8 @@ def _open(root: Path, inside: Path, data: DataSpec, *, shown: str) -> Piece:
     path = root / inside
     if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(root)):
         raise DataError.of("the file is a link that leads out of its folder", file=shown)
+    if not path.is_file():
+        raise DataError.of("no regular file", file=shown)
     if path.stat().st_size == 0:
         # Polars would pass over it.
         raise DataError.of("the file is empty (0 bytes)", file=shown)
