@@ -63,9 +63,12 @@ def writing(path: Path) -> Iterator[IO[bytes]]:
 
 
 @contextmanager
-def writing_path(path: Path) -> Iterator[Path]:
-    """Give a path beside `path` to a library that writes by name; then fsync it and rename it to `path`."""
-    aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
+def writing_path(path: Path, *, mark: str | None = None) -> Iterator[Path]:
+    """Give a path beside `path` to a library that writes by name; then fsync it and rename it to `path`.
+
+    With a `mark`, eight hexadecimal digits, it is the same path each time: for who holds a lock.
+    """
+    aside = path.with_name(f".{path.name}.{mark or secrets.token_hex(4)}.partial")
     try:
         yield aside
         publish_file(aside, path)
@@ -155,13 +158,19 @@ def is_locked(path: Path) -> bool:
 
 
 def append_journal(path: Path, entry: Mapping[str, object]) -> None:
-    """Append one fsynced line of JSON to the journal `path`."""
+    """Append one fsynced line of JSON to the journal `path`, whole or not at all."""
     line = json.dumps(entry, ensure_ascii=False, allow_nan=False).encode() + b"\n"
     is_new = not path.exists()
     descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+    size = os.fstat(descriptor).st_size
     try:
-        os.write(descriptor, line)
+        while line:
+            # A disk that is all but full takes a part, and says nothing.
+            line = line[os.write(descriptor, line) :]
         os.fsync(descriptor)
+    except OSError:
+        os.ftruncate(descriptor, size)
+        raise
     finally:
         os.close(descriptor)
     if is_new:

@@ -14,7 +14,7 @@ from typing import ClassVar, Self
 
 _MAX_SHOWN = 10
 # Of more than these the first ten say nothing: the next command lists them all.
-_MAX_LISTED = 20
+_MAX_LISTED = 24
 _MAX_REPEATED = 3
 # As many mistakes of one check as anyone reads, and as many names of one list as a program needs.
 MAX_MESSAGES = 50

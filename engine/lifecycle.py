@@ -77,8 +77,8 @@ def run(
     with draft(Path(spec.runs), name=spec.name, digest=digest, resume=resume_id) as made:
         record.write_recipe(made, spec, source=table.source)
         with steps("profile"):
-            quality = record.write_data(made.folder, table=table, divided=divided, spec=spec)
-        steps.take(alarms(quality, spec=spec))
+            quality, notes = record.write_data(made.folder, table=table, divided=divided, spec=spec)
+        steps.take((*notes, *alarms(quality, spec=spec)))
         tuned = None
         if spec.tune.kind != "none":
             with steps(SEARCH), failing(made, NoneScoredError):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -114,6 +115,23 @@ def test_a_damaged_line_is_named(tmp_path: Path, line: bytes) -> None:
         f"{path}:2\n  line 2 of this journal is damaged: it is no object of JSON\n"
         "  try: take that line out, and look at the one before"
     )
+
+
+def test_a_line_for_which_there_is_no_room_is_left_out_whole(tmp_path: Path) -> None:
+    """Where the system takes a part of a line, that is an error, and the journal is as it was."""
+    path = tmp_path / "journal"
+    durable.append_journal(path, {"n": 1})
+    small, handler = path.stat().st_size + 5, signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (small, limits[1]))
+    try:
+        with pytest.raises(OSError, match="too large"):
+            durable.append_journal(path, {"n": 2})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
+    durable.append_journal(path, {"n": 3})
+    assert durable.read_journal(path) == [{"n": 1}, {"n": 3}]
 
 
 def test_a_journal_is_gone_on_with_after_a_cut(tmp_path: Path) -> None:

@@ -76,9 +76,9 @@ def test_nearest_is_empty_when_nothing_is_near() -> None:
 
 def test_a_list_that_the_next_command_shows_is_not_shown() -> None:
     """Of many names none is shown where a command lists them all; the JSON has them."""
-    names = tuple(f"a{i}" for i in range(21))
+    names = tuple(f"a{i}" for i in range(25))
     message = Message("x", allowed=names, try_="engine options model/lightgbm")
-    assert str(message) == "x\n  allowed: 21 names\n  try: engine options model/lightgbm"
+    assert str(message) == "x\n  allowed: 25 names\n  try: engine options model/lightgbm"
     assert message.to_json()["allowed"] == list(names)
 
 

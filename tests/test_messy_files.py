@@ -186,3 +186,22 @@ def test_a_model_of_parquet_takes_an_empty_text_for_a_text(tmp_path: Path, mixed
     assert (
         run(recipe.with_name("mixed.yaml"), "schema.columns.city.nullable=true").bundle().data.format == "csv"
     )
+
+
+def test_dates_as_people_write_them_give_the_same_run(tmp_path: Path, mixed: ModuleType) -> None:
+    """A declared format changes neither the model nor a score, in the run or after it; `init` finds it."""
+    recipe = mixed.write(tmp_path, "binary")
+    table = mixed.frame("binary")
+    save(table)
+    plain = run(recipe)
+    style = "%d/%m/%Y %H:%M:%S"
+    table.write_csv("mixed.csv", datetime_format=style)
+    other = run(recipe, f"schema.columns.since.format='{style}'")
+    for file in ("metrics.json", "predictions.parquet", "bundle/model.onnx"):
+        assert (plain.path / file).read_bytes() == (other.path / file).read_bytes(), file
+    predict(other.bundle(), tmp_path / "mixed.csv", tmp_path / "out.parquet")
+    scored = pl.read_parquet(tmp_path / "out.parquet")
+    stored = pl.read_parquet(other.path / "predictions.parquet")
+    assert scored[stored["row"].to_list()]["prediction"].to_list() == stored["prediction"].to_list()
+    assert main(["init", "mixed.csv", "--target", "outcome", "-o", "found.yaml", "--quiet"]) == 0
+    assert engine.load(Path("found.yaml")).schema_.columns["since"].format == style

@@ -163,7 +163,7 @@ def write_tiny(
         golden=golden,
         reference=reference(frame, TINY_SCHEMA),
         data=DataSpec(
-            path="", format="auto", delimiter=",", decimal=".", encoding="utf-8", null_values=("", "?")
+            path="-", format="auto", delimiter=",", decimal=".", encoding="utf-8", null_values=("", "?")
         ),
         deploy=DeploySpec(
             kind="bento",

@@ -22,7 +22,7 @@ from engine.redaction import forget_secrets
 
 _MAX_PATH = 100
 # How `durable` names what it writes beside a file before the file is whole.
-_ASIDE = re.compile(r"\.(.+)\.[0-9a-f]{8}\.partial")
+_ASIDE = re.compile(r"\.(.+)\.(?:[0-9a-f]{8}\.partial|lock|shards)")
 
 # verb: (module, one line for --help), in the order of a model's life
 VERBS = {

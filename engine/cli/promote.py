@@ -30,7 +30,7 @@ def call(options: Options) -> int:
             "a promotion needs a reason",
             file="command line",
             key="--why",
-            try_=f"engine promote {options.run} --why TEXT",
+            try_=f"engine promote {options.run}{' --back' if options.back else ''} --why TEXT",
         )
     root, why = runs_folder(options), str(options.why)
     name, _, word = options.run.partition("@")

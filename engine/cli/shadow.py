@@ -72,7 +72,9 @@ def _print(found: Comparison) -> None:
         ["answered by it alone", f"{found.only_champion:,}", f"{found.only_candidate:,}"],
         *([f"{step} ms", *(_milliseconds(side.seconds[step]) for side in sides)] for step in steps),
     ]
-    title = "requests, and the time from the whole body to the answer"
+    title = (
+        "requests, and the time from the whole body to the answer; the champion's with its waits for others"
+    )
     print_table(title, ["", "champion", "candidate"], rows)
     if found.flips:
         flips = [

@@ -59,9 +59,11 @@ def print_run(run: Run) -> None:
     threshold = cast("float | None", run.facts.get("threshold"))
     if threshold is not None:
         rule = cast("dict[str, object]", run.read("recipe.json")["task"]).get("threshold")
-        words = f"at a probability of {threshold:.4g} (task.threshold: {rule}, on validation rows)"
+        chosen = ", on validation rows" if isinstance(rule, str) else ""
+        words = f"at a probability of {threshold:.4g} (task.threshold: {rule}{chosen})"
         if own := mitigation.thresholds(recorded)[:-1]:
-            words += f"; {', '.join(f'{group} at {at}' for group, at in own)}"
+            by = ", ".join(map(str, cast("Mapping[str, list[str]]", run.facts["thresholds"])["by"]))
+            words += f"; by {by}: {'; '.join(f'{group} at {at}' for group, at in own)}"
         print_fact("decides", words)
     _print_search(recorded)
     folder = _shown(run.path)

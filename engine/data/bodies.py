@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 import polars as pl
 
+from engine.data.datetimes import refuse_zones
 from engine.data.footer import Fields, Thrift
 from engine.errors import DataError
 
@@ -30,6 +31,9 @@ _BY_DICTIONARY = (2, 8)
 _WIDTHS = {0: 1, 1: 4, 2: 8, 3: 12, 4: 4, 5: 8, 6: 4}
 _FIXED_BYTES = 7
 _NAMES = {"arrow": "stream of Arrow's IPC format", "parquet": "Parquet file"}
+# Of a text in polars' memory, however often it stands there.
+_VIEW_BYTES = 16
+_SMALL_BYTES, _MOST_TIMES = 1 << 28, 64
 _BROKEN = (struct.error, IndexError, KeyError, ValueError, TypeError, RecursionError, OverflowError)
 _POLARS = (pl.exceptions.PolarsError, pl.exceptions.PanicException)
 _COMPRESSED = "a compressed Arrow stream is not read: write it uncompressed"
@@ -68,6 +72,18 @@ def read_table(body: bytes, kind: TableKind, *, max_rows: int, max_bytes: int) -
     # Many values may be one and the same piece of memory, until each of them becomes a text of its own.
     _check_size(sum(value for row in texts.rows() for value in row), max_bytes)
     return frame
+
+
+def swells(content: bytes) -> bool:
+    """Tell whether a Parquet file unpacks to far more than it is, as no file of a bundle does.
+
+    A damaged one is left to who reads it.
+    """
+    try:
+        n_values, n_bytes, _ = _parquet(content)
+    except (DataError, *_BROKEN):
+        return False
+    return max(n_bytes, n_values * _VIEW_BYTES) > max(_SMALL_BYTES, _MOST_TIMES * len(content))
 
 
 def _check_size(n_bytes: int, max_bytes: int) -> None:
@@ -112,10 +128,11 @@ def _read(body: bytes, kind: TableKind, packed: frozenset[int], max_bytes: int) 
 
 
 def _flat(schema: pa.Schema) -> pa.Schema:
-    """Return a schema whose names are UTF-8, as others make polars panic, and whose columns are no lists."""
+    """Return a schema with no lists, and no names or time zones that make polars panic."""
     nested = [field.name for field in schema if _is_nested(field.type)]
     if nested:
         raise DataError.of("a column of lists or structs is no column of this table", key=nested[0])
+    refuse_zones(schema)
     return schema
 
 

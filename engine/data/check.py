@@ -47,15 +47,18 @@ def check(
     -----
     O(n_rows) but for `unique`, which hashes its column. A NaN counts as null.
     """
-    columns = [column for column in schema.columns if column.name in frame.columns]
+    # Of many columns their names are asked for once: polars makes the list anew each time.
+    present = frozenset(frame.columns)
+    columns = [column for column in schema.columns if column.name in present]
     # Numbered names, because polars reads `*` and `^…$` in a name as patterns.
     numbered = {str(at): frame[column.name] for at, column in enumerate(columns)}
     for at, column in enumerate(columns):
         if refused and column.name in refused:
             numbered[_refused_name(at)] = refused[column.name].mask
     plain = pl.DataFrame([series.alias(name) for name, series in numbered.items()])
+    held = frozenset(plain.columns)
     tests = [
-        (at, rule, _test(rule, at, plain))
+        (at, rule, _test(rule, at, held))
         for at, column in enumerate(columns)
         for rule in rules_of(column)
         if scope == "all" or rule.whole == (scope == "table")
@@ -87,9 +90,9 @@ def _screen(rule: Rule, test: pl.Expr, name: str) -> pl.Expr:
     return pl.len() - pl.col(name).n_unique() if rule.name == "unique" else test.sum()
 
 
-def _test(rule: Rule, at: int, plain: pl.DataFrame) -> pl.Expr:
+def _test(rule: Rule, at: int, held: frozenset[str]) -> pl.Expr:
     test = rule.fails(pl.col(str(at)))
-    return test & ~pl.col(_refused_name(at)) if _refused_name(at) in plain.columns else test
+    return test & ~pl.col(_refused_name(at)) if _refused_name(at) in held else test
 
 
 def _refused_name(at: int) -> str:

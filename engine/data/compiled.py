@@ -13,9 +13,9 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from engine.data.datetimes import parse
+from engine.data.formats import moment_of
 from engine.data.records import Cell
-from engine.data.rules import Rule, Value, bound, rules_of
+from engine.data.rules import MOST, Rule, Value, bound, rules_of
 from engine.data.schema import Column, Schema
 
 _INT64 = 2**63
@@ -25,7 +25,7 @@ _Finish = Callable[[Sequence[Any]], Sequence[Cell]]
 # The rules that the JSON reader keeps by itself, by storage.
 _KEPT: Mapping[str, frozenset[str]] = {
     "int64": frozenset({"min", "max"}),
-    "float64": frozenset({"min", "max", "finite"}),
+    "float64": frozenset({"min", "max", "finite", "magnitude"}),
     "string": frozenset({"values"}),
 }
 
@@ -145,8 +145,9 @@ def _kind(column: Column) -> Any:
         high = _limit(column, column.max, _INT64 - 1)
         kind = Annotated[int, msgspec.Meta(ge=max(low, -_INT64), le=min(high, _INT64 - 1))]
     elif column.storage == "float64":
-        low, high = _limit(column, column.min, -_LARGEST), _limit(column, column.max, _LARGEST)
-        kind = Annotated[float, msgspec.Meta(ge=low, le=high)]
+        most = MOST if column.role == "feature" else _LARGEST
+        low, high = _limit(column, column.min, -most), _limit(column, column.max, most)
+        kind = Annotated[float, msgspec.Meta(ge=max(low, -most), le=min(high, most))]
     elif column.storage == "boolean":
         kind = bool
     elif column.storage == "string" and column.values:
@@ -172,7 +173,7 @@ def _finish(column: Column, nulls: frozenset[str]) -> _Finish | None:
     accepts = [rule.accepts for rule in left if rule.accepts is not None]
     steps: list[_Finish] = []
     if column.storage == "datetime":
-        steps.append(_moments)
+        steps.append(lambda values: _moments(values, column.format))
     if column.storage == "string" and nulls:
         steps.append(lambda values: _without(values, nulls, nullable=column.nullable))
     if accepts:
@@ -196,8 +197,8 @@ def _is_kept(rule: Rule, column: Column, kept: frozenset[str]) -> bool:
     return rule.name in kept
 
 
-def _moments(values: Sequence[Any]) -> Sequence[Cell]:
-    moments = [None if value is None else parse(value) for value in values]
+def _moments(values: Sequence[Any], style: str | None) -> Sequence[Cell]:
+    moments = [None if value is None else moment_of(value, style) for value in values]
     if any(moment is None and value is not None for moment, value in zip(moments, values, strict=True)):
         raise ValueError
     return moments

@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, TypeVar
 
 import polars as pl
 
+from engine.errors import DataError
+
 # Without look-around and \\d, so that Python and Rust read it alike; Python's calendar has no year 0.
-_YEAR = "(?:[0-9]{3}[1-9]|[0-9]{2}[1-9]0|[0-9][1-9]00|[1-9]000)"
+YEAR = "(?:[0-9]{3}[1-9]|[0-9]{2}[1-9]0|[0-9][1-9]00|[1-9]000)"
 _OFFSET = "(?:Z|[+-](?:[01][0-9]|2[0-3]):?[0-5][0-9])"
 _TIME = "(?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:[.][0-9]{1,9})?)?"
-ISO = f"{_YEAR}-[0-9]{{2}}(?:-[0-9]{{2}}(?:[T ]{_TIME}{_OFFSET}?)?)?"
+ISO = f"{YEAR}-[0-9]{{2}}(?:-[0-9]{{2}}(?:[T ]{_TIME}{_OFFSET}?)?)?"
 _ISO = re.compile(ISO)
 _FRACTION = re.compile("[.]([0-9]+)")
 _MONTH = len("2020-01")
@@ -31,6 +33,8 @@ _ZONED = ("%Y-%m-%d %H:%M%#z", "%Y-%m-%d %H:%M:%S%.f%#z")
 BEYOND = "dates beyond the years 1 to 9999"
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     _Cells = TypeVar("_Cells", pl.Series, pl.Expr)
 
 
@@ -93,13 +97,45 @@ def is_beyond(cells: _Cells, dtype: pl.DataType) -> _Cells:
     >>> is_beyond(pl.Series([0, 2932897, None], dtype=pl.Int32).cast(pl.Date), pl.Date()).to_list()
     [False, True, None]
     """
+    known = _known(dtype)
     counts = cells.to_physical()
+    return counts.is_null() & False if known is None else ~counts.is_between(*known)
+
+
+def reach_beyond(cells: pl.Expr, dtype: pl.DataType) -> pl.Expr:
+    """Tell of a whole column whether `is_beyond` is true of some value, in a third of the time."""
+    known = _known(dtype)
+    if known is None:
+        return pl.lit(value=False)
+    counts = cells.to_physical()
+    return ((counts.min() < known[0]) | (counts.max() > known[1])).fill_null(value=False)
+
+
+def refuse_zones(schema: pa.Schema, *, file: str = "") -> None:
+    """Refuse a table with a time zone that polars does not know: told of it by a table, polars panics.
+
+    Raises
+    ------
+    DataError
+        At the first such column.
+    """
+    for field in schema:
+        zone = getattr(field.type, "tz", None)
+        try:
+            pl.Series(dtype=pl.Int64).cast(pl.Datetime("us", zone))
+        except pl.exceptions.PolarsError:
+            what = f"the column is in the time zone '{zone}', which is not known; write its times in UTC"
+            raise DataError.of(what, key=field.name, file=file) from None
+
+
+def _known(dtype: pl.DataType) -> tuple[int, int] | None:
+    """Return the first and last count of a date or time that Python knows; None where it knows all."""
     if dtype == pl.Date:
-        return ~counts.is_between(_FIRST_DAY, _LAST_DAY)
+        return _FIRST_DAY, _LAST_DAY
     if not isinstance(dtype, pl.Datetime) or dtype.time_unit == "ns":
-        return counts.is_null() & False
+        return None
     a_day = _A_DAY[dtype.time_unit]
-    return ~counts.is_between(_FIRST_DAY * a_day, (_LAST_DAY + 1) * a_day - 1)
+    return _FIRST_DAY * a_day, (_LAST_DAY + 1) * a_day - 1
 
 
 def moments_of(texts: pl.Expr, *, like: str) -> pl.Expr:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 import polars as pl
 
 from engine.data.datetimes import parse
+from engine.data.formats import wrong_with
 from engine.data.quality.finding import SENSITIVE_TYPES
 from engine.errors import Message, nearest
 from engine.recipe.spec import Spec
@@ -114,6 +115,7 @@ def _check_column(spec: Spec, name: str) -> Iterator[Message]:
         ("values", frozenset(_VALUE_KINDS)),
         ("pattern", _TEXTUAL),
         ("max_length", _TEXTUAL),
+        ("format", frozenset({"datetime"})),
     ]
     for rule, types in rules:
         if getattr(column, rule) is None:
@@ -144,6 +146,14 @@ def _check_bound(column: ColumnSpec, key: str) -> Iterator[Message]:
         yield Message(f"{_written(limit)} is not an ISO 8601 date or time, such as '2020-01-31'", key)
     if column.type != "datetime" and isinstance(limit, str):
         yield Message(f"'{limit}' is not a number", key, suggestion=_without_zeros(limit))
+
+
+def _check_format(column: ColumnSpec, key: str) -> Iterator[Message]:
+    wrong = wrong_with(column.format or "")
+    if wrong is not None:
+        yield Message(
+            f"{_written(column.format)} is no format of dates: {wrong}", key, try_=f'{key}: "%d.%m.%Y"'
+        )
 
 
 def _check_order(column: ColumnSpec, place: str) -> Iterator[Message]:
@@ -214,4 +224,5 @@ _CHECKS: dict[str, Callable[[ColumnSpec, str], Iterator[Message]]] = {
     "values": _check_values,
     "pattern": _check_pattern,
     "max_length": _check_max_length,
+    "format": _check_format,
 }

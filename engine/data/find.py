@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from engine.data.pointers import find_pointer, is_pointer
 from engine.errors import DataError, nearest
 from engine.recipe.spec_table import DataSpec
 
@@ -49,12 +51,27 @@ def find(data: DataSpec) -> tuple[Path, str]:
     if path.is_file() and _is_pointer(path):
         what = f"'{shown}' is Git LFS's note of where the table is, and not the table"
         raise DataError.of(what, key="data.path", try_="git lfs pull")
+    _refuse_what_dvc_knows(path, shown, is_named=data.reference is None)
     if not path.is_file():
         names = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
         near = nearest_file(path.name, names) if data.reference is None else ""
         suggestion = os.path.join(os.path.dirname(shown), near) if near and near != path.name else ""
         raise DataError.of(f"there is no file '{shown}'", key="data.path", suggestion=suggestion)
     return path, shown
+
+
+def _refuse_what_dvc_knows(path: Path, shown: str, *, is_named: bool) -> None:
+    """Refuse DVC's note of a table, and a table that DVC knows and that is not there."""
+    if is_pointer(path):
+        what = f"'{shown}' is DVC's note of where the table is, and not the table"
+        table = shown.removesuffix(path.suffix) if is_named else ""
+        try_ = f"dvc pull {shlex.quote(shown)}" if is_named and not path.with_suffix("").exists() else ""
+        raise DataError.of(what, key="data.path", suggestion=table, try_=try_)
+    if is_named and not path.exists() and (pointer := find_pointer(path)):
+        beside = os.path.normpath(os.path.join(os.path.dirname(shown), pointer.file))
+        # Of a stage's output the lock file is no target: its own path is.
+        try_ = f"dvc pull {shlex.quote(shown if pointer.stage else beside)}"
+        raise DataError.of(f"there is no file '{shown}', which DVC knows", key="data.path", try_=try_)
 
 
 def _is_pointer(path: Path) -> bool:

@@ -14,12 +14,18 @@ def _set(words: str) -> frozenset[str]:
 
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 _PEOPLE = _set(
-    "user customer client patient subject person member student employee account household session player "
-    "family"
+    "user customer client patient subject participant respondent person member student employee account "
+    "household session player family"
 )
+# Those that alone say who a row belongs to; the others may be counted, or described.
+_WHOLE_PEOPLE = _set("user customer client patient subject participant respondent")
 _IDS = _set("id ids uuid guid pk rowid identifier unnamed")
-_JOINED_ID = re.compile(rf"(?:{'|'.join(sorted(_PEOPLE))}|order|product|item|row)(?:id|nr|no)")
+_NAMED = "|".join(sorted(_PEOPLE | _set("order product item row case doc obs seq town")))
+_JOINED_ID = re.compile(rf"(?:{_NAMED})(?:id|nr|no)")
+# As R calls the names that it gives to rows.
+_ROW_NAMES = frozenset({"rownames", "rowname"})
 _WHOLE_IDS = _set("index idx key row nr no number record")
+_COUNTS = _set("no number")
 _CODES = _set("code zip zipcode postcode postal plz fips isbn ean sku")
 _TIMES = _set("year yr month week day date hour time t period step jahr")
 # What can't be below zero, by the word that says what is counted or measured.
@@ -90,14 +96,30 @@ def is_id(name: str) -> bool:
         words[-1] in _IDS
         or words[0] == "unnamed"
         or (len(words) == 1 and words[0] in _WHOLE_IDS)
+        or "".join(words) in _ROW_NAMES
         or bool(_JOINED_ID.fullmatch(name.lower()))
     )
 
 
-def is_person_id(name: str) -> bool:
-    """Tell whether a name says that rows belong to someone, or a visit of someone, who may have several."""
+def is_person(name: str) -> bool:
+    """Tell whether a name alone says who a row belongs to, where the values are no words."""
     words = words_of(name)
-    return is_id(name) and any(word.startswith(person) for word in words for person in _PEOPLE)
+    return len(words) == 1 and words[0] in _WHOLE_PEOPLE
+
+
+def is_person_id(name: str) -> bool:
+    """Tell whether a name says that rows belong to someone, or a visit of someone, who may have several.
+
+    An id of nothing that is named is of whom, or what, the table is about.
+    """
+    words = words_of(name)
+    return words == ("id",) or any(word.startswith(person) for word in words for person in _PEOPLE)
+
+
+def is_count(name: str) -> bool:
+    """Tell whether a name may say how many, as well as which one."""
+    words = words_of(name)
+    return len(words) == 1 and words[0] in _COUNTS
 
 
 def is_time(name: str) -> bool:

@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 
 from engine.data import hints
 from engine.data.datetimes import parse
+from engine.data.formats import fitting
 from engine.data.reading import Seen
-from engine.data.rewrite import dates_line, ungrouped_line
+from engine.data.rewrite import ungrouped_line
 from engine.data.violation import counted, show
 from engine.recipe.spec_table import ColumnType, Encode, Role
 from engine.recipe.strict import Scalar
@@ -35,7 +36,8 @@ _N_SHOWN = 3
 _MAX_GROUPS = 20
 # What sets thousands apart, and the counts of numbers without it and with it.
 _GROUPED = ((".", "commaed", "grouped_by_dot"), (",", "dotted", "grouped_by_comma"))
-_TIME_FORMATS = "dates are read as 2020-01-31, or 2020-01-31T12:00:00"
+# Enough distinct values to tell days from months.
+_MAX_TRIED = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,8 @@ class Guess:
         Whether the reason belongs beside the column in the recipe: it says more than the type does.
     encode
         How it is prepared, where no default says so.
+    format
+        How its dates are written, where that is not ISO 8601.
     """
 
     name: str
@@ -76,6 +80,7 @@ class Guess:
     strong: bool = False
     told: bool = False
     encode: Encode | None = None
+    format: str | None = None
 
     @property
     def is_feature(self) -> bool:
@@ -124,18 +129,17 @@ def _broken(column: Seen) -> Guess | None:
     if column.sense != "text" or column.n_distinct <= _FEW_LEVELS:
         return None
     numbers = counts["integer"] + counts["dotted" if column.decimal == "." else "commaed"]
-    if counts["iso"] + counts["dated"] >= _MOSTLY * n:
+    if column.facts.styles or counts["iso"] + counts["dated"] >= _MOSTLY * n:
         what = f"dates as {_example(column, but=_is_moment)}"
-        unread = [value for value, _ in column.values if not _is_moment(value)]
-        line = dates_line(column.name, unread)
-        return _ignored(column, what, look=f"{what} are not read yet: {_TIME_FORMATS}; in polars: {line}")
+        return _ignored(column, what, look=f"{what}; {_dates_cure(column)}")
     if numbers >= _MOSTLY * n and column.facts.from_text:
         odd = n - numbers
         example = _example(column, but=_is_number)
         what = f"numbers, but {counted(odd, 'row')} such as {example}"
         return _ignored(column, what, look=f"{what}; {_mend(column)}, to use it")
-    if counts["decorated"] >= _MOSTLY * n and column.facts.from_text:
-        what = f"numbers written as {_example(column)}"
+    plain = numbers + counts["zero_led"] + counts["beyond"]
+    if counts["decorated"] >= _MOSTLY * n and counts["decorated"] > plain and column.facts.from_text:
+        what = f"numbers written as {_example(column, but=_is_number)}"
         return _ignored(column, what, look=f"{what} are not read; {_plain_number(column)}, to use it")
     if numbers == n:
         what = "numbers held as text"
@@ -155,6 +159,17 @@ def _grouped(column: Seen) -> Guess | None:
             line = ungrouped_line(column.name, separator=separator)
             return _ignored(column, what, look=f"{what}, are not read yet; in polars: {line}")
     return None
+
+
+def _dates_cure(column: Seen) -> str:
+    """Say what would have dates read: a format that all of them fit, if there is one."""
+    others = [str(value).strip() for value, _ in column.values if not _is_moment(value)]
+    ways = [style.format for style in column.facts.styles] or fitting(others[:_MAX_TRIED])
+    if not ways:
+        return "dates are read as 2020-01-31, or as one format says: mend those that are written otherwise"
+    written = " or ".join(f'"{way}"' for way in ways)
+    which = ", as days or months stand first" if len(ways) > 1 else ""
+    return f"type: datetime with format: {written} reads them{which}"
 
 
 def _mend(column: Seen) -> str:
@@ -199,13 +214,12 @@ def _identity(column: Seen) -> Guess | None:
     counts_up = column.sense == "integer" and column.facts.is_sequence
     if counts_up and n >= _MIN_UNIQUE and not hints.is_time(column.name):
         return Guess(column.name, "integer", "counts the rows, one by one", "", role="id")
-    unique = column.is_unique and n >= _MIN_UNIQUE
-    if unique and (hints.is_id(column.name) or _is_code_like(column)):
-        why = "no value twice" + (
-            ", and its name says so" if hints.is_id(column.name) else ", all of one word"
-        )
+    is_code = column.sense == "integer" or _is_code_like(column)
+    named = hints.is_id(column.name) or (is_code and hints.is_person(column.name))
+    if column.is_unique and n >= _MIN_UNIQUE and (named or _is_code_like(column)):
+        why = "no value twice" + (", and its name says so" if named else ", all of one word")
         return Guess(column.name, kind, why, "", role="id")
-    if not hints.is_id(column.name) or column.is_flag:
+    if not named or column.is_flag or (column.sense == "integer" and hints.is_count(column.name)):
         return None
     repeats = column.n_distinct >= _N_GROUPS and n >= _ROWS_A_GROUP * column.n_distinct
     candidate: Role | None = "group" if repeats and hints.is_person_id(column.name) else None
@@ -223,17 +237,21 @@ def _by_type(column: Seen) -> Guess | None:
         digits = "leading zeros" if column.facts.counts["zero_led"] else "more digits than a number holds"
         why = digits if column.sense == "code" else "its name says that its numbers are labels"
         return replace(_levels(column, why), told=True)
-    if column.sense == "integer":
-        is_clock = column.facts.is_sequence and column.n_present >= _N_TIMES
-        return Guess(
-            column.name, "integer", written, "", candidate="time" if is_clock else None, strong=is_clock
-        )
-    if column.sense == "number":
-        return Guess(column.name, "integer" if column.is_flag else "number", written, "")
+    if column.sense in {"integer", "number"}:
+        kind: ColumnType = "integer" if column.sense == "integer" or column.is_flag else "number"
+        is_clock = hints.is_time(column.name) and column.facts.is_sorted and column.n_distinct >= _N_TIMES
+        # Of times that stand twice, such as years of several countries, a person says what they are.
+        strong = is_clock and column.is_unique
+        return Guess(column.name, kind, written, "", candidate="time" if is_clock else None, strong=strong)
     if column.sense == "datetime":
         candidate: Role | None = "time" if column.n_distinct >= _N_TIMES and not column.n_missing else None
-        strong = candidate is not None and column.facts.is_sorted
-        return Guess(column.name, "datetime", written, "", candidate=candidate, strong=strong)
+        style = column.style
+        is_sorted = column.facts.is_sorted if style is None else style.is_sorted
+        strong = candidate is not None and is_sorted
+        if style is not None:
+            written = f"every value is written as {_example(column)}"
+        form = None if style is None else style.format
+        return Guess(column.name, "datetime", written, "", candidate=candidate, strong=strong, format=form)
     return None
 
 
@@ -346,8 +364,8 @@ def _seen(column: Seen, guess: Guess) -> Iterator[str]:
     if column.range is not None:
         low, high = column.range
         yield span(low, high)
-    elif column.sense == "datetime" and column.facts.moments:
-        yield " to ".join(str(moment).removesuffix(" 00:00:00") for moment in column.facts.moments)
+    elif column.sense == "datetime" and (moments := column.moments):
+        yield " to ".join(str(moment).removesuffix(" 00:00:00") for moment in moments)
     else:
         is_private = guess.pii or guess.sensitive or leads_to_a_person(column) or guess.encode is not None
         shown = "" if is_private else _most_frequent(column)

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import polars as pl
 
 from engine.data.check import tests_of
-from engine.data.datetimes import ISO, is_beyond, moments_of
+from engine.data.datetimes import ISO, moments_of, reach_beyond
+from engine.data.formats import format_of
 from engine.data.progress import Progress
 from engine.data.schema import Column, Storage
 from engine.data.storage import dtypes
@@ -35,7 +36,7 @@ class Lazily:
     held
         Over `raw`: the columns held as the schema says, named "0", "1", ….
     doubts
-        Over `raw` and `held`: true where a value could not be held; the columns of `raw` that each asks.
+        Over `raw` and `held`: above zero where some value could not be held; by the column of `raw` asked.
     is_certain
         Given the number of rows and of nulls in `LAST`: whether what the query did not look at is in order.
     is_columnar
@@ -75,7 +76,7 @@ class Lazily:
     def _counted(self, places: range, progress: Progress | None) -> tuple[int, ...]:
         """Return the number of rows, that of nulls in `LAST`, and what some columns have of broken rules."""
         tests = tests_of({str(at): self.columns[at] for at in places})
-        doubts = [doubt.sum() for name, doubt in self.doubts.items() if int(name[1:]) in places]
+        doubts = [doubt for name, doubt in self.doubts.items() if int(name[1:]) in places]
         last = pl.col(LAST).null_count() if self._asks_last else pl.lit(0)
         counts = (count.alias(f"c{at}") for at, count in enumerate([*doubts, *tests]))
         held = (self.held[at] for at in places)
@@ -103,7 +104,7 @@ class Lazily:
             found = _collected(query, progress)
         except pl.exceptions.PolarsError:
             return None
-        if self.doubts and any(found.select(doubt.sum() for doubt in self.doubts.values()).row(0)):
+        if self.doubts and any(found.select(doubt.alias(name) for name, doubt in self.doubts.items()).row(0)):
             return None
         if self.is_certain is not None and not self.is_certain(
             found.height, found[LAST].null_count() if self._asks_last else 0
@@ -143,19 +144,23 @@ def lazily(
     for at, column in enumerate(columns):
         name = f"r{at}"
         cells = pl.col(name)
-        if column.storage == "datetime" and schema[name] == pl.String:
+        if column.format is not None and schema[name] == pl.String:
+            expression = format_of(column.format).moments_of(cells)
+            doubts[name] = (cells.is_not_null() & pl.col(str(at)).is_null()).sum()
+        elif column.storage == "datetime" and schema[name] == pl.String:
             first = styles.get(column.name)
             if first is None:
                 return None
             expression = moments_of(cells, like=first)
-            doubts[name] = cells.is_not_null() & (pl.col(str(at)).is_null() | ~cells.str.contains(f"^{ISO}$"))
+            is_none = pl.col(str(at)).is_null() | ~cells.str.contains(f"^{ISO}$")
+            doubts[name] = (cells.is_not_null() & is_none).sum()
         else:
             found = _typed(cells, schema[name], column.storage)
             if found is None:
                 return None
             expression = found
             if column.storage == "datetime":
-                doubts[name] = is_beyond(cells, schema[name])
+                doubts[name] = reach_beyond(cells, schema[name])
         held.append(expression.alias(str(at)))
     return Lazily(columns, raw, tuple(held), doubts, is_certain, is_columnar)
 

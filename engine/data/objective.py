@@ -165,15 +165,7 @@ def _classification(column: Seen, why: str, *, shown: str) -> Objective:
     values = as_categories(column)
     counts = _rows_by_class(column)
     classes = tuple((value, counts[value]) for value in values)
-    rare = [f"'{show(value)}'" for value, n in classes if n == 1]
-    if rare:
-        more = f" and {len(rare) - 3} more" if len(rare) > 3 else ""  # noqa: PLR2004 (three shown)
-        named = "" if leads_to_a_person(column) else f" ({', '.join(rare[:3])}{more})"
-        what = (
-            f"{counted(len(rare), 'class')} of one row{named}: one row can't be in "
-            "training and in the test; join such classes in the data, or leave their rows out"
-        ).replace("classs", "classes")
-        raise DataError.of(what, key=column.name, file=shown)
+    _refuse_lonely(column, classes, shown=shown)
     positive, why_positive = _positive(classes) if n_classes == _BINARY else (None, "")
     is_boolean = column.sense == "boolean"
     seen = ", ".join(f"{show(value)} {n}" for value, n in classes[:_MAX_NUMBER_CLASSES])
@@ -194,6 +186,19 @@ def _classification(column: Seen, why: str, *, shown: str) -> Objective:
         n_rows=column.facts.n_rows,
         n_missing=column.n_missing,
     )
+
+
+def _refuse_lonely(column: Seen, classes: tuple[tuple[Scalar, int], ...], *, shown: str) -> None:
+    rare = [f"'{show(value)}'" for value, n in classes if n == 1]
+    if rare:
+        more = f" and {len(rare) - 3} more" if len(rare) > 3 else ""  # noqa: PLR2004 (three shown)
+        named = "" if leads_to_a_person(column) else f" ({', '.join(rare[:3])}{more})"
+        what = (
+            f"{counted(len(rare), 'class')} of one row{named}: one row can't be in "
+            "training and in the test; join such classes in the data, or leave their rows out"
+        ).replace("classs", "classes")
+        try_ = "--task regression, if they count something" if column.sense in {"integer", "number"} else ""
+        raise DataError.of(what, key=column.name, file=shown, try_=try_)
 
 
 def _rows_by_class(column: Seen) -> dict[Scalar, int]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from engine.data.rules import bound
+from engine.data.rules import MOST, bound, rules_of
 from engine.data.schema import Schema
 from engine.data.storage import dtypes
 
@@ -31,9 +31,8 @@ def to_pandera(schema: Schema) -> pa.DataFrameSchema:
     for column in schema.columns:
         if column.role == "ignore":
             continue
-        checks = []
-        if column.storage == "float64":
-            checks.append(pa.Check(_finite, name="finite"))
+        own = {"finite": _finite, "magnitude": _within}
+        checks = [pa.Check(own[rule.name], name=rule.name) for rule in rules_of(column) if rule.name in own]
         if column.min is not None:
             checks.append(pa.Check.ge(bound(column, column.min)))
         if column.max is not None:
@@ -56,3 +55,9 @@ def to_pandera(schema: Schema) -> pa.DataFrameSchema:
 def _finite(data: pa.PolarsData) -> pl.LazyFrame:
     finite: pl.LazyFrame = data.lazyframe.select(~pl.col(data.key).is_infinite())
     return finite
+
+
+def _within(data: pa.PolarsData) -> pl.LazyFrame:
+    cell = pl.col(data.key)
+    within: pl.LazyFrame = data.lazyframe.select((cell.abs() <= MOST) | ~cell.is_finite())
+    return within

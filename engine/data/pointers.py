@@ -1,4 +1,4 @@
-"""What DVC says of the file that was read: its pointer beside the data, or its lock file above.
+"""What DVC says of a data file: its pointer beside the data, or its lock file above.
 
 Read as files, so DVC need not be installed. Only reported: the engine's own hash says what was read.
 """
@@ -34,7 +34,7 @@ class Pointer:
     md5
         As DVC has it; of a folder it ends in `.dir`.
     matches
-        Whether the file that was read is the one that DVC knows; None where that can't be told.
+        Whether the file that is there is the one that DVC knows; None where that can't be told.
     """
 
     file: str
@@ -46,6 +46,20 @@ class Pointer:
     def to_json(self) -> dict[str, object]:
         """Return the form of `data.json`."""
         return asdict(self)
+
+
+def is_pointer(path: Path) -> bool:
+    """Tell whether a file is DVC's note of where another is."""
+    return path.suffix == _SUFFIX and "outs" in _mapping(path)
+
+
+def differing(pointer: Pointer | None) -> tuple[str, ...]:
+    """Return a sentence where the file is not the one that DVC knows, else nothing."""
+    if pointer is None or pointer.matches is not False:
+        return ()
+    by = f" by {pointer.file}" if pointer.file else ""
+    what = f"the file that was read is not the one that DVC knows{by}"
+    return (f"{what}: dvc checkout brings that one back, dvc commit notes this one",)
 
 
 def find_pointer(path: Path) -> Pointer | None:
@@ -82,7 +96,8 @@ def _find(file: Path, outs: Iterator[Out], path: Path) -> Pointer | None:
             continue
         size = out.get("size")
         n_bytes = size if isinstance(size, int) and not isinstance(size, bool) else None
-        matches = _matches(path, out, md5, n_bytes) if tracked == path else None
+        is_there = tracked == path and path.is_file()
+        matches = _matches(path, out, md5, n_bytes) if is_there else None
         return Pointer(_shown(file, path), stage, md5, n_bytes, matches)
     return None
 

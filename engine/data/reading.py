@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from engine.data.dated import Moments, Style
 from engine.data.survey import Facts
 from engine.data.violation import counted
 
@@ -75,6 +76,16 @@ class Seen:
     def name(self) -> str:
         """The column's name."""
         return self.facts.name
+
+    @property
+    def style(self) -> Style | None:
+        """How dates are written, where that is the one way that fits and not ISO 8601."""
+        return self.facts.styles[0] if self.sense == "datetime" and self.facts.styles else None
+
+    @property
+    def moments(self) -> Moments | None:
+        """The range of a column of dates."""
+        return self.facts.moments if self.style is None else self.style.moments
 
     @property
     def is_unique(self) -> bool:
@@ -174,7 +185,7 @@ def _sense(fact: Facts, decimal: str) -> Sense:
 
 def _sense_of_text(fact: Facts, decimal: str) -> Sense:
     """Return what all texts read as; of a typed file, texts stay texts, but for moments."""
-    if _all(fact, "iso"):
+    if _all(fact, "iso") or len(fact.styles) == 1:
         return "datetime"
     if not fact.from_text:
         return "text"

@@ -8,9 +8,10 @@ file means it here too.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from math import isfinite
 
-from engine.data.datetimes import parse
+from engine.data.formats import moment_of
 from engine.data.rules import Rule, Value, rules_of
 from engine.data.schema import Column, Schema, Storage
 from engine.data.storage import expected_type
@@ -156,7 +157,7 @@ def _mistake(column: Column, value: object, key: str) -> Message | None:
     if value is None:
         return None if column.nullable else Message("nullable false: the value is null", key)
     try:
-        held = _READERS[column.storage](value)
+        held = _reader_of(column)(value)
     except ValueError:
         not_finite = column.storage == "float64" and isinstance(value, float)
         asked = "finite" if not_finite else headline("type", expected_type(column))
@@ -173,7 +174,7 @@ def _mistake(column: Column, value: object, key: str) -> Message | None:
 
 def _compile(column: Column) -> _Read:
     """Return one function that reads, judges and gives a value of the column."""
-    read = _READERS[column.storage]
+    read = _reader_of(column)
     rules: tuple[Callable[[Value], bool], ...] = tuple(
         rule.accepts for rule in rules_of(column) if rule.accepts is not None and not _in_reader(rule)
     )
@@ -234,9 +235,9 @@ def _string(given: object) -> str:
     raise ValueError
 
 
-def _datetime(given: object) -> Value:
+def _datetime(given: object, style: str | None) -> Value:
     if type(given) is str:
-        moment = parse(given)
+        moment = moment_of(given, style)
         if moment is not None:
             return moment
     raise ValueError
@@ -247,8 +248,13 @@ _READERS: Mapping[Storage, Callable[[object], Value]] = {
     "int64": _integer,
     "boolean": _boolean,
     "string": _string,
-    "datetime": _datetime,
 }
+
+
+def _reader_of(column: Column) -> Callable[[object], Value]:
+    if column.storage == "datetime":
+        return partial(_datetime, style=column.format)
+    return _READERS[column.storage]
 
 
 def _json(value: object) -> str:

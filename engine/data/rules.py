@@ -18,7 +18,8 @@ from engine.data.datetimes import parse
 from engine.data.schema import Column
 from engine.data.violation import show
 
-_MAX_WEIGHTS = 1e150
+# A double holds the square of a lesser number, and a sum of many such squares.
+MOST = 1e150
 # A group that repeats, or a second repetition without an end.
 _SHARES = re.compile(r"\)[*+{]|(?:[*+]|,\}).*(?:[*+]|,\})", re.DOTALL)
 Value = bool | int | float | str | datetime
@@ -43,7 +44,19 @@ class Rule:
 
 def rules_of(column: Column) -> tuple[Rule, ...]:
     """Return the rules of a column, in the order they are reported."""
-    makers = (_nullable, _finite, _min, _max, _values, _pattern, _max_length, _unique, _weight, _weights)
+    makers = (
+        _nullable,
+        _finite,
+        _magnitude,
+        _min,
+        _max,
+        _values,
+        _pattern,
+        _max_length,
+        _unique,
+        _weight,
+        _weights,
+    )
     return tuple(rule for maker in makers if (rule := maker(column)) is not None)
 
 
@@ -69,6 +82,22 @@ def _finite(column: Column) -> Rule | None:
     if column.storage != "float64":
         return None
     return Rule("finite", "", pl.Expr.is_infinite, lambda value: not isinf(value))  # type: ignore[arg-type]
+
+
+def _magnitude(column: Column) -> Rule | None:
+    """Bound a feature whose own bounds let its square be infinite; infinity has a rule of its own."""
+    if column.storage != "float64" or column.role != "feature" or _is_bounded(column):
+        return None
+
+    def accepts(value: Value) -> bool:
+        return abs(value) <= MOST or isinf(value)  # type: ignore[arg-type]
+
+    return Rule("magnitude", f"{MOST:g}", lambda cell: (cell.abs() > MOST) & cell.is_finite(), accepts)
+
+
+def _is_bounded(column: Column) -> bool:
+    limits = [column.min, column.max]
+    return all(isinstance(limit, int | float) and abs(limit) <= MOST for limit in limits)
 
 
 def _min(column: Column) -> Rule | None:
@@ -156,12 +185,12 @@ def _weights(column: Column) -> Rule | None:
         return None
 
     def fails(cell: pl.Expr) -> pl.Expr:
-        shares = _without_nan(column)(cell).cast(pl.Float64) / _MAX_WEIGHTS
+        shares = _without_nan(column)(cell).cast(pl.Float64) / MOST
         # Infinity has a rule of its own.
         too_large = (shares.sum() >= 1) & shares.max().is_finite()
         return ((cell == 0).all() & (cell == 0)) | (too_large & (cell > 0))
 
-    expected = f"of a sum above 0 and below {_MAX_WEIGHTS:g}"
+    expected = f"of a sum above 0 and below {MOST:g}"
     return Rule("weight", expected, fails, None, whole=True)
 
 

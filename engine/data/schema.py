@@ -49,6 +49,7 @@ class Column:
     unseen: Unseen | None = None
     terms: int | None = None
     changes: Changes | None = None
+    format: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

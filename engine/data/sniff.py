@@ -186,7 +186,8 @@ def _refuse_nameless(header: tuple[str, ...], rows: list[list[str]], *, shown: s
     elif place == 0 and values[:2] in (["0", "1"], ["1", "2"]):
         what += (
             f": its values {values[0]}, {values[1]}, … look like the index that pandas and R write beside "
-            "a table; write the file again with to_csv(…, index=False), or name the column"
+            "a table; write the file again with to_csv(…, index=False) or write.csv(…, row.names = FALSE), "
+            "or name the column"
         )
     else:
         what += "; name it in the file's first line"

@@ -271,6 +271,7 @@ def _assign_strata(table: Table, rows: Array, shares: Sequence[float], rng: np.r
         raise DataError.of(
             f"{shown} has {counted(count, 'row')}, fewer than the {n_parts} parts of the split{more}",
             key=target.name,
+            try_="fewer parts, or join such classes in the data",
         )
     return by_class(codes, shares=shares, rng=rng)
 

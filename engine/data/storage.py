@@ -13,13 +13,16 @@ from typing import Literal
 
 import polars as pl
 
-from engine.data.datetimes import BEYOND, is_beyond, parse_column
+from engine.data.datetimes import BEYOND, is_beyond
+from engine.data.formats import fitting, moments_of
 from engine.data.schema import Column, Schema, Storage
 from engine.data.violation import N_SHOWN, Violation, show
 
 # The largest magnitude at which a double still tells neighbouring integers apart.
 _EXACT = 2.0**53
 _CANONICAL = "^(?:0|-?[1-9][0-9]{0,17})$"
+# Enough texts to tell how dates are written.
+_N_TRIED = 100
 # Lower case; what R, pandas, SQL, Excel and people write where there is no value.
 _MISSING = frozenset(
     {"na", "n/a", "#n/a", "<na>", "null", "none", "nil", "missing", "unknown", "?", "-", "--", "."}
@@ -93,9 +96,9 @@ def hold(frame: pl.DataFrame, columns: tuple[Column, ...], *, decimal: Decimal |
         # Without its name, because polars reads `*` and `^…$` in a name as patterns.
         given = frame[column.name].alias("")
         if decimal is None:
-            series = _from_typed(given, column.storage)
+            series = _from_typed(given, column.storage, column.format)
         else:
-            series = _from_text(given, column.storage, decimal)
+            series = _from_text(given, column.storage, decimal, column.format)
         whole = series.fill_nan(None) if column.storage == "float64" else series
         held.append(whole.alias(column.name))
         if series.null_count() > given.null_count():
@@ -174,6 +177,10 @@ def _notes(wrong: pl.Series, column: Column, decimal: Decimal | None) -> Iterato
         return
     if wrong.str.strip_chars().str.to_lowercase().is_in(list(_MISSING)).any():
         yield "data.null_values names the texts that mean a missing value"
+    if column.storage == "datetime":
+        ways = fitting(wrong.head(_N_TRIED).str.strip_chars().to_list())
+        if ways:
+            yield "format: {} reads such dates".format(" or ".join(f'"{way}"' for way in ways))
     if column.storage == "boolean":
         other = "values that are text" if column.type == "category" else "type: category"
         yield f"true, false, 1 and 0 are booleans; for other words, {other}"
@@ -184,12 +191,12 @@ def _notes(wrong: pl.Series, column: Column, decimal: Decimal | None) -> Iterato
             yield f"data.decimal: '{other}' reads a decimal {word}; thousands may not be set apart"
 
 
-def _from_text(texts: pl.Series, storage: Storage, decimal: Decimal) -> pl.Series:
+def _from_text(texts: pl.Series, storage: Storage, decimal: Decimal, style: str | None = None) -> pl.Series:
     if storage == "string" or texts.dtype == dtypes()[storage]:
         return texts
     stripped = texts.str.strip_chars()
     if storage == "datetime":
-        return parse_column(stripped)
+        return moments_of(stripped, style)
     if storage == "boolean":
         lower = stripped.str.to_lowercase()
         known = lower.is_in([*_TRUE, *_FALSE])
@@ -209,7 +216,7 @@ def _doubles(stripped: pl.Series, decimal: Decimal) -> pl.Series:
     return stripped.cast(pl.Float64, strict=False)
 
 
-def _from_typed(given: pl.Series, storage: Storage) -> pl.Series:
+def _from_typed(given: pl.Series, storage: Storage, style: str | None) -> pl.Series:
     dtype = given.dtype
     is_number = dtype.is_numeric() or dtype.is_decimal()
     held = None
@@ -222,7 +229,7 @@ def _from_typed(given: pl.Series, storage: Storage) -> pl.Series:
     elif storage == "int64" and is_number:
         held = given.cast(pl.Int64, strict=False) if dtype.is_integer() else _whole(given.cast(pl.Float64))
     elif storage == "datetime" and dtype == pl.String:
-        held = parse_column(given)
+        held = moments_of(given, style)
     elif storage == "datetime" and dtype in (pl.Date, pl.Datetime):
         given = given.set(is_beyond(given, dtype).fill_null(value=False), None)
         naive = given if dtype == pl.Date else given.dt.convert_time_zone("UTC").dt.replace_time_zone(None)

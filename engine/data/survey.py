@@ -15,6 +15,7 @@ from typing import Literal
 import numpy as np
 import polars as pl
 
+from engine.data.dated import Dated, Style
 from engine.data.datetimes import BEYOND, is_beyond, parse_column
 from engine.data.violation import N_SHOWN, Violation, to_error
 
@@ -81,7 +82,9 @@ class Facts:
     is_sequence
         Whether the values are integers that count up by one, row by row.
     is_sorted
-        Whether the values are moments and none is before the one in the row above.
+        Whether the values are moments, or numbers, and none is before the one in the row above.
+    styles
+        The formats that every text fits, as dates that are not written as ISO 8601 has them.
     moments
         The range of moments.
     n_infinite
@@ -105,6 +108,7 @@ class Facts:
     mean_words: float
     is_sequence: bool
     is_sorted: bool
+    styles: tuple[Style, ...]
     moments: tuple[datetime, datetime] | None
     n_infinite: int
     dtype: str
@@ -158,6 +162,11 @@ class _Order:
     holds: bool = True
     last: object = None
 
+    @property
+    def is_up(self) -> bool:
+        """Whether there were values, and they went up."""
+        return self.holds and self.last is not None
+
     def follow(self, values: pl.Series) -> None:
         """Look at the next rows."""
         if not self.holds or not len(values):
@@ -189,6 +198,8 @@ class _Tally:
     moments: tuple[datetime, datetime] | None = None
     sequence: _Order = field(default_factory=lambda: _Order(by_one=True))
     ascent: _Order = field(default_factory=lambda: _Order(by_one=False))
+    rise: _Order = field(default_factory=lambda: _Order(by_one=False))
+    dated: Dated = field(default_factory=Dated)
 
     def add(self, series: pl.Series) -> None:
         """Count a block's values."""
@@ -200,15 +211,16 @@ class _Tally:
         if self.kind == "datetime":
             self._refuse_beyond(series)
         series = self._plain(series)
-        self._follow(series)
         table = series.drop_nulls().value_counts(name="n")
         if self.kind == "text":
             table = self._take_words(table) if self.from_text else table
             self._classify(table)
+            self.dated.narrow(table["value"].str.strip_chars())
         elif self.kind in {"integer", "number"}:
             self._widen("dot", table["value"].cast(pl.Float64))
         elif self.kind == "datetime":
             self._widen_moments(table["value"])
+        self._follow(series)
         self._keep(table)
 
     def _refuse_beyond(self, moments: pl.Series) -> None:
@@ -243,7 +255,8 @@ class _Tally:
             mean_length=self.counts["letters"] / max(n_present, 1),
             mean_words=self.counts["words"] / max(n_present, 1),
             is_sequence=is_whole and self.sequence.holds and self.kind in {"text", "integer"},
-            is_sorted=is_whole and self.ascent.holds and self.moments is not None,
+            is_sorted=is_whole and (self.ascent if self.moments is not None else self.rise).is_up,
+            styles=self.dated.styles(),
         )
 
     def _plain(self, series: pl.Series) -> pl.Series:
@@ -268,6 +281,11 @@ class _Tally:
             self.sequence.follow(stripped.cast(pl.Int64, strict=False))
         if self.ascent.holds and self.kind in {"text", "datetime"}:
             self.ascent.follow(parse_column(stripped) if self.kind == "text" else series)
+        if self.rise.holds and self.kind in {"text", "integer", "number"}:
+            read = number_text(pl.lit(stripped), decimal=".") if self.kind == "text" else pl.lit(series)
+            self.rise.follow(pl.select(read).to_series())
+        if self.kind == "text":
+            self.dated.follow(stripped)
 
     def _take_words(self, table: pl.DataFrame) -> pl.DataFrame:
         """Count the texts that may mean a missing value, and return the others."""

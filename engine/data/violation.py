@@ -18,6 +18,7 @@ COMPLAINTS = {
     "type": ("is not", "are not"),
     "nullable": ("is null", "are null"),
     "finite": ("is not", "are not"),
+    "magnitude": ("is beyond it", "are beyond it"),
     "min": ("is below it", "are below it"),
     "max": ("is above it", "are above it"),
     "values": ("is none of them", "are none of them"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -109,7 +110,7 @@ def predict(
     ):
         place = shards.aside / f"predictions{output.suffix}"
         with (
-            _quarantine(quarantine, set_writer) as write_aside,
+            _quarantine(quarantine, set_writer, target) as write_aside,
             opened.open(place) as write,
         ):
             set_aside = aside.keeping(write_aside) if write_aside is not None else None
@@ -125,12 +126,16 @@ def predict(
 
 
 @contextmanager
-def _quarantine(path: Path | None, opened: Opened | None) -> Iterator[Write | None]:
-    """Open a quarantine beside its place, which may be on another disk than the predictions."""
+def _quarantine(path: Path | None, opened: Opened | None, target: Path) -> Iterator[Write | None]:
+    """Open a quarantine beside its place, which may be on another disk than the predictions.
+
+    The output gives it a name, so that what a kill left there is written over by the same call.
+    """
     if path is None or opened is None:
         yield None
         return
-    with writing_path(Path(os.path.realpath(path))) as aside, opened.open(aside) as write:
+    mark = hashlib.blake2b(os.fsencode(target), digest_size=4).hexdigest()
+    with writing_path(Path(os.path.realpath(path)), mark=mark) as aside, opened.open(aside) as write:
         yield write
 
 

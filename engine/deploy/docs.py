@@ -147,6 +147,10 @@ def documented(spec: Mapping[str, Any], bundle: Bundle, *, tables: Iterable[str]
     """
     # By way of JSON: BentoML's statuses are numbers there.
     described: dict[str, Any] = json.loads(json.dumps(spec))
+    # BentoML's own words tell whose tool it is, and no version.
+    what = f"Predicts {bundle.target.name}"
+    title, version = described["info"]["title"], bundle.manifest.model_version
+    described["info"] = {"title": title, "version": version, "description": what}
     described["components"]["schemas"]["Error"] = _ERROR
     refusal = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
     predict = described["paths"]["/predict"]["post"]

@@ -153,6 +153,16 @@ def _compared(bundle: Bundle, graph: bytes) -> dict[str, object]:
     }
 
 
+# In the script: the seconds since 1970 of a date, written as its column declares or as ISO 8601 has it.
+_DATED = (
+    "from datetime import datetime",
+    "def moment(t, form):",
+    "    try: t = datetime.strptime(t, form)",
+    "    except ValueError: pass",
+    "    return float(np.datetime64(t, 's').astype('int64'))",
+)
+
+
 def _script(bundle: Bundle, model: str) -> str:
     """Return the script: NumPy, ONNX Runtime, and how each column's text becomes what the graph takes."""
     inputs = {column.name: _reader(column, bundle.data.decimal) for column in _read_by(bundle)}
@@ -160,12 +170,14 @@ def _script(bundle: Bundle, model: str) -> str:
     nulls = ("", *null_texts(bundle.data))
     data = bundle.data
     modules = "csv, json, pathlib, re, sys, zlib" if "zlib" in readers else "csv, json, pathlib, re, sys"
+    is_dated = any(column.format is not None for column in _read_by(bundle))
     opened = f"open(sys.argv[1], newline='', encoding={data.encoding!r})"
     lines = [
         "# Answers the rows of a CSV file with the graph beside this file: python THIS.py ROWS.csv",
         f"import {modules}",
         "import numpy as np, onnxruntime",
         f"NULL, NULLS = {NULL!a}, {sorted(set(nulls))!a}",
+        *(_DATED if is_dated else ()),
         f"READ = {{\n{readers}}}",
         f"rows = list(csv.DictReader({opened}, delimiter={data.delimiter!a}))",
         f"model = onnxruntime.InferenceSession(str(pathlib.Path(__file__).with_name({model!a})))",
@@ -205,6 +217,8 @@ def _reader(column: Column, decimal: str) -> str:
         lower = ".lower()" if column.storage == "boolean" else ""
         return f"lambda t: NULL if t is None else t{lower}"
     if column.storage == "datetime":
+        if column.format is not None:
+            return f"lambda t: np.nan if t is None else moment(t, {column.format!a})"
         return "lambda t: np.nan if t is None else float(np.datetime64(t, 's').astype('int64'))"
     if column.storage == "boolean":
         return "lambda t: np.nan if t is None else float(t.lower() in ('true', '1'))"

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import logging
 import math
+import re
 import struct
 from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from importlib.util import find_spec
 from time import perf_counter, time
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, unquote
 
 import msgspec
 
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
 _Answer = Callable[[Any, str], Awaitable[Any]]
 
 _GRACE_S = 5.0
+# Clients take 8 KiB of trailers, and tell of another fault where there are more.
+_MAX_WORDS = 4096
 _FIELDS: Mapping[str, str] = {
     "BOOL": "bool_contents",
     "INT8": "int_contents",
@@ -149,7 +153,7 @@ class GrpcServer:
                 told = await answer(asked, request_id)
             except RefusedError as refused:
                 door.refused(refused)
-                code, words = _code(refused), report(refused.messages)
+                code, words = _code(refused), _brief(report(refused.messages))
             except Exception:
                 logger.exception("request %s to %s failed", request_id, name)
                 code, words = grpc.StatusCode.INTERNAL, "this is a fault of the service; its log says more"
@@ -195,6 +199,14 @@ class GrpcServer:
                 Exchange(seen, served, time(), seconds, int(HTTPStatus.OK), scored.rows, scored.scores)
             )
         return scored.told
+
+
+def _brief(words: str) -> str:
+    """Return words as a trailer holds them, in which what is no letter of ASCII is escaped byte by byte."""
+    escaped = quote(words)
+    if len(escaped) <= _MAX_WORDS:
+        return words
+    return unquote(re.sub("%.?$", "", escaped[:_MAX_WORDS]), errors="ignore") + "…"
 
 
 def _code(refused: RefusedError) -> grpc.StatusCode:
@@ -273,7 +285,7 @@ def _response(answer: Mapping[str, Any], *, is_raw: bool) -> Any:
     outputs, packed = [], []
     for each in answer["outputs"]:
         is_text = each["datatype"] == "BYTES"
-        # A row that was abstained from has no word for it here: it is an empty text, or no number.
+        # There is no null here: `abstained` beside it tells which of these are no prediction.
         none: Any = "" if is_text else math.nan if each["datatype"] == "FP64" else 0
         data = [none if value is None else value for value in each["data"]]
         contents = [value.encode() for value in data] if is_text else data

@@ -177,7 +177,8 @@ def rows_of(asked: Request, served: Served) -> Rows:
     for output in asked.outputs:
         if output.name not in known:
             near = nearest(output.name, known)
-            raise _unprocessable(f"there is no such output{f': {near}?' if near else ''}", output.name)
+            what = f"there is no such output{f': {near}?' if near else ''}"
+            raise _unprocessable(what, output.name, side="outputs")
     return served.read_records(records, by_column=True)
 
 
@@ -238,8 +239,11 @@ def _outputs(served: Served, scores: Scores | None) -> list[dict[str, Any]]:
                 "data": flat,
             }
         )
+    if target.classes and served.limits.abstain_below is not None:
+        abstained = [answer["abstained"] for answer in answers]
+        outputs.append({"name": "abstained", "shape": [n_rows], "datatype": "BOOL", "data": abstained})
     return outputs
 
 
-def _unprocessable(what: str, key: str = "") -> RefusedError:
-    return RefusedError.of(HTTPStatus.UNPROCESSABLE_ENTITY, what, key=f"inputs.{key}" if key else "")
+def _unprocessable(what: str, key: str = "", *, side: str = "inputs") -> RefusedError:
+    return RefusedError.of(HTTPStatus.UNPROCESSABLE_ENTITY, what, key=f"{side}.{key}" if key else "")

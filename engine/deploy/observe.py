@@ -96,10 +96,14 @@ async def answered(
                 return await _answered(asked, candidate, score, observer)
             except Exception as fault:  # noqa: BLE001 (the champion answers, and the canary hears of it)
                 failure = fault
-    told = await _answered(asked, served, score, observer)
-    is_of_load = isinstance(failure, RefusedError) and failure.status in _OF_LOAD
-    if canary is not None and candidate is not None and failure is not None and not is_of_load:
-        canary.failed(candidate, failure)
+    try:
+        told = await _answered(asked, served, score, observer)
+        is_of_load = isinstance(failure, RefusedError) and failure.status in _OF_LOAD
+        if canary is not None and candidate is not None and failure is not None and not is_of_load:
+            canary.failed(candidate, failure)
+    finally:
+        # The fault holds this frame, and this frame would hold the fault, with all that was read.
+        del failure
     return told
 
 

@@ -11,7 +11,9 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
+from engine.data.rules import rules_of
 from engine.data.schema import Column
+from engine.data.text import null_texts
 from engine.deploy.door import Door
 from engine.deploy.meters import Meters
 from engine.deploy.served import Served
@@ -113,14 +115,13 @@ def what_narrows(before: Bundle, after: Bundle) -> str:
         return other
     old = {column.name: column for column in before.schema.columns}
     new = {column.name: column for column in after.schema.columns}
-    for column in after.schema.features:
-        known = old.get(column.name)
-        if known is None or known.role != "feature":
-            return f"'{column.name}' is a new column"
-        if rule := _narrower(known, column):
-            return f"'{column.name}' has another {rule}"
+    nulls = frozenset(null_texts(before.data)), frozenset(null_texts(after.data))
+    # A request may have the columns that name a row, and what it has of them is judged.
+    for column in (*after.schema.features, *after.schema.ids):
+        if other := _narrower(old.get(column.name), column, *nulls):
+            return f"'{column.name}' {other}"
     if after.schema.extra == "error":
-        gone = [name for name, column in old.items() if column.role in ("feature", "id") and name not in new]
+        gone = [name for name in old if name not in new]
         if gone or before.schema.extra == "ignore":
             return f"'{gone[0]}' is no longer known" if gone else "columns beside the schema's were left out"
     return ""
@@ -144,17 +145,43 @@ def _less(before: Bundle, after: Bundle) -> str:
     return ""
 
 
-def _narrower(old: Column, new: Column) -> str:
+def _narrower(old: Column | None, new: Column, nulls: frozenset[str], nulls_now: frozenset[str]) -> str:
+    """Return by what a column takes less than it did, or nothing."""
+    if new.role == "feature" and (old is None or old.role != "feature"):
+        return "is a new column"
+    if old is None:
+        return ""
+    if old.role not in ("feature", "id"):
+        return "was left out, and is judged now"
+    if rule := _less_of(old, new):
+        return f"has another {rule}"
+    if new.storage == "string":
+        for text in sorted(nulls ^ nulls_now):
+            if _takes(old, text, nulls) and not _takes(new, text, nulls_now):
+                return f"no longer takes the text {text!r}"
+    return ""
+
+
+def _less_of(old: Column, new: Column) -> str:
     """Return the rule by which a column takes less than it did, or nothing."""
     if old.storage != new.storage:
         return "type"
     if old.nullable and not new.nullable:
         return "rule nullable"
+    if old.format not in (None, new.format):
+        return "format"
     for rule, keeps in _KEEPS.items():
         before, after = getattr(old, rule), getattr(new, rule)
         if after is not None and (before is None or not keeps(before, after)):
             return f"rule {rule}"
     return ""
+
+
+def _takes(column: Column, text: str, nulls: frozenset[str]) -> bool:
+    """Tell whether a column takes a text, which may mean null."""
+    if text in nulls:
+        return column.nullable
+    return all(rule.accepts is None or rule.accepts(text) for rule in rules_of(column))
 
 
 # Each says up to what a request is let in, or waited for.

@@ -6,7 +6,7 @@ Latency and size are measured on the bundle, later; gates are judged when all is
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
@@ -163,7 +163,7 @@ def _slices(
 
 
 def _audit(part: PartScores, *, by: tuple[str, ...], spec: Spec, seed: int) -> Audit:
-    return audit(
+    found = audit(
         part.frame,
         by=by,
         y=part.y,
@@ -174,6 +174,11 @@ def _audit(part: PartScores, *, by: tuple[str, ...], spec: Spec, seed: int) -> A
         n_bootstrap=spec.evaluation.bootstrap,
         seed=seed,
     )
+    if not any(spec.schema_.columns[name].pii for name in by):
+        return found
+    # Their values tell who a person is: they are compared all the same, and counted instead of named.
+    counted = (replace(group, name=f"group {at + 1}") for at, group in enumerate(found.groups))
+    return replace(found, groups=tuple(counted))
 
 
 def _groupings(spec: Spec) -> tuple[tuple[str, ...], ...]:

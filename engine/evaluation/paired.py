@@ -108,7 +108,9 @@ def _without_interval(value: float) -> Difference:
 def _judge(interval: Interval, metric: Metric, *, is_same: bool) -> Difference:
     low, high = interval.low, interval.high
     if is_same:
-        return Difference(interval, "the same")
+        # What is left of the order of sums is no difference.
+        end = None if low is None else 0.0
+        return Difference(Interval(0.0, end, end), "the same")
     if low is None or high is None or low <= 0 <= high:
         return Difference(interval, "unproven")
     return Difference(interval, "better" if (low > 0) == metric.greater_is_better else "worse")

@@ -94,7 +94,7 @@ def numbers(columns: Sequence[Column], frame: pl.DataFrame) -> dict[str, tuple[C
 def disturb(
     frame: pl.DataFrame, *, columns: Sequence[Column], seed: int, known: Sequence[pl.DataFrame] = ()
 ) -> Iterator[Disturbed]:
-    """Yield rows as chance and drift disturb them.
+    """Return rows as chance and drift disturb them, one way after the other.
 
     Parameters
     ----------
@@ -106,7 +106,18 @@ def disturb(
         Decides the noise, and which values are gone or another.
     known
         More rows, those that the model learnt from among them: none of their categories is an unseen one.
+
+    Notes
+    -----
+    What leaves every value as it was, such as little noise on whole numbers, is no disturbance.
     """
+    made = _disturbances(frame, columns=columns, seed=seed, known=known)
+    return (one for one in made if not one.frame.equals(frame))
+
+
+def _disturbances(
+    frame: pl.DataFrame, *, columns: Sequence[Column], seed: int, known: Sequence[pl.DataFrame]
+) -> Iterator[Disturbed]:
     rng = np.random.default_rng(seed)
     free = numbers(columns, frame)
     for level in _NOISES if free else ():
@@ -129,14 +140,14 @@ def disturb(
 
 
 def attack(frame: pl.DataFrame, *, columns: Sequence[Column], wrong: Wrong) -> Disturbed | None:
-    """Move each row's numbers against it, asking the model alone; None where there are none.
+    """Move each row's numbers against it, asking the model alone; None where none can move.
 
     Notes
     -----
     Greedy: column by column, twice over, that end of its reach is kept at which the row is worse off. A lower
     bound of what an adversary of that reach can do.
     """
-    free = numbers(columns, frame)
+    free = _in_reach(frame, columns)
     if not free:
         return None
     found, worst = frame, wrong(frame)
@@ -153,14 +164,14 @@ def attack(frame: pl.DataFrame, *, columns: Sequence[Column], wrong: Wrong) -> D
 def follow(
     frame: pl.DataFrame, *, columns: Sequence[Column], wrong: Wrong, slopes: Slopes
 ) -> Disturbed | None:
-    """Move each row's numbers the way in which the model's loss grows; None where there are none.
+    """Move each row's numbers the way in which the model's loss grows; None where none can move.
 
     Notes
     -----
     Five steps by the signs of the slopes, projected onto the reach: A. Madry et al., "Towards deep learning
     models resistant to adversarial attacks" (2018). A row that is no worse off stays.
     """
-    free = numbers(columns, frame)
+    free = _in_reach(frame, columns)
     if not free:
         return None
     offsets = {name: np.zeros(frame.height) for name in free}
@@ -184,6 +195,16 @@ def worst_falls(tests: Sequence[tuple[Disturbed, float]]) -> dict[str, float]:
         if falls:
             found[name] = float(np.max(falls))
     return found
+
+
+def _in_reach(frame: pl.DataFrame, columns: Sequence[Column]) -> dict[str, tuple[Column, float]]:
+    """Return the columns of numbers that an attack can move: a tenth of whole ones may be less than one."""
+    free = numbers(columns, frame)
+
+    def moves(name: str, side: float) -> bool:
+        return not _moved(frame, free, {name: np.full(frame.height, side)})[name].equals(frame[name])
+
+    return {name: own for name, own in free.items() if any(moves(name, side) for side in (-_REACH, _REACH))}
 
 
 def _moved(

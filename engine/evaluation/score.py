@@ -181,6 +181,9 @@ def draw(n_rows: int, *, n_bootstrap: int, seed: int, most_rows: int = MAX_RESAM
 def bounded(value: float, drawn: Array, *, centre: float, scale: float, confidence: float) -> Interval:
     """Return a value with the percentile interval of its resamples, without bounds where it has none.
 
+    What resampling drives one way, such as a largest gap or a calibration error near 0, may lie outside the
+    percentiles of its own resamples: they are widened to hold it.
+
     Parameters
     ----------
     drawn
@@ -192,9 +195,9 @@ def bounded(value: float, drawn: Array, *, centre: float, scale: float, confiden
     low, high = _quantiles(drawn, (tail, 1 - tail))
     if low is None or high is None or not math.isfinite(value) or not math.isfinite(centre):
         return Interval(value, None, None)
-    if scale == 1.0:
-        return Interval(value, low, high)
-    return Interval(value, value + scale * (low - centre), value + scale * (high - centre))
+    if scale != 1.0:
+        low, high = value + scale * (low - centre), value + scale * (high - centre)
+    return Interval(value, min(low, value), max(high, value))
 
 
 def measure(

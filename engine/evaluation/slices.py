@@ -131,7 +131,7 @@ def score_slices(
     Slicing
         A slice of fewer than 10 rows has no metrics, and says so; nor has one with fewer than 5 rows of other
         classes than its most frequent those that compare classes. Bounds are None where all resamples agree,
-        of which no interval can be told, or do not hold the value.
+        of which no interval can be told.
 
     Notes
     -----
@@ -238,11 +238,9 @@ def _told(name: str, y: Array, found: Mapping[str, Interval], target: Target) ->
 
 
 def _bounded(interval: Interval) -> Interval:
-    """Take back bounds that say nothing: a point, or such as do not hold the value (a biased resampling)."""
-    low, high = interval.low, interval.high
-    if low is None or high is None or (low < high and low <= interval.value <= high):
-        return interval
-    return replace(interval, low=None, high=None)
+    """Take back bounds that say nothing: a point."""
+    is_point = interval.low is not None and interval.low == interval.high
+    return replace(interval, low=None, high=None) if is_point else interval
 
 
 def slice_columns(spec: Spec) -> tuple[str, ...]:

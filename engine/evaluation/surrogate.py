@@ -65,21 +65,29 @@ def surrogate_tree(
     spread = float(((theirs - theirs.mean()) ** 2).sum()) if len(theirs) else 0.0
     missed = float(((theirs - tree.predict(others)) ** 2).sum()) if spread > 0 else 0.0
     return SurrogateTree(
-        tuple(_rules(tree.tree_, names, flags, 0, ())), 1 - missed / spread if spread > 0 else None
+        tuple(_rules(tree.tree_, x, names, flags, 0, ())), 1 - missed / spread if spread > 0 else None
     )
 
 
 def _rules(
-    tree: Any, names: Sequence[str], flags: Container[int], node: int, passed: tuple[str, ...]
+    tree: Any, x: Array, names: Sequence[str], flags: Container[int], node: int, passed: tuple[str, ...]
 ) -> list[Rule]:
     """Return the leaves below a node, from left to right."""
     left, right = int(tree.children_left[node]), int(tree.children_right[node])
     if left < 0:
         share = float(tree.weighted_n_node_samples[node] / tree.weighted_n_node_samples[0])
         return [Rule(passed, share, float(tree.value[node].ravel()[0]))]
-    place, bound = int(tree.feature[node]), float(tree.threshold[node])
-    yes, no = f"{names[place]} ≤ {bound:.4g}", f"{names[place]} > {bound:.4g}"
+    place = int(tree.feature[node])
+    bound = _said(float(tree.threshold[node]), x[:, place])
+    yes, no = f"{names[place]} ≤ {bound}", f"{names[place]} > {bound}"
     if place in flags:
         yes, no = f"not {names[place]}", names[place]
     ways = ((left, yes), (right, no))
-    return [rule for way, said in ways for rule in _rules(tree, names, flags, way, (*passed, said))]
+    return [rule for way, said in ways for rule in _rules(tree, x, names, flags, way, (*passed, said))]
+
+
+def _said(bound: float, values: Array) -> str:
+    """Return a bound in as few digits, four or more, as leave each value on its side."""
+    below, whole = values <= bound, len(str(int(abs(bound))))
+    told = (f"{bound:.{digits}g}" for digits in range(max(whole, 4), 17))
+    return next((said for said in told if ((values <= float(said)) == below).all()), repr(bound))

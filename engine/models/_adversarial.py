@@ -11,14 +11,13 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from engine.models._lightning import Batch, Network, fit_network
+from engine.models._lightning import TINY, Batch, Network, fit_network
 from engine.models.family import Problem, Progress
 from engine.models.mlp import Columns, MlpParams
 
 # How much faster the adversary learns than the network: one that lags behind is fled from, not deceived. On
 # census income the rates of both sexes come to agree by it, at a cost of 0.07 in AUC; at the same rate never.
 _AHEAD = 10
-_TINY = torch.finfo(torch.float32).tiny
 
 
 class Contested(Network):
@@ -36,7 +35,7 @@ class Contested(Network):
     def training_step(self, batch: Batch, _: int) -> None:
         """Step both: the network down its own loss, by nothing that helps the other, and up the other's."""
         numbers, codes, y, weights, groups = batch
-        shares = weights / weights.sum()
+        shares = weights / weights.sum().clamp(min=TINY)
         output = self(numbers, codes)
         own = (self.losses_of(output, y) * shares).sum()
         told = nn.functional.cross_entropy(self.adversary(output), groups, reduction="none")
@@ -54,20 +53,24 @@ class Contested(Network):
         self.loss_sum = self.loss_sum + own.detach() + against.detach()
 
     def drawback(self, rows: Batch) -> float:
-        """Return how far apart the groups' mean probabilities are on validation rows, times the strength."""
+        """Return how far apart the groups' mean probabilities are on validation rows, times the strength.
+
+        Groups that training has not are left out; of these alone nothing is told.
+        """
         numbers, codes, _, weights, groups = rows
         self.eval()
         with torch.inference_mode():
             said = torch.softmax(self(numbers, codes).double(), dim=1)
         self.train()
-        means = torch.stack(
-            [
-                (said * held).sum(dim=0) / held.sum()
-                for group in range(self._n_groups)
-                if (held := (weights.double() * (groups == group))[:, None]).sum() > 0
-            ]
-        )
-        return self._strength * float((means.amax(dim=0) - means.amin(dim=0)).max())
+        means = [
+            (said * held).sum(dim=0) / held.sum()
+            for group in range(self._n_groups)
+            if (held := (weights.double() * (groups == group))[:, None]).sum() > 0
+        ]
+        if not means:
+            return 0.0
+        told = torch.stack(means)
+        return self._strength * float((told.amax(dim=0) - told.amin(dim=0)).max())
 
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:  # type: ignore[override]
         """Use AdamW for the network, as without an adversary, and Adam for that one, which is to keep up."""
@@ -110,6 +113,6 @@ def _turned(loss: Tensor | None, helps: Tensor | None, strength: float) -> Tenso
     """Take out of a step what would help the adversary, and go against it besides (equation 1)."""
     if loss is None or helps is None:
         return loss
-    way = helps / (helps.norm() + _TINY)
+    way = helps / (helps.norm() + TINY)
     turned: Tensor = loss - (loss * way).sum() * way - strength * helps
     return turned

@@ -25,6 +25,7 @@ from engine.models.family import Problem, Progress, Rows
 from engine.models.mlp import Columns, MlpParams
 
 NORM_EPSILON = 1e-5
+TINY = torch.finfo(torch.float32).tiny
 _SIGTERM_EXIT_CODE = 128 + signal.SIGTERM
 _VALIDATION_ROWS = 65_536
 # What Lightning 2.6 warns of that its user can't mend: its own use of torch's trees, and an idle GPU.
@@ -95,7 +96,8 @@ class Network(lightning.LightningModule):  # type: ignore[misc]
     def training_step(self, batch: Batch, _: int) -> Tensor | None:
         """Return the weighted mean loss of a batch."""
         weights = batch[3]
-        loss = (self.losses(batch) * weights).sum() / weights.sum()
+        # A batch of which no row counts teaches nothing.
+        loss = (self.losses(batch) * weights).sum() / weights.sum().clamp(min=TINY)
         self.loss_sum = self.loss_sum + loss.detach()
         return loss
 

@@ -13,14 +13,14 @@ from engine.models.tree_family import FittedTrees, TreeFamily, library_params, s
 from engine.models.trees_sklearn import sklearn_margin, write_sklearn_trees
 from engine.recipe.spec_model import ModelSpec
 
-# A level takes a bin of the 255 that there are at most; one is kept for what is missing.
-_MAX_CATEGORIES = 254
+# A level takes a bin of the 255 that there are at most; one is kept for levels that training has not seen.
+_MAX_BINS = 255
 
 
 def _needs(model: ModelSpec) -> Needs:
     bins = model.params.get("max_bins")
-    most = min(bins, _MAX_CATEGORIES) if isinstance(bins, int) else _MAX_CATEGORIES
-    return Needs(categories="native", missing="ok", scale=False, max_categories=most)
+    most = min(bins, _MAX_BINS) if isinstance(bins, int) else _MAX_BINS
+    return Needs(categories="native", missing="ok", scale=False, max_categories=most - 1)
 
 
 def _train(problem: Problem, classes: Array, progress: Progress | None) -> FittedTrees:

@@ -13,6 +13,7 @@ from typing import Any, get_args
 import numpy as np
 import polars as pl
 
+from engine.data.bodies import swells
 from engine.errors import BundleError
 from engine.models.margin import Array, Linear, Margin
 from engine.models.trees import LEAF, LEQ, LT, MEMBER, Link, Tree, Trees
@@ -21,7 +22,9 @@ _LINKS: dict[str, Link] = {link: link for link in get_args(Link)}
 # Of which each of the sums is about a class.
 _OF_CLASSES = ("scores", "probability")
 # Whether a node holds a category is looked up in a row of flags, one a code.
-_MOST_CODES = 1 << 20
+_MOST_CODES, _MOST_FLAGS = 1 << 20, 1 << 29
+# Questions on the way to a leaf, in the mean of all; forests that were fitted have a third of that.
+_MOST_MEAN_DEPTH, _FEW_QUESTIONS = 64, 4_000_000
 _NODES = {
     "feature": np.int32,
     "threshold": np.float64,
@@ -84,6 +87,8 @@ def read_margin(content: bytes) -> StoredMargin:
     BundleError
         If it is not such a file.
     """
+    if swells(content):
+        raise BundleError.of("the model's sums can't be read: they unpack to far more than the file")
     try:
         found = pl.read_parquet(io.BytesIO(content))
         sources = tuple(found["sources"].item().to_list())
@@ -170,6 +175,7 @@ def _to_trees(found: pl.DataFrame, *, width: int) -> Trees:
             raise ValueError("a tree goes back to where it was")
     if not np.all((nodes["feature"] >= 0) & (nodes["feature"] < width)):
         raise ValueError("a tree asks about a column that is not there")
+    _check_paths(nodes, first=np.repeat(ends - sizes, sizes))
     nodes["value"] = nodes["value"].reshape(len(place), -1)
     if nodes["value"].shape[1] not in (1, len(base)):
         raise ValueError("leaves hold other sums than there are")
@@ -183,6 +189,22 @@ def _to_trees(found: pl.DataFrame, *, width: int) -> Trees:
     return Trees(trees, tuple(targets.tolist()), base)
 
 
+def _check_paths(nodes: dict[str, Array], *, first: Array) -> None:
+    """Refuse trees whose paths from leaves to roots have no end; `first` is the root of each node's tree."""
+    asks = np.flatnonzero(nodes["mode"] != LEAF)
+    above = np.full(len(first), -1)
+    for side in ("yes", "no"):
+        above[nodes[side][asks] + first[asks]] = asks
+    at = np.flatnonzero(nodes["mode"] == LEAF)
+    n_left = _FEW_QUESTIONS + _MOST_MEAN_DEPTH * len(at)
+    while len(at):
+        n_left -= len(at)
+        if n_left < 0:
+            raise ValueError("the paths of its trees are too long")
+        at = above[at]
+        at = at[at >= 0]
+
+
 def _members(found: pl.DataFrame, *, is_member: list[Array]) -> list[dict[int, list[float]]]:
     """Return each tree's sets by node, of trees of which `is_member` tells what nodes have one."""
     set_trees, set_nodes, set_sizes, codes = (
@@ -192,6 +214,8 @@ def _members(found: pl.DataFrame, *, is_member: list[Array]) -> list[dict[int, l
         raise ValueError("sets are cut where they don't end")
     if not np.all((codes >= 0) & (codes < _MOST_CODES)):
         raise ValueError(f"a code of a category is not from 0 to {_MOST_CODES - 1:,}")
+    if len(set_sizes) * (1 + int(codes.max(initial=0))) > _MOST_FLAGS:
+        raise ValueError("its sets of categories are too many, of too many")
     members: list[dict[int, list[float]]] = [{} for _ in is_member]
     held = np.split(codes, np.cumsum(set_sizes)[:-1]) if len(set_sizes) else []
     for tree, node, own in zip(set_trees.tolist(), set_nodes.tolist(), held, strict=True):

@@ -78,7 +78,8 @@ class Columns:
         binned = np.clip((x[:, list(self.bins)] - np.array(self.lows)) / np.array(self.widths), 0.0, 1.0)
         numbers = np.concatenate([x[:, list(self.numbers)], binned], axis=1)
         codes = np.clip(x[:, list(self.codes)], 0, np.array(self.levels, dtype=np.float64))
-        return numbers.astype(np.float32), codes.astype(np.int64)
+        with np.errstate(over="ignore"):
+            return numbers.astype(np.float32), codes.astype(np.int64)
 
 
 def columns_of(problem: Problem, *, n_bins: int) -> Columns:
@@ -156,7 +157,7 @@ class MlpFamily:
         params = MlpParams.model_validate(problem.params)
         columns = columns_of(problem, n_bins=params.n_bins)
         network, n_epochs = fit_network(problem, params, columns=columns, centre=centre, progress=progress)
-        return FittedMlp(network, columns, problem.n_classes, *centre, n_iterations=n_epochs)
+        return FittedMlp(network, columns, problem.n_classes, *centre, problem.threads, n_iterations=n_epochs)
 
     def fit_debiased(
         self, problem: Problem, *, strength: float, progress: Progress | None = None
@@ -176,7 +177,7 @@ class MlpFamily:
         network, n_epochs = fit_contested(
             problem, params, columns=columns, centre=centre, strength=strength, progress=progress
         )
-        return FittedMlp(network, columns, problem.n_classes, *centre, n_iterations=n_epochs)
+        return FittedMlp(network, columns, problem.n_classes, *centre, problem.threads, n_iterations=n_epochs)
 
     def fit_course(self, problem: Problem, course: Course, progress: Progress | None = None) -> FittedMlp:
         """Fit in stages; the weights are those after the last epoch, and no epoch is left out.
@@ -193,7 +194,7 @@ class MlpFamily:
         columns = columns_of(problem, n_bins=stages[-1].n_bins)
         network = fit_stages(problem, course, stages, columns=columns, centre=centre, progress=progress)
         n_epochs = course.n_rounds * len(stages)
-        return FittedMlp(network, columns, problem.n_classes, *centre, n_iterations=n_epochs)
+        return FittedMlp(network, columns, problem.n_classes, *centre, problem.threads, n_iterations=n_epochs)
 
 
 @dataclass(frozen=True)
@@ -205,15 +206,17 @@ class FittedMlp:
     n_classes: int
     mean: float
     spread: float
+    threads: int
     n_iterations: int | None
     importances: Array | None = None
 
     def predict(self, x: Array) -> Array:
         """Return probabilities (n, n_classes), or values (n,), from torch's own float32 forward pass."""
         import torch
+        from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
         outputs = [np.empty((0, self.n_classes))]
-        with torch.inference_mode():
+        with torch.inference_mode(), threadpool_limits(self.threads):
             for start in range(0, len(x), _PREDICT_ROWS):
                 numbers, codes = self.columns.split(x[start : start + _PREDICT_ROWS])
                 output = self.network(torch.from_numpy(numbers), torch.from_numpy(codes))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from zipfile import BadZipFile
 
 import numpy as np
 import polars as pl
@@ -60,8 +61,8 @@ class Scorer:
     Raises
     ------
     BundleError
-        If a graph is no ONNX, keeps data in other files, or reads a column that is not given; or if the
-        estimator holds types outside the closed list.
+        If a graph is no ONNX or can't be run, keeps data in other files, reads a column that is not given, or
+        has other answers than the target's kind; or if the estimator holds types outside the closed list.
     """
 
     def __init__(
@@ -84,8 +85,11 @@ class Scorer:
         self._columns = tuple(by_name[name] for name in reads)
         # By order: a name may have been taken by a column. Of classes, the predicted values are not needed.
         outputs = answers.get_outputs()
+        shape = outputs[0].shape if outputs else []
+        if len(shape) != 2 - self._continuous or not (self._continuous or isinstance(shape[1], int)):
+            raise BundleError.of(f"the stored model has no answers for a target that is {kind}")
         self._names = [output.name for output in outputs[: 1 if self._continuous else 2]]
-        self._n_outputs = 1 if self._continuous else int(outputs[0].shape[1])
+        self.n_outputs = 1 if self._continuous else int(shape[1])
 
     def score(self, frame: pl.DataFrame) -> Scores:
         """Score the rows of a checked frame, in memory that does not grow with the text in it.
@@ -137,7 +141,7 @@ class Scorer:
         if len(chunks) == 1:
             return require_finite(chunks[0])
         if not chunks:
-            shape = (0,) if self._continuous else (0, self._n_outputs)
+            shape = (0,) if self._continuous else (0, self.n_outputs)
             return Scores(np.empty(shape), np.empty(0, np.float64 if self._continuous else np.int64))
         values = np.concatenate([chunk.values for chunk in chunks])
         if self._continuous:
@@ -149,7 +153,7 @@ class Scorer:
             from engine.models.sklearn_graph import answer
 
             x = self._graph.run(None, {name: inputs[name] for name in self._prepared})[0]
-            answered = answer(self._estimator, x, n_classes=self._n_outputs)
+            answered = answer(self._estimator, x, n_classes=self.n_outputs)
             decided_by = {name: inputs[name] for name in self._decides_by}
             inputs = {**decided_by, self._values: answered.reshape(len(x), -1)}
         answers = self._answers.run(self._names, inputs)
@@ -208,7 +212,7 @@ def open_session(content: bytes, *, threads: int) -> onnxruntime.InferenceSessio
     Raises
     ------
     BundleError
-        If the content is no graph, or one that keeps data in other files.
+        If the content is no graph, one that can't be run, or one that keeps data in other files.
     """
     import onnxruntime
 
@@ -216,10 +220,14 @@ def open_session(content: bytes, *, threads: int) -> onnxruntime.InferenceSessio
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    options.log_severity_level = 3
+    options.log_severity_level = 4
     # Threads that spin while idle would take the cores from whatever runs beside us.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    try:
+        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    except Exception as exc:
+        # Its exceptions have no class in common but this one.
+        raise BundleError.of(f"the stored model can't be run: {str(exc).splitlines()[0][:200]}") from exc
 
 
 def _refuse_external_data(content: bytes) -> None:
@@ -259,12 +267,15 @@ def _estimator(content: bytes, *, threads: int) -> object:
     """Read an estimator whose every type is on the closed list: skops' own, or a class of scikit-learn."""
     import skops.io
 
-    named = skops.io.get_untrusted_types(data=content)
-    if strange := sorted(name for name in named if not _is_trusted(name)):
-        raise BundleError.of(f"the stored model holds types that are not trusted: {', '.join(strange)}")
-    estimator = skops.io.loads(content, trusted=named)
-    if "n_jobs" in estimator.get_params():
-        estimator.set_params(n_jobs=threads)
+    try:
+        named = skops.io.get_untrusted_types(data=content)
+        if strange := sorted(name for name in named if not _is_trusted(name)):
+            raise BundleError.of(f"the stored model holds types that are not trusted: {', '.join(strange)}")
+        estimator = skops.io.loads(content, trusted=named)
+        if "n_jobs" in estimator.get_params():
+            estimator.set_params(n_jobs=threads)
+    except (AttributeError, LookupError, OSError, RecursionError, TypeError, ValueError, BadZipFile) as exc:
+        raise BundleError.of(f"the stored model is no estimator of skops: {exc}") from exc
     loaded: object = estimator
     return loaded
 

@@ -118,6 +118,9 @@ class SklearnFamily:
             _fit(estimator, problem, weights)
         except LIBRARY_FAULTS as exc:
             raise not_fitted(name, exc) from exc
+        if estimators("sklearn")[name].module.startswith(_TREE_PACKAGES) and hasattr(estimator, "n_jobs"):
+            # With several threads the trees are summed in the order in which they finish.
+            estimator.n_jobs = 1
         rows = problem.train.x[:_SAMPLE_ROWS]
         fitted = FittedSklearn(
             estimator=estimator,

@@ -5,6 +5,7 @@ Groups without one of their own, unseen ones and rows with a null among their co
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -61,16 +62,24 @@ class GroupThresholds:
     def write(self, graph: Graph) -> str:
         """Write the nodes from the declared columns to each row's threshold: double, (rows,)."""
         levels = [list(dict.fromkeys(known)) for known in zip(*self.own, strict=True)]
-        table = np.full([len(known) + 1 for known in levels], self.overall)
-        for values, threshold in self.own.items():
-            table[tuple(known.index(value) for known, value in zip(levels, values, strict=True))] = threshold
-        strides = [int(np.prod(table.shape[place + 1 :])) for place in range(table.ndim)]
+        strides = [math.prod(len(known) + 1 for known in levels[at + 1 :]) for at in range(len(levels))]
         places = [
             self._write_place(graph, column, known, stride)
             for column, known, stride in zip(self.columns, levels, strides, strict=True)
         ]
-        place = graph.cast(graph.node("Sum", places), np.int64)
-        found = graph.node("Gather", [graph.constant(table.ravel()), place], axis=0)
+        # Of all combinations few are groups, so that a table of them all would be mostly empty, and large.
+        keys = [
+            sum(known.index(value) * stride for known, value, stride in zip(levels, of, strides, strict=True))
+            for of in self.own
+        ]
+        found = graph.node(
+            "LabelEncoder",
+            [graph.node("Sum", places)],
+            domain=ML,
+            keys_tensor=np.array(keys, dtype=np.float64),
+            values_tensor=np.array([*self.own.values()], dtype=np.float64),
+            default_tensor=np.array([self.overall]),
+        )
         return graph.node("Reshape", [found, graph.constant([-1])])
 
     def _write_place(self, graph: Graph, column: Column, known: list[Scalar], stride: int) -> str:

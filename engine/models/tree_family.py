@@ -67,16 +67,29 @@ class FittedTrees:
     threads: int
 
     def predict(self, x: Array) -> Array:
-        """Return the library's own answer: probabilities (n, n_classes), or values (n,), also of 0 rows."""
+        """Return the library's own answer: probabilities (n, n_classes), or values (n,), also of 0 rows.
+
+        Raises
+        ------
+        RecipeError
+            If the library refuses the rows.
+        """
         from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
         if not len(x):
             return np.empty((0, self.n_classes) if self.n_classes > 1 else 0)
-        with threadpool_limits(self.threads, user_api="openmp"):
-            if self.n_classes == 1:
-                return np.asarray(self.estimator.predict(x), np.float64)
-            answer = np.zeros((len(x), self.n_classes))
-            answer[:, self.classes] = self.estimator.predict_proba(x)
+        try:
+            with (
+                threadpool_limits(self.threads, user_api="openmp"),
+                np.errstate(over="ignore", invalid="ignore"),
+            ):
+                if self.n_classes == 1:
+                    return np.asarray(self.estimator.predict(x), np.float64)
+                answer = np.zeros((len(x), self.n_classes))
+                answer[:, self.classes] = self.estimator.predict_proba(x)
+        except LIBRARY_FAULTS as exc:
+            # scikit-learn's forests take no number beyond single precision.
+            raise not_fitted(type(self.estimator).__name__, exc, did="answer") from exc
         return answer
 
     def write(self, graph: Graph, x: str) -> str | None:

@@ -22,6 +22,7 @@ from engine.deploy.observe import Asked, Exchange
 from engine.deploy.refusal import RefusedError
 from engine.deploy.rows import Rows
 from engine.deploy.served import Served
+from engine.deploy.tag import tag_name
 from engine.deploy.watch import what_narrows
 from engine.operate.meters import Meters
 from engine.operate.rows import Keys, why
@@ -62,6 +63,8 @@ class Canary:
         out: Path | None = None,
     ) -> None:
         self._candidate = candidate
+        # Of the open inference protocol; any other names what the candidate is not.
+        self._path = f"/v2/models/{tag_name(candidate.bundle.manifest.name)}/infer"
         self._share = share
         self._meters = meters
         self._tell = tell
@@ -75,14 +78,14 @@ class Canary:
     def candidate_for(self, asked: Asked, champion: Served) -> Served | None:
         """Return the candidate for a request that is its, None for one that is the champion's.
 
-        Requests of the open inference protocol that name a version, and those whose rows have several keys,
-        are the champion's.
+        Requests of the open inference protocol that name a version or a model that the candidate is not, and
+        those whose rows have several keys, are the champion's.
         """
         if champion is not self._champion:
             self._follow(champion)
         if self._is_in and self._out is not None and monotonic() - self._looked_s >= _LOOK_S:
             self._look(self._out)
-        if not self._is_in or (asked.endpoint == "infer" and "/versions/" in asked.path):
+        if not self._is_in or (asked.endpoint == "infer" and asked.path != self._path):
             return None
         key = asked.request_id if self._share.key is None else self._key_of(asked, champion, self._share.key)
         return self._candidate if key is not None and place(key) < self._share.share else None

@@ -168,6 +168,8 @@ def _in_words(kind: Node, given: object) -> str:
     inner = kind.get("items")
     if isinstance(inner, dict) and inner.get("type") == "string":
         words = "a list of texts"
+    elif given == "" and kind.get("minLength"):
+        words += " that is not empty"
     is_number = isinstance(given, int | float) and not isinstance(given, bool)
     if not is_number or (isinstance(given, float) and kind.get("type") == "integer"):
         return words

@@ -11,8 +11,11 @@ from pydantic import BaseModel
 
 from engine.recipe.text import KeyPath, Plain
 
-# Mappings whose keys are a library's.
-_LIBRARIES = (("model", "params"), ("model", "space"))
+# Mappings whose keys are a library's, a table's or a person's.
+_OTHERS = (
+    *(("data", "population"), ("governance", "annex_iv")),
+    *(("model", "params"), ("model", "space"), ("tune", "space")),
+)
 # A name that a shell and a dotted key take as it is.
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
 
@@ -28,7 +31,7 @@ def options_of(path: KeyPath, model: type[BaseModel]) -> str:
     """Return the command that says what a key takes; of a key with an odd name, what its section does."""
     if not path or path[0] not in model_keys(model):
         return "engine options"
-    path = path[:2] if path[:2] in _LIBRARIES else path
+    path = path[:2] if path[:2] in _OTHERS else path
     # The place of a value in a list is no key.
     path = path[: next((at for at, part in enumerate(path) if at and part.isdecimal()), len(path))]
     odd = next((index for index, part in enumerate(path) if not _PLAIN_NAME.fullmatch(part)), len(path))

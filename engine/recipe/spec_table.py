@@ -69,6 +69,7 @@ class JoinSpec(_Placed):
     """A second table of which each row of the first takes the columns of one row, or nulls."""
 
     path: str = Field(
+        min_length=1,
         description="the joined table, relative to the recipe or the working directory",
         examples=["data/customers.parquet"],
     )
@@ -131,7 +132,9 @@ class DataSpec(_Placed):
     """Where the table is and how it is read."""
 
     path: str = Field(
-        description="the table, relative to the recipe or the working directory", examples=["data/adult.csv"]
+        min_length=1,
+        description="the table, relative to the recipe or the working directory",
+        examples=["data/adult.csv"],
     )
     format: DataFormat = Field(
         description="how the table is read; auto: by its suffix, else by how it begins", examples=["csv"]
@@ -215,7 +218,7 @@ class ColumnSpec(Strict):
 
     type: ColumnType = Field(
         description="integer: whole numbers; number; boolean: true or false; category: one of some values; "
-        "text: free text; datetime: ISO 8601 dates or times; image: paths of pictures. "
+        "text: free text; datetime: dates or times, ISO 8601 or as format says; image: paths of pictures. "
         "A text is a feature where encode says how; images are not features yet",
         examples=["number"],
     )
@@ -245,6 +248,12 @@ class ColumnSpec(Strict):
     unique: bool = Field(False, description="whether no value may stand twice", examples=[True])
     max_length: int | None = Field(
         None, description="the most characters of a text or category", examples=[200]
+    )
+    format: str | None = Field(
+        None,
+        description="how a datetime is written, besides ISO 8601, which is read as well: a pattern of "
+        "strptime, made of %Y %y %m %b %B %d %H %I %p %M %S, as %d/%m/%Y %H:%M for 24/12/2011 18:00",
+        examples=["%d.%m.%Y"],
     )
     sensitive: bool = Field(
         False,

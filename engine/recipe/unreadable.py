@@ -79,6 +79,8 @@ def explain(line: str, words: str) -> Unreadable:
         why, try_ = "a value that holds '=' is written in quotes", f"'{key}=\"{value}\"'"
     else:
         try_ = f"'{key}=\"{value}\"', in quotes for the shell and in quotes for a text"
+        if value.startswith("{"):
+            try_ = f"'{key}={{name: value}}', in quotes for the shell, the names without"
         why = words.replace("token recognition error at: ", "it can't be read from ") or "it can't be read"
     named = key.lstrip("+~") if equals and _KEY.fullmatch(key) else ""
     what = f"'{line}' is not an override: {why}"

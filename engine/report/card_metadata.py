@@ -25,7 +25,7 @@ def metadata(record: Record) -> tuple[dict[str, object], dict[str, Source]]:
     family = text(record.facts, "model", "family")
     found: dict[str, object] = {
         **_licence(record),
-        "library_name": "onnx",
+        "library_name": "sklearn" if text(record.facts, "model", "deployed_as") == "skops" else "onnx",
         "tags": ["tabular", *([_safe(family)] if family else [])],
     }
     if kind in _TASKS:

@@ -43,8 +43,9 @@ def sections(record: Record) -> tuple[Section, ...]:
 
 
 def is_stable(name: str) -> bool:
-    """Tell whether equal runs measure the same under a name."""
-    return name not in MEASURED_BY_CLOCK and not name.endswith(_MEASURED)
+    """Tell whether equal runs measure the same under a name, of a metric or a gate."""
+    bare = name.partition(" by ")[0]
+    return bare not in MEASURED_BY_CLOCK and not bare.endswith(_MEASURED)
 
 
 def metrics(record: Record) -> Iterator[Block]:
@@ -99,7 +100,8 @@ def _baseline(record: Record, one: Scored, kind: str) -> Said:
     if found is None:
         return value
     path = ("baselines", kind, "difference", one.name, "verdict")
-    return sentence(f"{value.text} ({found.verdict})", value, source("metrics", path, found.verdict))
+    told = f"{value.text} (the model: {found.verdict})"
+    return sentence(told, value, source("metrics", path, found.verdict))
 
 
 def worth(record: Record) -> Iterator[Block]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from engine.report.record import Json, Record, at, elements, is_null, plain
+from engine.report.record import Json, Record, at, elements, is_null, plain, threshold_groups
 from engine.report.words import metric, quantity
 
 NOTICE = "The engine gives evidence, not legal compliance."
@@ -151,12 +151,11 @@ def decision_thresholds(record: Record) -> Iterator[tuple[str, Cell]]:
     """Yield what rows are decided by: one probability for all, or that of each group and of all others."""
     if is_null(record.facts, "threshold"):
         return
-    groups = elements(record.facts, "thresholds", "own")
+    groups = threshold_groups(record)
     by = ", ".join(plain(name) for name in elements(record.facts, "thresholds", "by"))
     for place, group in enumerate(groups):
-        values = ", ".join(plain(value) for value in elements(group, "values"))
         path = ("thresholds", "own", str(place), "threshold")
-        yield f"Decision threshold where {by} is {values}", (amount(record, "facts", *path),)
+        yield f"Decision threshold where {by} is {group}", (amount(record, "facts", *path),)
     name = "Decision threshold of all other rows" if groups else "Decision threshold"
     yield name, (amount(record, "facts", "threshold"),)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from engine.evaluation.fairness import MEASURES
 from engine.report import scores, slices
-from engine.report.record import Record, at, elements, members, number, plain, text
+from engine.report.record import Record, at, elements, members, number, plain, text, threshold_groups
 from engine.report.words import metric, quantity, title
 
 HEADER = ("Measure", "Without", "With", "Difference")
@@ -46,7 +46,7 @@ def said(record: Record) -> str:
     by = ", ".join(plain(name) for name in elements(record.metrics, "mitigation", "by"))
     bounds = members(record.recipe, "model", "fairness", "bounds")
     kept = " and ".join(
-        f"{title(name).lower()} {words} {quantity(limit)}"
+        f"{'an' if name[0] in 'aeiou' else 'a'} {title(name).lower()} {words} {quantity(limit)}"
         for name in bounds
         for side, words in (("min", "at least"), ("max", "at most"))
         if (limit := number(bounds, name, side)) is not None
@@ -55,8 +55,8 @@ def said(record: Record) -> str:
         "reweigh": "Training rows were weighed so that group and class are independent",
         "sample": "Training rows were drawn so that group and class are independent",
         "adversarial": "The network was trained against another that is to tell the group from its answer",
-        "reductions": f"Fits with other weights were mixed to keep, on training rows, to a {kept}",
-        "thresholds": f"Validation rows chose a threshold for each group, which keep to a {kept} there",
+        "reductions": f"Fits with other weights were mixed to keep, on training rows, to {kept}",
+        "thresholds": f"Validation rows chose a threshold for each group, which keep to {kept} there",
     }
     fitted = "decided by one threshold" if kind == "thresholds" else "fitted without that"
     return (
@@ -70,8 +70,6 @@ def thresholds(record: Record) -> list[tuple[str, str]]:
     facts = members(record.facts, "thresholds")
     if not facts:
         return []
-    own = [
-        (", ".join(plain(value) for value in elements(one, "values")), metric(number(one, "threshold")))
-        for one in elements(facts, "own")
-    ]
+    found = zip(threshold_groups(record), elements(facts, "own"), strict=True)
+    own = [(name, metric(number(one, "threshold"))) for name, one in found]
     return [*own, ("any other", metric(number(facts, "overall")))]

@@ -74,6 +74,11 @@ def is_weighted(record: Record) -> bool:
     return any(text(column, "role") == "weight" for column in elements(record.data, "columns"))
 
 
+def recorded(record: Record, name: str) -> float | None:
+    """Return a metric of the test rows for a picture; None where it weighs rows, as no picture does."""
+    return None if is_weighted(record) else number(record.metrics, "test", name, "value")
+
+
 def read(record: Record) -> Classified | Measured | str:
     """Read the test rows of a run, or say in a sentence why there is nothing to draw."""
     kind, target = text(record.facts, "target", "kind"), text(record.facts, "target", "name")

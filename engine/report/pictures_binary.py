@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from engine.evaluation.reliability import reliability
-from engine.report import curves, svg
+from engine.report import curves, outcomes, svg
 from engine.report.canvas import (
     FIFTHS,
     HEIGHT,
@@ -20,7 +20,7 @@ from engine.report.canvas import (
     threshold_line,
 )
 from engine.report.outcomes import Classified
-from engine.report.record import Record, elements, number
+from engine.report.record import Record, elements, members, number
 from engine.report.words import metric, quantity, share
 
 
@@ -32,9 +32,10 @@ def roc(record: Record, rows: Classified) -> Figure | Undrawn:
     false_rate, true_rate = curves.roc(ranking)
     axes = plane(UNIT, UNIT)
     caught, alarmed = _rates_decided(rows)
-    area = number(record.metrics, "test", "roc_auc", "value")
+    area = outcomes.recorded(record, "roc_auc")
+    by = "By each group's threshold" if members(record.facts, "thresholds") else "At the threshold in use"
     caption = (
-        f"At the threshold in use (dot) {share(caught)} of “{rows.classes[-1]}” rows are found, and "
+        f"{by} (dot) {share(caught)} of “{rows.classes[-1]}” rows are found, and "
         f"{share(alarmed)} of the other rows are taken for them"
         + (f"; the area under the curve is {metric(area)}." if area is not None else ".")
     )
@@ -69,9 +70,10 @@ def precision_recall(record: Record, rows: Classified) -> Figure | Undrawn:
     n_decided = int((rows.decided == len(rows.classes) - 1).sum())
     caught, _ = _rates_decided(rows)
     right = int((rows.positive & (rows.decided == len(rows.classes) - 1)).sum())
-    average = number(record.metrics, "test", "average_precision", "value")
+    average = outcomes.recorded(record, "average_precision")
     caption = (
-        f"Of {n_decided:,} rows decided as “{rows.classes[-1]}” {right:,} are; "
+        f"Of {n_decided:,} {'row' if n_decided == 1 else 'rows'} decided as “{rows.classes[-1]}” "
+        f"{right:,} {'is' if right == 1 else 'are'}; "
         f"among all test rows the share is {share(base)} (dashed)"
         + (f", and average precision is {metric(average)}." if average is not None else ".")
     )
@@ -102,10 +104,10 @@ def calibration(record: Record, rows: Classified) -> Figure | Undrawn:
     title = "Calibration"
     said = reliability(rows.positive, rows.scores)
     error = float(np.average(np.abs(said.said - said.seen), weights=said.counts))
-    recorded = number(record.metrics, "test", "brier_score", "value")
+    brier = outcomes.recorded(record, "brier_score")
     caption = (
         f"Said and seen shares differ by {share(error)} on average over the rows"
-        + (f" (Brier score {metric(recorded)})" if recorded is not None else "")
+        + (f" (Brier score {metric(brier)})" if brier is not None else "")
         + "; bars below count the rows in each tenth, whiskers are 95% intervals."
     )
     axes = plane(UNIT, UNIT, bottom=204.0)

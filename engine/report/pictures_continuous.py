@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from engine.report import svg
+from engine.report import outcomes, svg
 from engine.report.canvas import HEIGHT, LEFT, RIGHT, TOP, WIDTH, Figure, Undrawn, plane
 from engine.report.outcomes import Measured
-from engine.report.record import Record, number, text
+from engine.report.record import Record, text
 from engine.report.words import metric, quantity, share
 
 Array = np.ndarray
@@ -29,7 +29,7 @@ def predicted_against_actual(record: Record, rows: Measured) -> Figure | Undrawn
         *_cloud(axes, rows.actual, rows.predicted),
         svg.segment(LEFT, axes.y.start, RIGHT, axes.y.end, stroke=svg.VERMILLION, width=1.5, dash="6 3"),
     ]
-    explained = number(record.metrics, "test", "r2", "value")
+    explained = outcomes.recorded(record, "r2")
     caption = f"Each of {rows.actual.size:,} test rows; on the dashed line prediction and truth agree" + (
         f" (R² {metric(explained)})." if explained is not None else "."
     )
@@ -41,7 +41,8 @@ def predicted_against_actual(record: Record, rows: Measured) -> Figure | Undrawn
         caption=caption,
         svg=svg.document(WIDTH, HEIGHT, parts, title=title, description=caption),
         header=("Actual", "Rows", "Mean actual", "Mean predicted", "Mean absolute error"),
-        rows=tuple(_tenth(rows, edges, group == k, k) for k in range(max(edges.size - 1, 1))),
+        # Between edges that lie between few values no row may be.
+        rows=tuple(_tenth(rows, edges, group == k, k) for k in np.unique(group).tolist()),
     )
 
 
@@ -98,11 +99,12 @@ def residual_histogram(record: Record, rows: Measured) -> Figure | Undrawn:
         x = axes.x.px(0.0)
         parts.append(svg.segment(x, axes.y.start, x, TOP, stroke=svg.VERMILLION, width=1.5, dash="6 3"))
     outside = int(errors.size - counts.sum())
+    lie = "1 row lies" if outside == 1 else f"{outside:,} rows lie"
     size = np.abs(errors)
     caption = (
         f"Half of the test rows are off by at most {quantity(float(np.median(size)))}, "
         f"nine in ten by at most {quantity(float(np.quantile(size, 0.9)))}"
-        + (f"; {outside:,} rows lie outside the picture." if outside else ".")
+        + (f"; {lie} outside the picture." if outside else ".")
     )
     bins = zip(edges[:-1], edges[1:], counts, strict=True)
     return Figure(

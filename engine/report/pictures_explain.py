@@ -21,6 +21,8 @@ _GREY = svg.RULE
 # Dots of one line are spread by the golden ratio, which leaves no stripes and draws nothing at random.
 _GOLDEN = 0.618034
 _FEW = 40
+_SAID_OF_CLASSES = "probability of "
+_FEW_VALUES = 10
 
 
 def draw(record: Record) -> tuple[Figure, ...]:
@@ -55,15 +57,16 @@ def _columns(record: Record, points: dict[str, Json]) -> Figure:
         parts.append(svg.label(_LEFT - 8, middle + 4, name, anchor="end", limit_px=_LEFT - 14))
         parts += _strip(scale(adds[name]), middle, _numbers(elements(one, "ranks")))
     parts += _ticks(scale, bottom)
-    parts.append(svg.label((_LEFT + _RIGHT) / 2, bottom + 34, unit, anchor="middle", fill=svg.QUIET))
+    parts.append(svg.centred((_LEFT + _RIGHT) / 2, bottom + 34, unit, end=WIDTH - 4, limit_px=WIDTH - 8))
     ends = [(_SHADES[0], "low value"), (_SHADES[-1], "high value"), (_GREY, "no order, or missing")]
     for place, (shade, said) in enumerate(ends):
         x = 14 + 112 * place
         parts.append(svg.dot(x, bottom + 50, fill=shade))
         parts.append(svg.label(x + 9, bottom + 54, said, fill=svg.QUIET, size_px=11))
     n_drawn = max((len(one) for one in adds.values()), default=0)
+    drawn = "" if n_drawn == number(record.metrics, "explanations", "n_test_rows") else " drawn at random"
     caption = (
-        f"A dot is one of {counted(n_drawn, 'test row')} drawn at random: how far a column moves the model's "
+        f"A dot is one of {counted(n_drawn, 'test row')}{drawn}: how far a column moves the model's "
         f"own sum, {unit}, from its mean; {_how(record)}."
     )
     means = members(record.metrics, "explanations", "columns")
@@ -135,9 +138,12 @@ def _adds(record: Record, name: str, one: Json, place: int) -> Figure | None:
 def _grouped(
     xs: Array, ys: Array, said: Callable[[float], str], levels: Sequence[str]
 ) -> tuple[tuple[str, ...], ...]:
-    """Return the numbers behind a cloud: by level, or by fifths of the values."""
+    """Return the numbers behind a cloud: by level or value, or by fifths where there are many values."""
     if levels:
         return tuple(_behind(level, ys[xs == at]) for at, level in enumerate(levels))
+    values = np.unique(xs)
+    if len(values) <= _FEW_VALUES:
+        return tuple(_behind(said(value), ys[xs == value]) for value in values.tolist())
     edges = np.unique(np.quantile(xs, np.linspace(0, 1, 6)))
     group = np.clip(np.searchsorted(edges, xs, side="right") - 1, 0, max(len(edges) - 2, 0))
     last = len(edges) - 1
@@ -159,7 +165,7 @@ def _depends(record: Record, curve: Json, place: int) -> Figure | None:
     if not len(mean) == len(low) == len(high) == len(xs):
         return None
     axes = plane(svg.span(xs), svg.span(np.concatenate([mean, low, high])))
-    parts = [_frame(axes, x_title=name, y_title=_opened(of), said=said, levels=levels)]
+    parts = [_frame(axes, x_title=name, y_title=opened(of), said=said, levels=levels)]
     if levels:
         for x, y, start, end in zip(axes.x(xs), axes.y(mean), axes.y(low), axes.y(high), strict=True):
             parts.append(svg.segment(x, start, x, end, stroke=svg.SKY, width=5))
@@ -209,11 +215,11 @@ def _row(record: Record, row: Json, place: int) -> Figure:
         parts.append(svg.rectangle(min(x, zero), y + 4, max(abs(x - zero), 0.8), _STEP - 8, fill=fill))
     parts.append(svg.segment(zero, _TOP - 4, zero, bottom, stroke=svg.INK))
     parts += _ticks(scale, bottom)
-    parts.append(svg.label((_LEFT + _RIGHT) / 2, bottom + 34, unit, anchor="middle", fill=svg.QUIET))
+    parts.append(svg.centred((_LEFT + _RIGHT) / 2, bottom + 34, unit, end=WIDTH - 4, limit_px=WIDTH - 8))
     title = f"One row: {which}"
     caption = (
-        f"Test row {quantity((number(row, 'test_row') or 0) + 1)}: predicted {text(row, 'prediction')}, was "
-        f"{text(row, 'truth')}. From {metric(number(row, 'base'))} in the mean to "
+        f"Test row {quantity((number(row, 'test_row') or 0) + 1)}: predicted {_answer(row, 'prediction')}, "
+        f"was {_answer(row, 'truth')}. From {metric(number(row, 'base'))} in the mean to "
         f"{metric(number(row, 'answer'))} here ({unit}); blue raises, orange lowers."
     )
     return Figure(
@@ -231,8 +237,15 @@ def _short(one: Json) -> str:
     return (text(one, "value") or "(missing)") if value is None else quantity(value)
 
 
-def _opened(words: str) -> str:
-    return words[:1].upper() + words[1:]
+def _answer(row: Json, key: str) -> str:
+    """Return a class as the data has it, and a number to the figures that a person reads."""
+    value = members(row).get(key)
+    return quantity(value) if isinstance(value, float) else plain(value)
+
+
+def opened(of: str) -> str:
+    """Return what is explained as the head of a column or an axis; a target keeps the name it has."""
+    return of[:1].upper() + of[1:] if of.startswith(_SAID_OF_CLASSES) else of
 
 
 def _numbers(values: Sequence[Json]) -> Array:
@@ -272,7 +285,7 @@ def _frame(
     room = (axes.x.end - axes.x.start) / max(len(levels), 1)
     y = axes.y.start + 16
     names = (
-        svg.label(axes.x.px(at), y, level, anchor="middle", fill=svg.QUIET, size_px=11, limit_px=room)
+        svg.centred(axes.x.px(at), y, level, end=WIDTH - 4, size_px=11, limit_px=room)
         for at, level in enumerate(levels[:_FEW])
     )
     return base + "".join(names)

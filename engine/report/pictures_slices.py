@@ -50,7 +50,8 @@ def _picture(record: Record, slicing: Slicing, goal: Scored, place: int) -> Figu
         )
         for tick in ticks
     ]
-    parts.append(svg.label((_LEFT + _RIGHT) / 2, bottom + 34, goal.title, anchor="middle", fill=svg.QUIET))
+    middle = (_LEFT + _RIGHT) / 2
+    parts.append(svg.centred(middle, bottom + 34, goal.title, end=WIDTH - 4, limit_px=WIDTH - 8))
     title = f"{goal.title} by {slicing.columns}"
     least = "; the largest are drawn" if len(shown) < len(known) else ""
     caption = (

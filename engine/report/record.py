@@ -113,6 +113,18 @@ def elements(node: Json, *path: str) -> list[Json]:
     return found if isinstance(found, list) else []
 
 
+def threshold_groups(record: Record) -> list[str]:
+    """Return what the groups with a threshold of their own are called.
+
+    They are counted where a column's values tell who a person is.
+    """
+    by = [plain(name) for name in elements(record.facts, "thresholds", "by")]
+    own = elements(record.facts, "thresholds", "own")
+    if any(at(record.recipe, "schema", "columns", name, "pii") is True for name in by):
+        return [f"group {place + 1}" for place in range(len(own))]
+    return [", ".join(plain(value) for value in elements(one, "values")) for one in own]
+
+
 def plain(value: Json) -> str:
     """Return a JSON value in words: strings bare, the rest as JSON writes it.
 

@@ -38,10 +38,12 @@ def said(record: Record) -> str:
     """Say what was done, on which rows, and what else these rows decided."""
     how = text(record.metrics, "calibration", "kind")
     n_rows = number(record.metrics, "calibration", "n_validation_rows")
+    decides = number(record.facts, "threshold") is not None
+    chose = "chose the threshold after it, and stopped" if decides else "stopped"
     told = (
-        f"Probabilities were corrected on {counted(n_rows, 'validation row')} ({how}). The same rows chose "
-        "the threshold after it, and stopped the fit where it stops early: scores on them are too good, and "
-        "only test rows judge. Lower is better; the difference is of the same test rows."
+        f"Probabilities were corrected on {counted(n_rows, 'validation row')} ({how}). The same rows {chose} "
+        "the fit where it stops early: scores on them are too good, and only test rows judge. Lower is "
+        "better; the difference is of the same test rows."
     )
     if how == "isotonic" and n_rows is not None and n_rows < _ENOUGH_ROWS:
         told += f" Fewer than {_ENOUGH_ROWS:,} rows bend an isotonic curve by chance: sigmoid asks for less."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from engine.evaluation.fairness import MIN_GROUP_ROWS
 from engine.report import svg
 from engine.report.markup import Html, code, known, tag, words
 from engine.report.record import Json, Record, at, elements, number, plain, text
@@ -42,6 +43,9 @@ def _values(record: Record, column: Json, n_rows: float | None) -> Html:
         return tag("span", words("not shown: names a row"), class_="quiet")
     counts = [number(count) or 0.0 for count in elements(column, "histogram", "counts")]
     top = elements(column, "top")
+    if at(record.recipe, "schema", "columns", name, "sensitive") is True:
+        # As where groups are compared: so few people are not named.
+        top = [entry for entry in top if (number(entry, "n") or 0) >= MIN_GROUP_ROWS]
     if counts:
         return Html(svg.spark(counts, hint=_spread(name, column)) + tag("small", words(_range(column))))
     if top:

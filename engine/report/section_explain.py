@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from engine.report.figures import Gallery
 from engine.report.markup import Html, code, joined, paragraph, section, table, tag, words
+from engine.report.pictures_explain import opened
 from engine.report.record import Json, Record, elements, members, number, plain, text
 from engine.report.section_results import picture
 from engine.report.words import counted, metric, share
@@ -50,15 +51,16 @@ def _surrogate(found: dict[str, Json]) -> list[Html]:
         counted(number(found, f"n_{part}_rows"), f"{said} row")
         for part, said in (("train", "training"), ("test", "test"))
     )
+    what = of if opened(of) == of else f"the {of}"
     said = (
-        f"A tree fitted to what the model says of {learnt}: the {of}, {near} on {held} (R²). It stands "
+        f"A tree fitted to what the model says of {learnt}: {what}, {near} on {held} (R²). It stands "
         "beside the model, not for it."
     )
     body = (
         [_conditions(rule), words(share(number(rule, "share"))), words(metric(number(rule, "answer")))]
         for rule in rules
     )
-    header = ("Where", "Training rows", of[:1].upper() + of[1:])
+    header = ("Where", "Training rows", opened(of))
     return [tag("h3", words("The model in a few sentences")), paragraph(said), table(header, body)]
 
 

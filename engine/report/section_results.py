@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from engine.evaluation.fairness import MIN_GROUP_ROWS
 from engine.report import mitigation, pictures_importance, scores, search
 from engine.report.canvas import Figure
 from engine.report.figures import Gallery
@@ -46,10 +47,12 @@ def _gate_row(record: Record, gate: Json) -> list[Html]:
     met = at(gate, "passed") is True
     verdict = tag("span", words("✓ met" if met else "✗ missed"), class_="pill met" if met else "pill missed")
     name = text(gate, "name")
+    # Counts and shares of the data read as they are bounded: three rows, not 3.0000.
+    said = metric if name and (" by " in name or name in scores.declared(record)) else quantity
     return [
         words(scores.gate_title(record, name)) if name else known(None),
         known(" and ".join(asked)),
-        words(metric(number(gate, "value"))),
+        words(said(number(gate, "value"))),
         verdict,
     ]
 
@@ -158,6 +161,8 @@ def metrics(record: Record) -> Html:
     drawn = number(record.facts, "train_rows_scored")
     if drawn is not None and drawn < (number(record.data, "split", "sizes", "train") or 0):
         told.append(paragraph(f"Train scores are of {quantity(drawn)} training rows drawn at random."))
+    if "group" in (text(record.data, "split", "kind") or ""):
+        told.append(paragraph(_ALIKE))
     searched = search.read(record)
     if searched is not None:
         told.append(paragraph(searched.caution))
@@ -165,6 +170,12 @@ def metrics(record: Record) -> Html:
     told += [paragraph(learnt)] if learnt else []
     told += [paragraph(why) for why in undefined(record)]
     return section("metrics", "Metrics", table(header_, rows), paragraph(note), *told)
+
+
+_ALIKE = (
+    "Intervals and verdicts draw test rows one by one; rows of one group may be alike, and then both are "
+    "too sure."
+)
 
 
 def _metric_name(scored: Scored) -> Html:
@@ -216,8 +227,31 @@ def fairness(record: Record) -> Html | None:
         body += [
             tag("h3", words("The threshold of each group")),
             table(header_, ([words(cell) for cell in row] for row in own)),
+            paragraph(_OTHERS),
         ]
+    body += [paragraph(unaudited)] if (unaudited := _unaudited(record)) else []
     return section("fairness", "Fairness", *body) if body else None
+
+
+_OTHERS = (
+    f"Any other: groups of fewer than {MIN_GROUP_ROWS} validation rows, and rows without a value. No bound "
+    "was kept between them and the rest."
+)
+
+
+def _unaudited(record: Record) -> str:
+    """Say why nothing is told of the groups of sensitive columns, empty where there is no reason."""
+    columns = members(record.recipe, "schema", "columns")
+    target = text(record.facts, "target", "name")
+    marked = [name for name, one in columns.items() if at(one, "sensitive") is True and name != target]
+    kind = text(record.facts, "target", "kind")
+    if not marked or kind not in {"multiclass", "continuous"} or scores.audits(record):
+        return ""
+    what = "a number" if kind == "continuous" else "one of more than two classes"
+    return (
+        f"Marked sensitive: {', '.join(marked)}. How groups are decided for is compared where the decision "
+        f"is yes or no; here it is {what}. evaluation.slices judges each group apart."
+    )
 
 
 def _audit(columns: str, audit: Json) -> list[Html]:
@@ -230,7 +264,7 @@ def _audit(columns: str, audit: Json) -> list[Html]:
     return [
         tag("h3", words("By "), code(columns)),
         pairs((title(name), words(scores.measure_words(audit, name))) for name in scores.measures(audit)),
-        table(("Group", *(_RATES.get(rate, title(rate)) for rate in rates)), rows),
+        *([table(("Group", *(_RATES.get(rate, title(rate)) for rate in rates)), rows)] if rates else []),
         *([paragraph(left_out)] if left_out else []),
     ]
 

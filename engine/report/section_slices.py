@@ -42,7 +42,7 @@ def _told(record: Record, slicing: Slicing) -> list[Html]:
     return [
         tag("h3", words("By "), code(slicing.columns)),
         *([paragraph(said)] if said else []),
-        table(header, rows),
+        *([table(header, rows)] if slicing.slices else []),
         *(paragraph(line) for line in slicing.left_out),
     ]
 

@@ -13,6 +13,16 @@ from engine.report.words import MISSING, counted, metric
 
 _MOST_COLUMNS = 3
 _MONEY = "profit"
+_COMPARABLE = 2
+# What of a judgement a recipe may leave out, by its key.
+_LOOKS = {
+    "baselines": "baselines",
+    "bootstrap": "intervals",
+    "importance_rows": "what each column is worth",
+    "explain_rows": "explanations",
+    "robustness_rows": "tests of robustness",
+    "learning_curve": "a learning curve",
+}
 
 
 def header(record: Record) -> Html:
@@ -39,7 +49,7 @@ def summary(record: Record) -> Html:
     heard = tag("ul", *notes, class_="warnings") if notes else Html("")
     goal = scores.headline(record)
     money = next((one for one in scores.read(record) if one.name == _MONEY), None)
-    shown = [_scored(record, one) for one in (money, goal if goal is not money else None) if one is not None]
+    shown = [_scored(record, one) for one in (money, goal if goal != money else None) if one is not None]
     if goal is None:
         shown.append(_unscored())
     cards = tag("div", _verdict(record), *shown, class_=f"summary of-{1 + len(shown)}")
@@ -98,7 +108,7 @@ def _scored(record: Record, scored: Scored) -> Html:
 
 def _minute(record: Record) -> Html:
     """Return a sentence on each of the things that decide whether to use the model."""
-    parts = (_stands, _fair, _cost, _weak, _goes_by, _holds, _doubts, _answers_for)
+    parts = (_stands, _fair, _cost, _weak, _goes_by, _holds, _doubts, _left_out, _answers_for)
     said = [line for part in parts for line in part(record)]
     points = (tag("li", tag("strong", words(f"{name}: ")), words(sentence)) for name, sentence in said)
     return section("minute", "In one minute", tag("ul", *points)) if said else Html("")
@@ -106,27 +116,37 @@ def _minute(record: Record) -> Html:
 
 def _fair(record: Record) -> Iterator[tuple[str, str]]:
     for columns, audit in scores.audits(record):
-        ratio = number(audit, DEMOGRAPHIC_PARITY_RATIO)
-        if ratio is not None:
-            said = scores.measure_words(audit, DEMOGRAPHIC_PARITY_RATIO)
-            yield (
-                f"Fairness by {columns}",
-                f"share decided positive, the lowest of a group over the highest: {said}.",
-            )
+        said = scores.measure_words(audit, DEMOGRAPHIC_PARITY_RATIO)
+        if number(audit, DEMOGRAPHIC_PARITY_RATIO) is None:
+            few = len(elements(audit, "groups")) < _COMPARABLE
+            why = "fewer than two groups have rows enough" if few else "no test row is decided positive"
+            said = f"not defined, as {why}"
+        yield (
+            f"Fairness by {columns}",
+            f"share decided positive, the lowest of a group over the highest: {said}.",
+        )
 
 
 def _cost(record: Record) -> Iterator[tuple[str, str]]:
-    """Say what was done for fairness did to the money, or else to the goal's metric."""
+    """Say what was done for fairness did to the money, or else to the goal's metric, and to decisions."""
     known = {one.name: one for one in scores.read(record)}
     goal = scores.headline(record)
-    name = _MONEY if _MONEY in known else goal.name if goal else ""
-    change = number(record.metrics, "mitigation", "difference", name, "value")
-    if change is not None:
-        verdict = text(record.metrics, "mitigation", "difference", name, "verdict") or "unproven"
-        before = number(record.metrics, "mitigation", "test", name, "value")
-        now = known[name]
-        said = f"{now.title} is {metric(now.test.value)} with it, {metric(before)} without: {verdict}."
-        yield "What was done for fairness", said
+    names = [_MONEY] if _MONEY in known else [goal.name] if goal else []
+    # A threshold moves no probability, so that what compares or prices these can't tell its cost.
+    if _MONEY not in known and text(record.metrics, "mitigation", "kind") == "thresholds":
+        names.append("accuracy")
+    said = []
+    for name in dict.fromkeys(names):
+        change = ("mitigation", "difference", name)
+        if number(record.metrics, *change, "value") is not None:
+            verdict = text(record.metrics, *change, "verdict") or "unproven"
+            before = number(record.metrics, "mitigation", "test", name, "value")
+            now = known[name]
+            said.append(
+                f"{now.title} is {metric(now.test.value)} with it, {metric(before)} without: {verdict}"
+            )
+    if said:
+        yield "What was done for fairness", "; ".join(said) + "."
 
 
 def _holds(record: Record) -> Iterator[tuple[str, str]]:
@@ -134,10 +154,8 @@ def _holds(record: Record) -> Iterator[tuple[str, str]]:
     name = text(record.metrics, "robustness", "metric")
     known = scores.declared(record).get(name or "")
     if fall is not None and known is not None:
-        yield (
-            "Robustness",
-            f"{known.title} worsens by {metric(fall)} where numbers are off by a tenth of their spread.",
-        )
+        what = f"worsens by {metric(fall)}" if fall > 0 else "gets no worse"
+        yield "Robustness", f"{known.title} {what} where numbers are off by a tenth of their spread."
 
 
 def _stands(record: Record) -> Iterator[tuple[str, str]]:
@@ -172,14 +190,22 @@ def _doubts(record: Record) -> Iterator[tuple[str, str]]:
     told = " and ".join(counted(n, noun) for noun, n in grave.items() if n)
     yield (
         "Data",
-        f"{told}, each with what to do below." if told else "nothing was found that makes it doubtful.",
+        f"{told}, with what to do below." if told else "nothing was found that makes it doubtful.",
     )
+
+
+def _left_out(record: Record) -> Iterator[tuple[str, str]]:
+    asked = members(record.recipe, "evaluation")
+    without = [said for key, said in _LOOKS.items() if key in asked and not asked[key]]
+    if without and (depth := text(asked, "depth")):
+        yield "Judged", f"at depth {depth}, without {', '.join(without)}."
 
 
 def _answers_for(record: Record) -> Iterator[tuple[str, str]]:
     if not members(record.recipe, "governance"):
         yield "Governance", "the recipe names nobody who answers for it, and no class of risk."
         return
-    owners = ", ".join(plain(one) for one in elements(record.recipe, "governance", "owners")) or MISSING
+    named = [plain(one) for one in elements(record.recipe, "governance", "owners")]
+    owners, answer = ", ".join(named) or MISSING, "answers" if len(named) <= 1 else "answer"
     risk = text(record.recipe, "governance", "risk_class") or MISSING
-    yield "Governance", f"risk class {risk} by the EU's AI Act; {owners} answers for it."
+    yield "Governance", f"risk class {risk} by the EU's AI Act; {owners} {answer} for it."

@@ -75,7 +75,11 @@ def behind(record: Record, slicing: Slicing) -> str:
     if not worse:
         return f"{of_all}; {many} none lies wholly on the worse side of that."
     verb = "lies" if len(worse) == 1 else "lie"
-    return f"{of_all}; {many} {len(worse)} {verb} wholly on the worse side of that: {', '.join(worse)}."
+    told = f"{of_all}; {many} {len(worse)} {verb} wholly on the worse side of that: {', '.join(worse)}"
+    level = number(record.recipe, "evaluation", "confidence")
+    by_chance = 0.0 if level is None else len(bounded) * (1 - level) / 2
+    # Of many looks some show what is not there.
+    return told + (f". By chance alone about {by_chance:.0f} would." if round(by_chance) else ".")
 
 
 def _slice(node: Json) -> Slice:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from engine.report import words
 from engine.report.words import clean, escape, shortened
 
 # Okabe and Ito, "Color Universal Design" (2008): told apart by colour-blind readers.
@@ -152,6 +153,15 @@ def label(
         f'<text x="{n(x)}" y="{n(y)}" text-anchor="{anchor}" fill="{fill}"{sized}{weight}>'
         f"{whole}{escape(shown)}</text>"
     )
+
+
+def centred(
+    x: float, y: float, text: str, *, end: float, limit_px: float = math.inf, size_px: float = TEXT_PX
+) -> str:
+    """Return quiet text with its middle at a point, or left of it where it would pass `end`."""
+    half = min(words.width(text, size_px), limit_px) / 2
+    at = min(x, end - half)
+    return label(at, y, text, anchor="middle", fill=QUIET, size_px=size_px, limit_px=limit_px)
 
 
 def turned_label(

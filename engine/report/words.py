@@ -135,10 +135,10 @@ def share(value: float | None) -> str:
 
     Examples
     --------
-    >>> share(0.2408)
-    '24.1%'
+    >>> share(0.2408), share(-0.0001)
+    ('24.1%', '0.0%')
     """
-    return "not defined" if value is None else f"{100 * value:.1f}%"
+    return "not defined" if value is None else f"{round(100 * value, 1) + 0.0:.1f}%"
 
 
 def duration(seconds: float | None) -> str:

@@ -17,10 +17,13 @@ from time import perf_counter
 import msgspec
 import numpy as np
 import polars as pl
+from pydantic import ValidationError
 
+from engine.data.bodies import swells
 from engine.data.records import Decoder
 from engine.data.schema import Schema, from_json
 from engine.data.source import conform
+from engine.data.storage import dtypes
 from engine.data.text import null_texts
 from engine.errors import BundleError, DataError, GateError
 from engine.models.assemble import Artifact
@@ -218,7 +221,11 @@ def load_bundle(folder: Path, *, threads: int = 1) -> Bundle:
     target = Target(contract.target.name, contract.target.kind, contract.target.classes)
     task: Task = TASKS.load(contract.task)  # type: ignore[assignment]
     artifact = _artifact(files)
-    data = DataSpec(path="", **msgspec.structs.asdict(contract.data))
+    scorer = Scorer(artifact, schema_columns=schema.features, kind=target.kind, threads=threads)
+    if scorer.n_outputs != target.n_outputs:
+        what = f"the model has {scorer.n_outputs} answers a row, and its target {target.n_outputs}"
+        raise BundleError.of(what, file=str(folder / "schema.json"))
+    data = _read_data(folder, contract)
     return Bundle(
         folder=folder,
         manifest=manifest,
@@ -230,9 +237,9 @@ def load_bundle(folder: Path, *, threads: int = 1) -> Bundle:
         limits=contract.limits,
         data=data,
         golden=golden,
-        reference=json.loads(files["reference.json"]),
+        reference=_read_reference(folder, files["reference.json"]),
         _task=task,
-        _scorer=Scorer(artifact, schema_columns=schema.features, kind=target.kind, threads=threads),
+        _scorer=scorer,
         _decoder=Decoder(schema, null_texts=null_texts(data)),
         groups=read_groups(contract, schema, folder),
     )
@@ -291,14 +298,39 @@ def _read_schema(folder: Path, contract: Contract) -> Schema:
 
 def _read_golden(folder: Path, content: bytes, schema: Schema) -> pl.DataFrame:
     path = str(folder / "golden.parquet")
+    if swells(content):
+        raise BundleError.of("this file unpacks to far more than it is", file=path)
     try:
         golden = pl.read_parquet(io.BytesIO(content))
-    except pl.exceptions.PolarsError as exc:
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as exc:
         raise BundleError.of(f"this file is no Parquet: {exc}", file=path) from None
     for column in schema.features:
         if column.name not in golden.columns:
             raise BundleError.of("the golden rows lack this feature", key=column.name, file=path)
+        if (dtype := golden[column.name].dtype) != dtypes()[column.storage]:
+            what = f"the golden rows hold {dtype}, and the feature is {column.storage}"
+            raise BundleError.of(what, key=column.name, file=path)
     return golden
+
+
+def _read_reference(folder: Path, content: bytes) -> Mapping[str, object]:
+    path = str(folder / "reference.json")
+    try:
+        found: object = json.loads(content)
+    except (ValueError, RecursionError) as exc:
+        raise BundleError.of(f"this file can't be read: {exc}", file=path) from None
+    if not isinstance(found, dict):
+        raise BundleError.of("this file is no JSON object", file=path)
+    return found
+
+
+def _read_data(folder: Path, contract: Contract) -> DataSpec:
+    try:
+        return DataSpec(path="-", **msgspec.structs.asdict(contract.data))
+    except ValidationError as exc:
+        error = exc.errors()[0]
+        what = f"the text of the data is not told in a known way: {error['msg']}"
+        raise BundleError.of(what, key=str(error["loc"][0]), file=str(folder / "schema.json")) from None
 
 
 def _agree(given: pl.DataFrame, stored: pl.DataFrame, bundle: Bundle) -> None:
@@ -308,12 +340,15 @@ def _agree(given: pl.DataFrame, stored: pl.DataFrame, bundle: Bundle) -> None:
             f"the model gives the columns {given.columns}, stored are {stored.columns}", file=path
         )
     for name in stored.columns:
+        if stored[name].dtype != given[name].dtype:
+            what = f"the golden rows hold {stored[name].dtype}, and the model answers {given[name].dtype}"
+            raise BundleError.of(what, key=name, file=path)
         if given[name].dtype.is_float():
             # By the column's scale, as the graph was held against the library: float32 sums have that error.
             allowed = bundle.tolerance * max(1.0, float(np.abs(stored[name].to_numpy()).max(initial=0.0)))
             differs = ((given[name] - stored[name]).abs() <= allowed).not_().fill_null(value=True)
         else:
-            differs = given[name].ne_missing(stored[name].cast(given[name].dtype))
+            differs = given[name].ne_missing(stored[name])
         rows = differs.arg_true().to_list()
         if rows:
             counted = f"{len(rows)} of {stored.height} golden rows"

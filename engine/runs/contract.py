@@ -120,7 +120,7 @@ def read_groups(contract: Contract, schema: Schema, folder: Path) -> GroupThresh
     Raises
     ------
     BundleError
-        If the schema lacks a column that makes them.
+        If the schema lacks a column that makes them, or a group is not told by a value of each.
     """
     facts = contract.thresholds
     if facts is None:
@@ -128,6 +128,9 @@ def read_groups(contract: Contract, schema: Schema, folder: Path) -> GroupThresh
     known = {column.name: column for column in schema.features}
     if missing := [name for name in facts.by if name not in known]:
         what = f"groups are decided for by columns that the schema lacks: {', '.join(missing)}"
+        raise BundleError.of(what, file=str(folder / "schema.json"))
+    if any(len(one.values) != len(facts.by) for one in facts.own):
+        what = f"a group that is decided for has not one value of each of {', '.join(facts.by)}"
         raise BundleError.of(what, file=str(folder / "schema.json"))
     own = {one.values: one.threshold for one in facts.own}
     return GroupThresholds(tuple(known[name] for name in facts.by), facts.overall, own)

@@ -15,7 +15,7 @@ import polars as pl
 from engine import durable
 from engine.data.fingerprint import content_sha256
 from engine.data.levels import settled
-from engine.data.pointers import find_pointer
+from engine.data.pointers import Pointer, differing
 from engine.data.quality.finding import Quality
 from engine.data.table import Source, Table
 from engine.evaluation.gates import Verdict
@@ -34,7 +34,7 @@ from engine.runs.steps import Steps
 from engine.studies import Subject
 from engine.training.fit import importances, margin_bytes
 from engine.training.parts import Divided
-from engine.training.quality import look_over
+from engine.training.quality import look_over, tracked
 from engine.tuning.tuned import Tuned
 
 DIFF = "uncommitted.diff"
@@ -74,10 +74,16 @@ def _write_joins(data: dict[str, Plain], spec: Spec, source: Source) -> None:
             table["version"] = joined.version
 
 
-def write_data(folder: Path, *, table: Table, divided: Divided, spec: Spec) -> Quality:
-    """Write `data.json`: the source and its hash, the split and its hashes, profile and quality."""
+def write_data(
+    folder: Path, *, table: Table, divided: Divided, spec: Spec
+) -> tuple[Quality, tuple[str, ...]]:
+    """Write `data.json`: the source and its hash, the split and its hashes, profile and quality.
+
+    Returns what the quality is, and a sentence where DVC knows another file than was read.
+    """
     parts, streamed = divided.parts, divided.streamed
     found, quality = look_over(table, divided, spec=spec)
+    pointer = tracked(table, spec=spec)
     data = spec.to_plain()["data"]
     assert isinstance(data, dict)
     content = {
@@ -105,13 +111,13 @@ def write_data(folder: Path, *, table: Table, divided: Divided, spec: Spec) -> Q
             "sha256": content_sha256(table.frame, table.schema) if streamed is None else None,
             "ordered_by": list(table.schema.key) or None,
         },
-        "dvc": _dvc(table, is_secret=("data", "path") in spec.from_environment),
+        "dvc": None if pointer is None else pointer.to_json(),
         **found.to_json(),
         "quality": quality.to_json(),
-        "warnings": _warnings(table, quality),
+        "warnings": _warnings(table, pointer, quality),
     }
     durable.write_json(folder / "data.json", content)
-    return quality
+    return quality, differing(pointer)
 
 
 def _sample(table: Table, spec: Spec) -> dict[str, object] | None:
@@ -122,20 +128,12 @@ def _sample(table: Table, spec: Spec) -> dict[str, object] | None:
     return {"asked": spec.data.sample, "n_rows": n_drawn, "n_rows_read": table.n_rows_read}
 
 
-def _dvc(table: Table, *, is_secret: bool) -> dict[str, object] | None:
-    path = Path(table.source.path)
-    pointer = find_pointer(path) if path.exists() else None
-    if pointer is None:
-        return None
-    # The pointer is named after the data, whose path the environment may have given.
-    return pointer.to_json() | ({"file": ""} if is_secret else {})
-
-
-def _warnings(table: Table, quality: Quality) -> list[dict[str, str]]:
+def _warnings(table: Table, pointer: Pointer | None, quality: Quality) -> list[dict[str, str]]:
     """Return what a reader of the card must know of the data, a sentence each."""
     left_out = [{"column": table.schema.target.name, "what": table.left_out}] if table.left_out else []
     if table.sampled:
         left_out.insert(0, {"column": "", "what": table.sampled})
+    left_out += [{"column": "", "what": what} for what in differing(pointer)]
     grave = [finding for finding in quality.findings if finding.severity != "note"]
     return left_out + [{"column": ", ".join(finding.columns), "what": finding.what} for finding in grave]
 

@@ -154,7 +154,8 @@ def _settle(drafted: Draft, recipe: Path) -> tuple[Draft, Spec, Table, Divided]:
 def _followed(guess: Guess, name: str, choices: Choices) -> Guess:
     if guess.name != name or choices.follows is None:
         return guess
-    return replace(guess, role=choices.follows[1], min=None, max=None, values=None, why=choices.why_split)
+    role = choices.follows[1]
+    return replace(guess, role=role, min=None, max=None, values=None, look="", why=choices.why_split)
 
 
 def _divided(drafted: Draft, recipe: Path) -> tuple[Spec, Table, Divided]:

@@ -132,7 +132,7 @@ def bound(measured: Measured) -> Bound:
         return Bound(None, None, f"{said}: too few to hold a model to")
     surest = measured.model.low if measured.greater_is_better else measured.model.high
     if surest is None or not math.isfinite(surest) or not measured.gains(surest) > 0:
-        return Bound(None, None, f"{said}: not beyond doubt better than a constant")
+        return Bound(None, None, f"{said}: too near a constant to hold a model to")
     gains = [measured.gains(value) for value in (measured.linear, measured.model.value)]
     way = _HALF * min(gain for gain in gains if gain > 0)
     sign = 1 if measured.greater_is_better else -1

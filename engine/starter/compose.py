@@ -16,7 +16,8 @@ from engine.data.quality.leaks import Suspect
 from engine.data.reading import Reading
 from engine.data.sniff import Dialect
 from engine.data.violation import counted, show
-from engine.recipe.text import KeyPath, Plain
+from engine.recipe.find import shipped
+from engine.recipe.text import KeyPath, Plain, read
 from engine.starter.bounds import Bound
 from engine.starter.choices import TEST, Choices
 from engine.starter.words import comment, render
@@ -207,6 +208,8 @@ def _data(draft: Draft) -> dict[str, Plain]:
         data["format"] = draft.format
     if draft.table is not None:
         data["table"] = literal(draft.table)
+    if len(draft.columns) > _most_columns():
+        data["max_columns"] = len(draft.columns)
     if draft.dialect is None:
         return data
     if draft.dialect.delimiter != ",":
@@ -220,6 +223,11 @@ def _data(draft: Draft) -> dict[str, Plain]:
     return data
 
 
+def _most_columns() -> int:
+    """Return how many columns a table has that says nothing of it."""
+    return int(str(read(shipped("conf") / "data" / "table.yaml").mapping()["max_columns"]))
+
+
 def _column(guess: Guess) -> dict[str, Plain]:
     column: dict[str, Plain] = {"type": guess.type}
     if guess.role is not None:
@@ -231,6 +239,8 @@ def _column(guess: Guess) -> dict[str, Plain]:
             column[side] = _short(limit)
     if guess.values is not None and _ASKED_FOR not in guess.values:
         column["values"] = [literal(value) for value in guess.values]
+    if guess.format is not None:
+        column["format"] = literal(guess.format)
     if guess.encode is not None:
         column["encode"] = guess.encode
     for mark in ("sensitive", "pii"):

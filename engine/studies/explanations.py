@@ -124,7 +124,9 @@ def _row(subject: Subject, added: Contributions, place: int, which: str, row: in
     told = subject.task.to_frame(scores.take(np.array([row])), target).row(0, named=True)
     order = np.argsort(-np.abs(added.values[place]), kind="stable")
     shown, rest = order[:_OF_A_ROW], order[_OF_A_ROW:]
-    truth = target.classes[int(test.y[row])] if target.classes else float(test.y[row])
+    truth: object = target.classes[int(test.y[row])] if target.classes else float(test.y[row])
+    if subject.schema.target.sensitive or subject.schema.target.pii:
+        truth = _WITHHELD
     return {
         "which": which,
         "test_row": row,

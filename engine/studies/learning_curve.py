@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 # More test rows say hardly more of a curve, and each costs as much.
 _MOST_ROWS = 100_000
-_PERCENT = 100
+_PERCENT, _THOUSAND = 100, 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,17 +176,30 @@ def _said(
     interval = difference.interval
     start = next(point for point in reversed(points[:-1]) if point["value"] is not None)
     step = f"From {start['n_train_rows']:,} to {points[-1]['n_train_rows']:,} training rows {metric.title}"
-    around = "" if interval.low is None else f" ({interval.low:.3g} to {interval.high:.3g})"
+    ends = [end for end in (interval.low, interval.high) if end is not None]
+    # Of a step that is told as so much better or worse, the ends have no sign either.
+    ends = sorted(map(abs, ends)) if difference.verdict in ("better", "worse") else ends
+    around = f" ({' to '.join(map(_short, ends))})" if ends else ""
+    change, size = _short(interval.value), _short(abs(interval.value))
     told = {
-        "better": f"{step} was still getting better, by {abs(interval.value):.3g}{around}: more rows of the "
-        "same kind may help",
-        "worse": f"{step} got worse, by {abs(interval.value):.3g}{around}: more rows of the same kind are "
-        "not what is missing",
-        "unproven": f"{step} changed by {interval.value:.3g}{around}, which these test rows can't tell from "
-        "nothing: little speaks for more rows of the same kind",
+        "better": f"{step} was still getting better, by {size}{around}: more rows of the same kind may help",
+        "worse": f"{step} got worse, by {size}{around}: more rows of the same kind are not what is missing",
+        "unproven": f"{step} changed by {change}{around}, which these test rows can't tell from nothing: "
+        "little speaks for more rows of the same kind",
         "the same": f"{step} did not change: nothing speaks for more rows of the same kind",
     }[difference.verdict]
     return f"{told}. This is evidence from one draw of these rows, and no promise."
+
+
+def _short(value: float) -> str:
+    """Return a number to three figures, never as a power of ten that money would be told in.
+
+    Examples
+    --------
+    >>> [_short(value) for value in (-3623.4, -984.2, 0.02321)]
+    ['-3,623', '-984', '0.0232']
+    """
+    return f"{value:,.0f}" if abs(value) >= _THOUSAND else f"{value:.3g}"
 
 
 STUDY = LearningCurveStudy()

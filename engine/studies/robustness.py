@@ -88,7 +88,19 @@ class RobustnessStudy:
                 for one, (value, fall) in zip(disturbed, falls, strict=True)
             ],
         }
-        return Finding(facts, worst)
+        return Finding(facts, worst, tuple(_unmeasured(spec, worst)))
+
+
+def _unmeasured(spec: Spec, worst: Mapping[str, float]) -> Iterator[str]:
+    """Say of which bounded falls nothing is known, as that changed no value."""
+    from engine.evaluation.robustness import FALLS
+
+    names = [name for name in spec.goal.gates or {} if name in FALLS and name not in worst]
+    if names:
+        yield (
+            f"not measured, so its gate is missed: {', '.join(names)}; what is that small leaves every value "
+            "of the test rows as it was, as whole numbers do that hardly vary"
+        )
 
 
 def _falls(

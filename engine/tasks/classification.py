@@ -14,7 +14,7 @@ import polars as pl
 from pydantic import BaseModel, Field
 
 from engine.data.schema import Column, Schema
-from engine.data.violation import show
+from engine.data.violation import counted, show
 from engine.errors import DataError, Message, nearest
 from engine.graph import Graph
 from engine.recipe.spec import Spec
@@ -327,7 +327,7 @@ def _refuse_classes(
         raise DataError.of("the target has no rows", key=name)
     if len(classes) == 1:
         only = "" if hidden else f" ('{show(rules.written(classes[0]))}')"
-        what = f"the target has one class{only} in all {len(column)} rows: nothing to learn"
+        what = f"the target has one class{only} in all {counted(len(column), 'row')}: nothing to learn"
         raise DataError.of(what, key=name)
     if len(classes) > MAX_CLASSES:
         what = f"the target has {len(classes)} classes, and at most {MAX_CLASSES} are possible"

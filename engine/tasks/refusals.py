@@ -7,9 +7,9 @@ from typing import Literal
 
 import polars as pl
 
+from engine.data.rules import MOST
 from engine.data.violation import N_SHOWN, Violation, to_error
 
-_MOST = 1e150
 Rule = Literal["nullable", "finite", "values", "min", "max"]
 
 
@@ -45,8 +45,8 @@ def refuse_too_large(numbers: pl.Series, *, name: str) -> None:
     DataError
         As `refuse_rows`.
     """
-    refuse_rows(numbers < -_MOST, name=name, rule="min", expected=f"{-_MOST:g}")
-    refuse_rows(numbers > _MOST, name=name, rule="max", expected=f"{_MOST:g}")
+    refuse_rows(numbers < -MOST, name=name, rule="min", expected=f"{-MOST:g}")
+    refuse_rows(numbers > MOST, name=name, rule="max", expected=f"{MOST:g}")
 
 
 def first_rows(indices: Sequence[int]) -> tuple[int, ...]:

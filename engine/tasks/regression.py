@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from engine.data.schema import Schema
+from engine.data.violation import counted
 from engine.errors import DataError, Message
 from engine.graph import Graph
 from engine.recipe.spec import Spec
@@ -75,7 +76,7 @@ class Regression:
         _refuse_undefined(column, name=name)
         if column.n_unique() < 2:  # noqa: PLR2004 - nothing to tell apart
             raise DataError.of(
-                f"the target has one value in all {len(column)} rows: nothing to learn",
+                f"the target has one value in all {counted(len(column), 'row')}: nothing to learn",
                 key=name,
             )
         return Target(name=name, kind="continuous")

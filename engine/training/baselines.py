@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 import numpy as np
 import polars as pl
@@ -50,20 +51,26 @@ def score_baselines(
     candidate = fit_candidate(
         load_model(linear), train=sample, validation=validation, schema=schema, target=target, spec=spec
     )
-    threshold = None
+    threshold = of_constant = None
     if validation.n_rows:
         values = candidate.predict(validation.frame)
-        threshold = task.choose_threshold(
-            validation.y, values, validation.weights, spec=spec, worth=validation.worth
+        choose = partial(
+            task.choose_threshold, validation.y, weights=validation.weights, spec=spec, worth=validation.worth
         )
+        threshold = choose(values)
+        # Where outcomes are priced, acting on all or on none is what anybody gets, whichever earns more.
+        if spec.goal.value is not None:
+            of_constant = choose(np.repeat(constant[:1], validation.n_rows, axis=0))
 
     decided = [
-        decide_values(constant, task=task, target=target, threshold=None),
+        decide_values(constant, task=task, target=target, threshold=of_constant),
         decide_values(candidate.predict(test.frame), task=task, target=target, threshold=threshold),
     ]
     rivals = [scores.priced(test.worth) for scores in decided]
     differences = _differences(model, rivals, test, task=task, target=target, spec=spec) if model else []
     shares = "class shares" if target.classes else "mean"
+    if of_constant is not None:
+        shares += f", {'all' if rivals[0].decisions.any() else 'none'} decided positive"
     names = {"constant": f"the training rows' {shares}", "linear": described}
     return {
         name: {

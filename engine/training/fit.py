@@ -106,7 +106,7 @@ def prepare_rows(
     preparation, x = prepare_training(train.frame, schema=schema, needs=family.needs(model), outcome=outcome)
     rows = Rows(x, train.y, train.weights)
     held = None
-    if validation.n_rows:
+    if validation.n_rows and (validation.weights is None or validation.weights.any()):
         held = Rows(preparation.transform(validation.frame), validation.y, validation.weights)
     if model.fairness is not None:
         groups = [part.frame.select(model.fairness.by) for part in (train, validation)]

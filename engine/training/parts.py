@@ -15,7 +15,6 @@ from engine.data.table import Streamed, Table
 from engine.errors import DataError
 from engine.recipe.spec import Spec
 from engine.recipe.text import show
-from engine.tasks.refusals import refuse_too_large
 from engine.tasks.task import Target, Task
 from engine.tasks.value import row_worth
 from engine.training.learnable import check_learnable
@@ -58,23 +57,20 @@ def divide(table: Table, *, task: Task, spec: Spec) -> Divided:
     Raises
     ------
     DataError
-        If the target can't be learnt from, a feature's values have no sum of squares, or the rows do not
-        suffice for the split.
+        If the target can't be learnt from, the rows do not suffice for the split, or those of a part weigh 0.
     RecipeError
         As `check_learnable`.
     """
     column = table.frame[table.schema.target.name]
     try:
         target = task.target(_values(table), table.schema)
-        for feature in table.schema.features:
-            if feature.storage == "float64":
-                refuse_too_large(table.frame[feature.name].fill_null(0.0), name=feature.name)
         streamed = table.streamed
         parts = split(table, spec=spec.split, seed=spec.seed) if streamed is None else streamed.parts
         check_levels(table, parts)
         _check_judged(parts, spec=spec)
         y = task.encode(column, target)
         weights = _weights(table)
+        _check_weights(parts, weights, table)
         heavy = None if weights is None else weights[parts.train]
         check_learnable(target, y[parts.train], weights=heavy, spec=spec, task=task)
     except DataError as error:
@@ -87,6 +83,14 @@ def divide(table: Table, *, task: Task, spec: Spec) -> Divided:
 def _weights(table: Table) -> np.ndarray | None:
     columns = table.schema.of_role("weight")
     return table.frame[columns[0].name].to_numpy().astype(np.float64) if columns else None
+
+
+def _check_weights(parts: Parts, weights: np.ndarray | None, table: Table) -> None:
+    """Refuse a part of which no row counts: nothing can be learnt, chosen or judged by it."""
+    for name, rows in {"training": parts.train, "validation": parts.validation, "test": parts.test}.items():
+        if weights is not None and len(rows) and not weights[rows].any():
+            what = f"no {name} row of {len(rows)} weighs more than 0"
+            raise DataError.of(what, key=f"schema.columns.{table.schema.of_role('weight')[0].name}")
 
 
 def _values(table: Table) -> pl.Series:

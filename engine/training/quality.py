@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 from engine.data.kinds import KINDS
+from engine.data.pointers import Pointer, find_pointer
 from engine.data.profile import Profile, profile
 from engine.data.quality.finding import Quality
 from engine.data.quality.inspection import inspect
@@ -28,6 +32,15 @@ def look_over(table: Table, divided: Divided, *, spec: Spec) -> tuple[Profile, Q
         seed=spec.seed,
     )
     return found if table.streamed is None else table.streamed.overall.onto(found), quality
+
+
+def tracked(table: Table, *, spec: Spec) -> Pointer | None:
+    """Return what DVC says of the file that was read, if it does."""
+    path = Path(table.source.path)
+    pointer = find_pointer(path) if path.exists() else None
+    # The pointer is named after the data, whose path the environment may have given.
+    is_secret = ("data", "path") in spec.from_environment
+    return replace(pointer, file="") if pointer is not None and is_secret else pointer
 
 
 def alarms(quality: Quality, *, spec: Spec) -> tuple[str, ...]:

@@ -109,14 +109,16 @@ def _read(spec: Spec, schema: Schema, tell: Tell | None) -> tuple[int | None, Ta
 
 
 def _divided(table: Table, spec: Spec) -> Rehearsal:
+    from engine.data.pointers import differing
     from engine.training.parts import divide
-    from engine.training.quality import alarms, look_over
+    from engine.training.quality import alarms, look_over, tracked
 
     schema = table.schema
     divided = divide(table, task=cast("Task", TASKS.load(spec.task.kind)), spec=spec)
     _, quality = look_over(table, divided, spec=spec)
     categories = [column.name for column in table.schema.features if column.type == "category"]
     left_out = [table.left_out] if table.left_out else []
+    left_out += differing(tracked(table, spec=spec))
     n_between = table.n_rows - sum(divided.parts.sizes.values())
     if n_between:
         left_out.append(f"{n_between} rows lie in the gap between the parts, and are in none")

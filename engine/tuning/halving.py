@@ -68,7 +68,7 @@ class Ladder:
 
     def __call__(self, done: int, total: int, loss: float | None) -> None:
         """Take a round's loss in; raises `StopFit` where the fit ends."""
-        if loss is None:
+        if loss is None or not math.isfinite(min(self._least, loss)):
             return
         self._least = min(self._least, loss)
         for rung in range(len(self.losses), len(self.cuts)):

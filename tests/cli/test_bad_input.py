@@ -46,7 +46,7 @@ RECIPE_MISTAKES = [
     (
         ["schema.columns.size.mni=0"],
         "command line: schema.columns.size.mni\n  'mni' is not a key of schema.columns.size\n  did you mean 'min'?\n"
-        "  allowed: changes, description, encode, impute, max, max_length, min, nullable, pattern, pii and 10 more\n"
+        "  allowed: changes, description, encode, format, impute, max, max_length, min, nullable, pattern and 11 more\n"
         "  try: engine options schema.columns.size\n",
     ),
     (

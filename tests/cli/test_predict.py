@@ -102,3 +102,13 @@ def test_a_finished_run_takes_no_other_key(run: Path, capsys: pytest.CaptureFixt
         "command line: seed\n  'seed' can't be changed after training: only how the rows are read and where they are scored can\n"
         "  allowed: data.format, data.delimiter, data.decimal, data.encoding, data.null_values, data.table, data.version, data.max_rows, data.max_columns, data.max_mib and 4 more\n"
     )
+
+
+def test_a_place_that_refuses_is_the_users_mistake(
+    run: Path, frame: pl.DataFrame, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What lies beside an output may be refused where the output is not; it is still the place that was given."""
+    write(frame, "plain.csv")
+    output = "n" * 250 + ".csv"
+    assert main(["predict", str(run), "plain.csv", "-o", output, "--quiet"]) == 2
+    assert capsys.readouterr().err.endswith("…: File name too long\n")

@@ -28,10 +28,11 @@ def test_a_search_is_printed(load_small: Callable[..., Spec], capsys: pytest.Cap
 def test_no_search_prints_nothing_of_one(
     load_small: Callable[..., Spec], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A run without a search has no line of one, and null in --json."""
-    done = run(load_small("tune=none"))
+    """A run without a search has no line of one, and null in --json; no row chose a threshold that is typed."""
+    done = run(load_small("tune=none", "task.threshold=0.3"))
     assert main(["show", str(done.path)]) == 0
     out = capsys.readouterr().out
+    assert "at a probability of 0.3 (task.threshold: 0.3)\n" in out
     assert not [line for line in out.splitlines() if line.startswith(("search", "winner", "params"))]
     assert main(["show", str(done.path), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["search"] is None

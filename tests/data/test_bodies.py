@@ -155,6 +155,11 @@ def test_no_rows_are_a_table(write: Callable[[pl.DataFrame], bytes]) -> None:
         (packed(pl.DataFrame({"a": [0] * 1001})), "parquet", "1001 records are more than 1000, the most in one request"),
         (arrow(pl.DataFrame({"a": [[1]]})), "arrow", "a column of lists or structs is no column of this table"),
         (
+            arrow_by(pa.table({"w": pa.array([0], pa.timestamp("us", "+05:30"))})),
+            "arrow",
+            "the column is in the time zone '+05:30', which is not known; write its times in UTC",
+        ),
+        (
             packed(pa.table({"s": pa.array(["{}", "{}"], pa.json_())})),
             "parquet",
             "texts of an Arrow extension type are not read from a dictionary: write them as texts",

@@ -28,6 +28,12 @@ _NAN, _INF = float("nan"), float("inf")
         ("number", {}, [1.0, _NAN, None], ("nullable", 2, (2, 3), (), "false")),
         ("number", {"nullable": True}, [1.0, _NAN, None], None),
         ("number", {}, [1.0, _INF, -_INF], ("finite", 2, (2, 3), ("inf", "-inf"), "")),
+        (
+            "number",
+            {"min": 0.5, "nullable": True},
+            [1e150, 1e200, _NAN, None],
+            ("magnitude", 1, (2,), ("1e+200",), "1e+150"),
+        ),
         ("integer", {"min": 17.0}, [17, 3, 16, 2, 1], ("min", 4, (2, 3, 4), ("3", "16", "2"), "17")),
         ("integer", {"min": 16.5}, [17, 16], ("min", 1, (2,), ("16",), "16.5")),
         ("number", {"min": 0.5, "nullable": True}, [0.5, 0.4, _NAN, None], ("min", 1, (2,), ("0.4",), "0.5")),
@@ -166,6 +172,7 @@ _PANDERA_NAMES = {
     "not_nullable": "nullable",
     "field_uniqueness": "unique",
     "finite": "finite",
+    "magnitude": "magnitude",
     "greater_than_or_equal_to": "min",
     "less_than_or_equal_to": "max",
     "isin": "values",
@@ -181,6 +188,7 @@ _WORDS = st.one_of(st.none(), st.sampled_from(["a", "b", "ab", "abc", "B", "", "
     rows=st.lists(
         st.tuples(
             st.one_of(st.none(), st.integers(-3, 3), st.sampled_from([2**62])),
+            _NUMBERS,
             _NUMBERS,
             st.one_of(st.none(), st.booleans()),
             _WORDS,
@@ -202,13 +210,15 @@ def test_counts_equal_panderas(
     schema = schema_of(
         column_of("i", "integer", min=-2.0, max=2.0, values=(-2, 0, 1, 3), unique=True, nullable=nullable),
         column_of("f", "number", min=-1.0, max=1.5, nullable=nullable),
+        column_of("g", "number", min=-1.0, nullable=nullable),
         column_of("b", "boolean", values=(True,), nullable=nullable),
         column_of("c", "category", values=("a", "b"), unique=True, nullable=nullable),
         column_of("s", "text", pattern="[a-z]+|é", max_length=2, nullable=nullable),
         column_of("t", "datetime", min="2000-01-01", max="2000-01-02", nullable=nullable),
         column_of("w", "integer", "weight", nullable=nullable),
     )
-    dtypes = [pl.Int64(), pl.Float64(), pl.Boolean(), pl.String(), pl.String(), pl.Datetime("us"), pl.Int64()]
+    texts = [pl.String(), pl.String()]
+    dtypes = [pl.Int64(), pl.Float64(), pl.Float64(), pl.Boolean(), *texts, pl.Datetime("us"), pl.Int64()]
     names = [column.name for column in schema.columns]
     frame = pl.DataFrame(rows, schema=dict(zip(names, dtypes, strict=True)), orient="row")
     # Pandera has no rule on the sum of a column; a part of a table is not held to it.

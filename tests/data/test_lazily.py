@@ -13,6 +13,7 @@ from engine.data.lazily import Lazily
 from engine.data.schema import Schema
 from engine.data.source import read
 from engine.data.sources.csv import CsvFile
+from engine.data.sources.parquet import ParquetFile
 from engine.errors import DataError
 from engine.recipe.spec_table import DataSpec
 from tests.data.conftest import ColumnOf, DataOf, SchemaOf
@@ -120,3 +121,30 @@ def test_typed_columns_are_held_as_they_are_where_nothing_can_be_lost(
     pl.DataFrame({"a": [1.5, 2.0], "b": [1.0, 0.5], "y": [1, 0]}).write_parquet(path)
     with pytest.raises(DataError, match=r"type integer: 1 row is not \(row 1: 1\.5\)"):
         read(data_of(path), schema)
+
+
+@pytest.mark.parametrize(
+    ("counts", "n_sound"),
+    [
+        ([-62_135_596_800_000_000, 253_402_300_799_999_999, None], 3),
+        ([0, 253_402_300_800_000_000], None),
+        ([-62_135_596_800_000_001, 0], None),
+        ([None, None], 2),
+    ],
+)
+def test_moments_of_which_python_knows_none_are_left_to_the_slow_way(
+    counts: list[int | None],
+    n_sound: int | None,
+    tmp_path: Path,
+    column_of: ColumnOf,
+    schema_of: SchemaOf,
+    data_of: DataOf,
+) -> None:
+    """The first and last microsecond of the years 1 to 9999 are sound, those beside them are not."""
+    schema = schema_of(column_of("when", "datetime", nullable=True), column_of("y", "number", "target"))
+    path = tmp_path / "t.parquet"
+    moments = pl.Series("when", counts, dtype=pl.Int64).cast(pl.Datetime("us"))
+    pl.DataFrame([moments, pl.Series("y", [1.0] * len(counts))]).write_parquet(path)
+    query = ParquetFile(data_of(path), "t.parquet").lazily(schema.columns)
+    assert query is not None
+    assert (query.n_sound(), query.frame() is None) == (n_sound, n_sound is None)

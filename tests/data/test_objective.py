@@ -106,6 +106,12 @@ def test_rows_without_a_target_are_counted() -> None:
             "join such classes in the data, or leave their rows out",
         ),
         (
+            [0, 0, 1, 1, 8], None, DataError,
+            "t.csv: y\n  1 class of one row ('8'): one row can't be in training and in the test; "
+            "join such classes in the data, or leave their rows out\n"
+            "  try: --task regression, if they count something",
+        ),
+        (
             [f"${i}.50" for i in range(40)], None, DataError,
             "t.csv: y\n  the target has 40 different values in 40 rows, such as '$0.50': neither classes nor numbers",
         ),

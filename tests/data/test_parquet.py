@@ -8,7 +8,9 @@ from datetime import date, datetime
 from pathlib import Path
 
 import polars as pl
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 
 from engine.data.schema import Column, Schema
 from engine.data.source import read
@@ -149,3 +151,28 @@ def test_typed_columns_that_would_change_are_refused(
     (message,) = caught.value.messages
     assert message.what == (what or message.what)
     assert message.key == "c"
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".arrow"])
+def test_a_time_zone_that_is_not_known_is_refused_before_polars_panics(
+    suffix: str,
+    tmp_path: Path,
+    column_of: ColumnOf,
+    schema_of: SchemaOf,
+    data_of: DataOf,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """The message names the column and the zone, and nothing else is printed."""
+    path = tmp_path / f"t{suffix}"
+    table = pa.table({"when": pa.array([0], pa.timestamp("us", "+05:30")), "y": [1.0]})
+    if suffix == ".parquet":
+        parquet.write_table(table, path)
+    else:
+        with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, table.schema) as stream:
+            stream.write_table(table)
+    with pytest.raises(DataError) as caught:
+        read(data_of(path), schema_of(column_of("when", "datetime"), column_of("y", "number", "target")))
+    assert str(caught.value) == (
+        f"{path}: when\n  the column is in the time zone '+05:30', which is not known; write its times in UTC"
+    )
+    assert capfd.readouterr() == ("", "")

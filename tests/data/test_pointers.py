@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from engine.data.pointers import Pointer, find_pointer
+from engine.data.find import find
+from engine.data.pointers import Pointer, differing, find_pointer
+from engine.errors import DataError
+from tests.data.conftest import DataOf
 
 CONTENT = b"a,b\n1,2\n"
 MD5 = hashlib.md5(CONTENT, usedforsecurity=False).hexdigest()
@@ -27,11 +30,17 @@ def test_a_pointer_beside_the_file(table: Path) -> None:
     table.with_name("t.csv.dvc").write_text(
         f"outs:\n- md5: {MD5}\n  size: {len(CONTENT)}\n  hash: md5\n  path: t.csv\n"
     )
-    assert find_pointer(table) == Pointer("t.csv.dvc", "", MD5, len(CONTENT), matches=True)
+    found = find_pointer(table)
+    assert found == Pointer("t.csv.dvc", "", MD5, len(CONTENT), matches=True)
+    assert differing(found) == ()
     table.write_bytes(CONTENT.replace(b"1", b"3"))
     found = find_pointer(table)
     assert found is not None
     assert found.matches is False
+    assert differing(found) == (
+        "the file that was read is not the one that DVC knows by t.csv.dvc: dvc checkout brings that one back, "
+        "dvc commit notes this one",
+    )
     table.write_bytes(CONTENT + b"5,6\n")
     found = find_pointer(table)
     assert found is not None
@@ -75,3 +84,24 @@ def test_what_is_no_pointer_says_nothing(content: str, table: Path) -> None:
     """A pointer that is broken, or of another file, is passed over: the engine's own hash says what was read."""
     table.with_name("t.csv.dvc").write_text(content)
     assert find_pointer(table) is None
+
+
+def test_a_pointer_is_no_table(table: Path, data_of: DataOf, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who names the pointer is told of the table, and who has not fetched the table how to."""
+    monkeypatch.chdir(table.parents[1])
+    table.with_name("t.csv.dvc").write_text(f"outs:\n- md5: {MD5}\n  path: t.csv\n")
+
+    def refusal(path: str) -> str:
+        with pytest.raises(DataError) as caught:
+            find(data_of(path))
+        return str(caught.value)
+
+    note = "data.path\n  'data/t.csv.dvc' is DVC's note of where the table is, and not the table\n  did you mean 'data/t.csv'?"
+    assert refusal("data/t.csv.dvc") == note
+    table.unlink()
+    assert refusal("data/t.csv.dvc") == f"{note}\n  try: dvc pull data/t.csv.dvc"
+    absent = "data.path\n  there is no file 'data/t.csv', which DVC knows\n  try: dvc pull data/t.csv"
+    assert refusal("data/t.csv") == f"{absent}.dvc"
+    table.with_name("t.csv.dvc").unlink()
+    Path("dvc.lock").write_text(f"stages:\n  clean:\n    outs:\n    - path: data/t.csv\n      md5: {MD5}\n")
+    assert refusal("data/t.csv") == absent

@@ -77,6 +77,7 @@ def test_a_good_record_is_held(decoder: Decoder, change: dict[str, object], held
         ("age", 3, "min 17: 3 is below it"),
         ("age", 91, "max 90: 91 is above it"),
         ("age", None, "nullable false: the value is null"),
+        ("pay", -1e200, "magnitude 1e+150: -1e+200 is beyond it"),
         ("pay", "1", "type number: '1' is not"),
         ("pay", False, "type number: false is not"),
         ("pay", float("nan"), "finite: nan is not"),

@@ -104,7 +104,8 @@ def test_quoting_hides_other_delimiters(
         (
             b",a,b\n0,x,1\n1,y,2\n",
             "t.csv:1\n  column 1 of the header has no name: its values 0, 1, … look like the index that pandas and "
-            "R write beside a table; write the file again with to_csv(…, index=False), or name the column",
+            "R write beside a table; write the file again with to_csv(…, index=False) or write.csv(…, row.names = "
+            "FALSE), or name the column",
         ),
         (
             b"a;b;\n1;2;\n3;4;\n",

@@ -184,7 +184,11 @@ def test_values_are_read_without_loss(
             ["1", "?"],
             "type integer: 1 row is not (row 2: ?); data.null_values names the texts that mean a missing value",
         ),
-        ("datetime", ["2020-01-01", "01/02/2020"], "type datetime: 1 row is not (row 2: 01/02/2020)"),
+        (
+            "datetime",
+            ["2020-01-01", "01/02/2020"],
+            'type datetime: 1 row is not (row 2: 01/02/2020); format: "%d/%m/%Y" or "%m/%d/%Y" reads such dates',
+        ),
     ],
 )
 def test_what_is_not_of_the_type_is_refused(

@@ -226,7 +226,8 @@ def test_folds_validate_each_row_once(table_of: Callable[..., Table]) -> None:
             "stratified",
             {},
             {"y": ["a"] * 10 + ["b"] * 2 + ["c"]},
-            "y\n  the class 'c' has 1 row, fewer than the 3 parts of the split (the rarest of 2 such classes)",
+            "y\n  the class 'c' has 1 row, fewer than the 3 parts of the split (the rarest of 2 such classes)\n"
+            "  try: fewer parts, or join such classes in the data",
         ),
         (
             "group",

@@ -86,8 +86,9 @@ def test_a_number_is_what_the_reader_holds(values: list[str], decimal: str) -> N
 @pytest.mark.parametrize(
     ("values", "sequence", "is_sorted"),
     [
-        (["0", "1", "2", "3"], True, False),
-        (["1", "3", "4", "5"], False, False),
+        (["0", "1", "2", "3"], True, True),
+        (["1", "3", "4.5", "5"], False, True),
+        (["1", "3", "2", "5"], False, False),
         (["1", "2", None, "4"], False, False),
         (["2020-01-01", "2020-01-01", "2020-01-02", "2021-01-01"], False, True),
         (["2020-01-02", "2020-01-01", "2020-01-03", "2021-01-01"], False, False),
@@ -95,7 +96,7 @@ def test_a_number_is_what_the_reader_holds(values: list[str], decimal: str) -> N
     ],
 )
 def test_order_is_seen_across_blocks(values: list[str | None], *, sequence: bool, is_sorted: bool) -> None:
-    """Counting up by one, and never going back in time, hold from row to row, also where a block ends."""
+    """Counting up by one, and never going back, hold from row to row, also where a block ends."""
     frame = pl.DataFrame({"c": values}, schema={"c": pl.String})
     for size in (1, 2, 4):
         (facts,) = survey(["c"], frame.iter_slices(size), from_text=True)

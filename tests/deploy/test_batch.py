@@ -196,7 +196,8 @@ bundle, data, output, last = sys.argv[1:]
 def stop(n_done):
     if n_done >= int(last):
         os.kill(os.getpid(), signal.SIGKILL)
-predict(load_bundle(Path(bundle)), Path(data), Path(output), workers=2, progress=stop)
+bad = Path(output).with_name("bad.csv")
+predict(load_bundle(Path(bundle)), Path(data), Path(output), quarantine=bad, workers=2, progress=stop)
 """
 
 
@@ -221,11 +222,13 @@ def test_a_killed_call_is_gone_on_with(
         assert not output.exists()
         kept = [path for path in tmp_path.glob(f".{sink}.shards/*.arrow") if "partial" not in path.name]
         assert len(kept) >= last // BATCH_ROWS
-    counts = predict(bundle, data, output)
+    counts = predict(bundle, data, output, quarantine=tmp_path / "bad.csv")
     assert counts.n_rows == frame.height
     assert counts.n_found >= 3 * BATCH_ROWS
     assert output.read_bytes() == (tmp_path / "whole" / sink).read_bytes()
-    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([sink, "rows.parquet", "whole"])
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(
+        ["bad.csv", sink, "rows.parquet", "whole"]
+    )
 
 
 def test_shards_of_other_rows_are_not_taken(bundle: Bundle, tiny: ModuleType, tmp_path: Path) -> None:

@@ -156,6 +156,21 @@ def test_predictions_are_the_bundles(ask: Ask, tiny: ModuleType, bundle_folder: 
     assert given == pytest.approx(expected["probability_>50K"].to_list(), rel=0, abs=1e-12)
 
 
+def test_abstained_rows_are_told_apart(tiny: ModuleType, tmp_path: Path) -> None:
+    """Where there is no null, a tensor beside the predictions says which of them are none."""
+    bundle = tiny.write_tiny(tmp_path / "bundle", abstain_below=0.7)
+    frame = tiny.tiny_frame(30, seed=31)
+    expected = load_bundle(bundle).answers(load_bundle(bundle).score(frame))["abstained"].to_list()
+    assert set(expected) == {True, False}
+    model = messages()["ModelMetadataRequest"](name="tiny_income")
+    with asked(door_of(bundle)) as ask:
+        plain, raw = (ask("ModelInfer", request_of(frame, is_raw=is_raw)) for is_raw in (False, True))
+        outputs = [(each.name, each.datatype) for each in ask("ModelMetadata", model).outputs]
+    assert outputs[2] == ("abstained", "BOOL")
+    assert list(plain.outputs[2].contents.bool_contents) == expected
+    assert list(struct.unpack("<30?", raw.raw_output_contents[2])) == expected
+
+
 def test_what_the_service_says_of_itself(ask: Ask, door: Door) -> None:
     """Liveness, readiness and the model's tensors are told; a service that ends is not ready."""
     made = messages()
@@ -170,6 +185,17 @@ def test_what_the_service_says_of_itself(ask: Ask, door: Door) -> None:
         assert not ask("ServerReady").ready
     finally:
         door.is_draining = False
+
+
+@pytest.mark.parametrize("name", ["a" * 20_000, "é" * 20_000])
+def test_a_long_refusal_keeps_its_status(ask: Ask, tiny: ModuleType, name: str) -> None:
+    """A refusal of more words than a client takes is cut short, and is not another fault."""
+    request = request_of(tiny.tiny_frame(1, seed=32), is_raw=True)
+    request.inputs[0].name = name
+    with pytest.raises(grpc.RpcError) as caught:
+        ask("ModelInfer", request)
+    assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert re.fullmatch(f"inputs.{name[0]}{{600,}}…", caught.value.details())
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from engine.data.schema import Schema
 from engine.deploy.watch import what_narrows
 from engine.durable import append_journal
 from engine.runs.bundle import load_bundle
@@ -173,10 +174,7 @@ def test_what_a_bundle_may_not_take_away(bundle_folder: Path) -> None:
     before = load_bundle(bundle_folder)
 
     def narrowed(name: str, /, **rules: Any) -> str:
-        columns = tuple(
-            replace(column, **rules) if column.name == name else column for column in before.schema.columns
-        )
-        return what_narrows(before, replace(before, schema=replace(before.schema, columns=columns)))
+        return what_narrows(before, replace(before, schema=_with(before.schema, name, **rules)))
 
     assert what_narrows(before, before) == ""
     assert narrowed("age", min=18) == "'age' has another rule min"
@@ -190,11 +188,41 @@ def test_what_a_bundle_may_not_take_away(bundle_folder: Path) -> None:
     assert narrowed("note", role="feature") == "'note' is a new column"
     assert narrowed("job", name="jobs") == "'jobs' is a new column"
     assert narrowed("hours", role="ignore") == ""
-    fewer = tuple(column for column in before.schema.columns if column.name != "job")
-    without = replace(before, schema=replace(before.schema, columns=fewer))
-    assert what_narrows(before, without) == "'job' is no longer known"
+    # Rows may be named, and the name is then judged.
+    assert narrowed("person", min=1) == "'person' has another rule min"
+    assert narrowed("person", role="ignore") == ""
+    assert narrowed("note", role="id") == "'note' was left out, and is judged now"
+    dated = replace(before, schema=_with(before.schema, "since", format="%d.%m.%Y"))
+    assert what_narrows(before, dated) == ""
+    assert what_narrows(dated, before) == "'since' has another format"
+    # What is left out may stand in a request too.
+    for name in ("job", "note"):
+        fewer = tuple(column for column in before.schema.columns if column.name != name)
+        without = replace(before, schema=replace(before.schema, columns=fewer))
+        assert what_narrows(before, without) == f"'{name}' is no longer known"
     other = replace(before, target=Target("income", "binary", ("no", "yes")))
     assert what_narrows(before, other) == "the target 'income' is of another kind or has other classes"
+
+
+def test_what_a_bundle_may_not_read_otherwise(bundle_folder: Path) -> None:
+    """A text that means null from now on, or no longer, narrows where the column took it and takes it no more."""
+    before = load_bundle(bundle_folder)
+
+    def read(null_values: tuple[str, ...], /, **rules: Any) -> str:
+        schema, data = _with(before.schema, "job", **rules), before.data
+        now = data.model_copy(update={"null_values": null_values})
+        return what_narrows(replace(before, schema=schema), replace(before, schema=schema, data=now))
+
+    assert read(("", "?", "none")) == ""
+    assert read(("", "?", "none"), nullable=False) == "'job' no longer takes the text 'none'"
+    assert read(("", "?", "none"), nullable=False, values=("clerk",)) == ""
+    assert read(("",)) == ""
+    assert read(("",), values=("clerk",)) == "'job' no longer takes the text '?'"
+
+
+def _with(schema: Schema, name: str, /, **rules: Any) -> Schema:
+    columns = (replace(column, **rules) if column.name == name else column for column in schema.columns)
+    return replace(schema, columns=tuple(columns))
 
 
 def test_what_a_bundle_may_not_let_in_less_of(bundle_folder: Path) -> None:

@@ -381,6 +381,8 @@ def test_docs_describe_the_wire(server: Any, record: dict[str, object]) -> None:
     from jsonschema import Draft202012Validator
 
     docs = server.ask("GET", "/docs.json").json
+    told = {"version": server.ask("GET", "/schema").json["model_version"], "description": "Predicts income"}
+    assert docs["info"] == {"title": "tiny_income", **told}
     schemas = docs["components"]["schemas"]
     age = schemas["Record"]["properties"]["age"]
     assert (age["type"], age["minimum"], age["maximum"], age["x-units"]) == ("integer", 17, 90, "years")
@@ -601,6 +603,12 @@ def test_open_inference_protocol(server: Any, tiny: ModuleType) -> None:
         ),
         ("/v2/models/tiny_income/infer", {"age": {"data": [3]}}, 422, "min 17: 3 is below it"),
         ("/v2/models/tiny_income/infer", {"age": {"name": "ag"}}, 422, "this input is not known"),
+        (
+            "/v2/models/tiny_income/infer",
+            {"outputs": [{"name": "x"}]},
+            422,
+            "outputs.x\n  there is no such output",
+        ),
     ],
 )
 def test_wrong_tensors_are_refused(
@@ -612,7 +620,7 @@ def test_wrong_tensors_are_refused(
         {"name": name, "shape": [1], "datatype": kinds.get(name, "BYTES"), "data": [value]} | changes.get(name, {})
         for name, value in record.items()
     ]  # fmt: skip
-    body = json.dumps({"inputs": changes.get("inputs", inputs)}).encode()
-    answer = server.ask("POST", path, body, content_type="application/json")
+    asked = {"inputs": changes.get("inputs", inputs), "outputs": changes.get("outputs", [])}
+    answer = server.ask("POST", path, json.dumps(asked).encode(), content_type="application/json")
     assert answer.status == status
     assert what in answer.json["error"]

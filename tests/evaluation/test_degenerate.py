@@ -59,7 +59,7 @@ def test_rows_of_one_class(make_spec: MakeSpec, class_: int) -> None:
     spec = make_spec({"evaluation.bootstrap": 20, "goal.value": value})
     found = _evaluated(spec, np.full(50, class_), np.linspace(0.1, 0.9, 50))
     undefined = {name for name, one in found.items() if one["value"] is None}
-    assert undefined == {"roc_auc", "average_precision", "recall"} if class_ == 0 else {"roc_auc"}
+    assert undefined == ({"roc_auc", "average_precision", "recall"} if class_ == 0 else {"roc_auc"})
     assert all(one["low"] is None for name, one in found.items() if name in undefined)
     assert {name for name in DEFINED_OF_ONE_CLASS if name not in undefined} == set(found) - undefined - {
         "average_precision"
@@ -108,6 +108,9 @@ def test_a_whole_run_of_nothing_to_learn(
     calm = next(one for one in metrics["slices"]["zone"]["slices"] if one["name"] == "calm")
     assert calm["metrics"]["roc_auc"]["value"] is None
     assert calm["said"]
+    constant = metrics["baselines"]["constant"]
+    assert constant["description"] == "the training rows' class shares, none decided positive"
+    assert constant["test"]["profit"]["value"] == 0
     by_group = metrics["slices"]["group"]
     assert [one["name"] for one in by_group["slices"]] == ["a", "b"]
     assert by_group["n_unnamed_slices"] == 1

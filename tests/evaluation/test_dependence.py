@@ -76,6 +76,14 @@ def test_a_tree_is_its_own_surrogate() -> None:
     assert sum(rule.share for rule in found.rules) == pytest.approx(1.0)
 
 
+def test_a_rule_leaves_every_row_on_its_side() -> None:
+    """A bound between two neighbours has the digits that keep them apart: 2011.5 is not 2012."""
+    for low, expected in ((2011, "2011.5"), (123456, "123456"), (18349, "18349.5")):
+        x = np.repeat(np.arange(low - 3, low + 5), 20)[:, None].astype(np.float64)
+        found = surrogate_tree(x, (x[:, 0] > low) * 1.0, names=["year"], flags=(), held=(x, x[:, 0]), seed=0)
+        assert [rule.conditions for rule in found.rules] == [(f"year ≤ {expected}",), (f"year > {expected}",)]
+
+
 def test_a_model_that_never_varies() -> None:
     """A constant has a tree of one leaf, no fidelity, and a local model of nothing."""
     x = np.zeros((50, 1))

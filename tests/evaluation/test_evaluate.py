@@ -87,6 +87,17 @@ def test_groups_are_audited_on_test_rows(make_spec: MakeSpec) -> None:
     assert verdict.passed
 
 
+def test_groups_of_a_personal_column_are_counted_and_not_named(make_spec: MakeSpec) -> None:
+    """They are compared like any others, and no value that tells who a person is stands in the audit."""
+    column = {"type": "category", "sensitive": True}
+    (plain,), (hidden,) = (
+        _evaluate(make_spec({"schema.columns.sex": column | {"pii": pii}})).fairness for pii in (False, True)
+    )
+    assert [group.name for group in hidden.groups] == ["group 1", "group 2"]
+    assert [group.n for group in hidden.groups] == [group.n for group in plain.groups]
+    assert hidden.measures == plain.measures
+
+
 def test_the_target_is_never_a_group(make_spec: MakeSpec) -> None:
     """A sensitive target is not audited against itself, text makes no groups, nor does what is not read."""
     columns = {

@@ -234,6 +234,19 @@ def test_many_rows_are_resampled_in_part_and_scaled() -> None:
     assert interval.low < interval.value < interval.high
 
 
+def test_bounds_hold_a_gap_that_resampling_only_widens() -> None:
+    """Of groups that are decided alike every resample finds a gap: the interval begins at none, and holds it."""
+    frame, y = pl.DataFrame({"sex": ["F", "M"] * 50}), np.repeat([0, 1], 50)
+    found = audit(frame, by=["sex"], y=y, decisions=y, weights=None, n_bootstrap=50)
+    gap, share = (found.intervals[f"demographic_parity_{how}"] for how in ("difference", "ratio"))
+    assert gap.value == gap.low == 0.0
+    assert share.value == share.high == 1.0
+    assert gap.high is not None
+    assert share.low is not None
+    assert gap.high > 0.05
+    assert share.low < 0.95
+
+
 def test_no_rows_have_no_intervals() -> None:
     """An empty table is audited without a fault."""
     frame = pl.DataFrame({"sex": []}, schema={"sex": pl.String})

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from engine.evaluation.paired import compare_models
-from engine.evaluation.score import resample, score
+from engine.evaluation.score import Interval, resample, score
 from engine.tasks.classification import TASK
 from engine.tasks.ranking import ROC_AUC
 from engine.tasks.task import Array, Scores
@@ -62,6 +62,7 @@ def test_a_verdict_follows_the_metrics_own_direction() -> None:
     dust = Scores(one.values * (1 + 4e-16), one.decisions)
     against, itself, nearly = compare_models(y, one, [other, one, dust], None, **arguments)  # type: ignore[arg-type]
     assert {one.verdict for one in nearly.values()} == {"the same"}
+    assert {one.interval for one in nearly.values()} == {Interval(0.0, 0.0, 0.0)}
     (turned,) = compare_models(y, other, [one], None, **arguments)  # type: ignore[arg-type]
     assert {against[name].verdict for name in ("roc_auc", "log_loss", "brier_score")} == {"better"}
     assert {turned[name].verdict for name in ("roc_auc", "log_loss", "brier_score")} == {"worse"}

@@ -169,4 +169,24 @@ def test_columns_that_allow_nothing_are_not_disturbed() -> None:
     assert attack(frame, columns=closed, wrong=wrong) is None
     assert [name for name in FALLS if measurable(name, closed)] == []
     assert [name for name in FALLS if measurable(name, COLUMNS)] == list(FALLS)
-    assert len([*disturb(frame[:0], columns=COLUMNS, seed=0)]) == 4
+    assert [*disturb(frame[:0], columns=COLUMNS, seed=0)] == []
+
+
+def test_whole_numbers_that_stay_as_they_are_are_not_disturbed() -> None:
+    """A tenth of a flag's spread, or half of it, moves no flag: no fall of 0, by which a gate would be met."""
+    column = Column("flag", "integer", "feature", "int64", min=0, max=1)
+    frame = pl.DataFrame({"flag": np.arange(200) % 2})
+
+    def up(rows: pl.DataFrame) -> Array:
+        return rows["flag"].to_numpy()
+
+    found = [(one.kind, one.level) for one in disturb(frame, columns=[column], seed=0)]
+    assert found == [("noise", 0.3), ("noise", 1.0)]
+    assert attack(frame, columns=[column], wrong=up) is None
+    slopes = {"flag": np.ones(200)}
+    assert follow(frame, columns=[column], wrong=up, slopes=lambda _: slopes) is None
+    wide = pl.DataFrame({"flag": [0, 20] * 100})
+    free = replace(column, min=None, max=None)
+    moved = attack(wide, columns=[free], wrong=up)
+    assert moved is not None
+    assert moved.frame["flag"].to_list() == [1, 21] * 100

@@ -47,14 +47,18 @@ def _by_repetition(
 
 @pytest.mark.parametrize("weighted", [False, True])
 def test_intervals_are_those_of_rows_drawn_again(*, weighted: bool) -> None:
-    """Each binary interval is what repeating the drawn rows themselves gives, with ties and weights."""
+    """Each binary interval is what repeating the drawn rows themselves gives, and holds its value."""
     y, scores = _classes(150)
     weights = np.random.default_rng(5).uniform(0.5, 2, 150) if weighted else None
     found = score(y, scores, weights, metrics=BINARY, confidence=0.9, n_bootstrap=40, seed=3)
     assert list(found) == list(BINARY)
     for name, metric in BINARY.items():
         assert found[name].value == metric.compute(y, scores, weights)
-        expected = _by_repetition(metric, y, scores, weights, n_bootstrap=40, seed=3)
+        value = found[name].value
+        low, high = _by_repetition(metric, y, scores, weights, n_bootstrap=40, seed=3)
+        # A calibration error is higher in nearly every resample.
+        assert low <= value <= high or name == "expected_calibration_error"
+        expected = [min(low, value), max(high, value)]
         assert [found[name].low, found[name].high] == pytest.approx(expected, abs=1e-12), name
 
 

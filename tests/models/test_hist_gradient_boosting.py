@@ -155,13 +155,13 @@ def test_a_class_that_training_lacks(cases: ModuleType) -> None:
 
 
 def test_needs_and_check() -> None:
-    """The family takes as many levels as there are bins, and says who sets what the recipe may not."""
+    """A bin is kept for levels that training has not seen; the family says who sets what no recipe may."""
     few = ModelSpec(family="hist_gradient_boosting", params={"max_bins": 64}, space={})
     model = ModelSpec(
         family="hist_gradient_boosting", params={"categorical_features": (1,), "random_state": 1}, space={}
     )
 
-    assert FAMILY.needs(few) == Needs(categories="native", missing="ok", scale=False, max_categories=64)
+    assert FAMILY.needs(few) == Needs(categories="native", missing="ok", scale=False, max_categories=63)
     assert FAMILY.needs(model).max_categories == 254
     assert FAMILY.check(few, "regression") == []
     assert [str(message) for message in FAMILY.check(model, "classification")] == [

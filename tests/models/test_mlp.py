@@ -222,6 +222,27 @@ def test_max_iterations_caps_epochs() -> None:
     assert FAMILY.fit(replace(_problem("binary"), max_iterations=2)).n_iterations in {1, 2}
 
 
+def test_a_batch_of_weight_zero_teaches_nothing() -> None:
+    """Where so few rows count that batches are without any, the loss stays finite."""
+    problem = _problem("binary", batch_size=8, max_epochs=2)
+    weights = (np.arange(400) < 6).astype(float)
+    fitted = FAMILY.fit(replace(problem, train=replace(problem.train, weights=weights)))
+    assert np.isfinite(fitted.predict(problem.train.x)).all()
+
+
+@pytest.mark.parametrize("n", [1, 2])
+def test_answers_are_computed_on_the_threads_of_the_fit(n: int) -> None:
+    """Another number of threads than the recipe's would give other bits, on another machine."""
+    torch = pytest.importorskip("torch")
+    fitted = FAMILY.fit(replace(_problem("binary", max_epochs=1), threads=n))
+    seen = []
+    fitted.network.register_forward_hook(lambda *_: seen.append(torch.get_num_threads()))
+    before = torch.get_num_threads()
+    fitted.predict(_rows("binary", n=3, seed=2).x)
+    assert seen == [n]
+    assert torch.get_num_threads() == before
+
+
 def test_rows_of_weight_zero_teach_nothing() -> None:
     """Wrong labels of weight 0 don't spoil what the others teach."""
     problem = _problem("binary")
@@ -444,3 +465,7 @@ def test_an_adversary_learns_less_of_the_group() -> None:
         return float(abs(said[group, 1].mean() - said[~group, 1].mean()))
 
     assert gap(first.predict(new.x)) < 0.6 * gap(plain.predict(new.x))
+    # A split may leave validation rows of groups alone that training has not.
+    unknown = replace(held, groups=np.full(len(held.y), -1))
+    short = replace(fair, validation=unknown, params={**problem.params, "max_epochs": 1})
+    assert np.isfinite(FAMILY.fit_debiased(short, strength=1.0).predict(new.x)).all()

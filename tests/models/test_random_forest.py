@@ -5,6 +5,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 
+from engine.errors import RecipeError
 from engine.features.needs import Needs
 from engine.models.random_forest import FAMILY
 from engine.recipe.spec_model import ModelSpec
@@ -56,6 +57,15 @@ def test_no_rows_and_one_row(cases: ModuleType) -> None:
     for n in (0, 1):
         assert fitted.predict(problem.train.x[:n]).shape == (n, 3)
         assert cases.run(model, problem.train.x[:n]).shape == (n, 3)
+
+
+def test_a_number_that_the_library_refuses_is_a_mistake_of_the_recipe(cases: ModuleType) -> None:
+    """One beyond single precision, which no training row had."""
+    fitted = FAMILY.fit(cases.problem("binary", params=PARAMS, missing=False))
+    x = cases.table("binary", n=2, missing=False).x
+    x[0, 0] = 1e50
+    with pytest.raises(RecipeError, match="RandomForestClassifier could not answer"):
+        fitted.predict(x)
 
 
 def test_the_cap_and_what_is_told(cases: ModuleType) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import json
+import zipfile
 from datetime import datetime
 from pathlib import Path
 
@@ -299,6 +302,25 @@ def test_an_estimator_with_foreign_parts_is_refused(func: object) -> None:
     poisoned = Artifact(artifact.graph, skops.io.dumps(hidden), artifact.decision)
     with pytest.raises(BundleError, match="types that are not trusted: "):
         Scorer(poisoned, schema_columns=COLUMNS, kind="binary", threads=1)
+
+
+@pytest.mark.parametrize("schema", [None, [], {}, {"protocol": 0, "content": {}}])
+def test_what_is_no_estimator_is_refused(schema: object) -> None:
+    """Noise, and archives whose words say nothing that can be built."""
+    graph = Graph()
+    graph.output("x", graph.input("age", np.float64), np.float64, width=1)
+    written = io.BytesIO(b"noise")
+    if schema is not None:
+        with zipfile.ZipFile(written := io.BytesIO(), "w") as archive:
+            archive.writestr("schema.json", json.dumps(schema))
+    content = graph.build().SerializeToString()
+    with pytest.raises(BundleError, match="the stored model is no estimator of skops"):
+        Scorer(
+            Artifact(content, written.getvalue(), content),
+            schema_columns=COLUMNS,
+            kind="continuous",
+            threads=1,
+        )
 
 
 @pytest.mark.parametrize(

@@ -203,6 +203,12 @@ def test_equal_fits_are_deployed_as_equal_bytes(estimator: str, cases: ModuleTyp
     assert models[0] == models[1]
 
 
+def test_a_forest_sums_its_trees_in_their_order() -> None:
+    """Whatever the threads of its fit: answers in the order in which they finish would differ in bits."""
+    fitted = FAMILY.fit(replace(_problem("ExtraTreesRegressor", "continuous"), threads=2))
+    assert fitted.estimator.n_jobs == 1  # type: ignore[attr-defined]
+
+
 def test_rows_of_weight_zero_teach_nothing() -> None:
     """Weights reach the estimator."""
     problem = _problem("LinearRegression", "continuous")

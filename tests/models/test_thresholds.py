@@ -58,6 +58,22 @@ def test_the_graph_decides_as_is_said(names: list[str]) -> None:
     assert run(graph, feed(frame.clear(), columns=columns)).shape == (0,)
 
 
+def test_a_graph_is_as_large_as_its_groups() -> None:
+    """And not as all that their columns could combine to: of 8 columns with 60 values each that is 10 ** 14."""
+    names = tuple("abcdefgh")
+    columns = tuple(Column(name, "integer", "feature", "int64") for name in names)
+    own = {tuple((at * (place + 1)) % 60 for place in range(8)): (at + 1) / 100 for at in range(60)}
+    groups = GroupThresholds(columns, 0.25, own)
+    graph = Graph()
+    groups.declare(graph)
+    graph.output("edge", groups.write(graph), np.float64, width=None)
+    assert len(graph.build().SerializeToString()) < 50_000
+    frame = pl.DataFrame(
+        [*own, (0, 1, 2, 3, 4, 5, 6, 7), (0, 0, 0, 0, 0, 0, 0, 1)], schema=names, orient="row"
+    )
+    assert run(graph, feed(frame, columns=columns)).tolist() == groups.of(frame).tolist()
+
+
 def test_a_mixture_writes_what_it_says() -> None:
     """Its members' mean by weight, for many rows, one and none."""
     mixture = Mixture((Constant(np.array([0.0, 1.0])), Constant(np.array([0.7, 0.3]))), (0.25, 0.75))

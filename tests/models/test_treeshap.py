@@ -217,6 +217,33 @@ def test_a_file_that_was_tampered_with_is_refused() -> None:
         read_margin(b"PAR1")
 
 
+def test_a_file_that_costs_more_than_it_weighs_is_refused() -> None:
+    """A chain of questions, sets that name one far code each, and zeros by the million: before they cost."""
+    margin = linear_margin(np.ones((1, 1)), np.zeros(1), means=np.zeros(1), classes=np.array([0, 1]))
+    asks, n = np.arange(5000), 10_001
+    leaf = np.zeros(n - len(asks), np.int64)
+    chain = Tree(
+        feature=np.zeros(n, np.int64),
+        threshold=np.zeros(n),
+        mode=np.where(np.arange(n) < len(asks), LEQ, LEAF).astype(np.uint8),
+        yes=np.append(asks + 1, leaf),
+        no=np.append(asks + len(asks) + 1, leaf),
+        missing_yes=np.zeros(n, bool),
+        value=np.zeros(n),
+        cover=np.ones(n),
+    )
+    stump = replace(BY_HAND, feature=BY_HAND.feature * 0, members={1: [2**20 - 1], 4: []})
+    several = {"too long": (chain,), "too many": (stump,) * 300}
+    for what, trees in several.items():
+        model = Trees(trees, targets=(0,) * len(trees), base=np.zeros(1))
+        with pytest.raises(BundleError, match=what):
+            read_margin(write_margin(StoredMargin(replace(margin, model=model), "x", ("a",))))
+    good = pl.read_parquet(write_margin(StoredMargin(margin, "x", ("a",))))
+    many = good.with_columns(means=pl.Series([pl.zeros(40_000_000, eager=True)]))
+    with pytest.raises(BundleError, match="far more than the file"):
+        read_margin(_parquet(many))
+
+
 def test_a_graph_that_is_none_is_refused() -> None:
     """Bytes that are no message of ONNX are told as such, as the scorer tells them."""
     margin = linear_margin(np.ones((1, 1)), np.zeros(1), means=np.zeros(1), classes=np.array([0, 1]))

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import logging
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from engine.deploy.door import Door
 from engine.deploy.meters import meters as door_meters
 from engine.deploy.observe import Asked, Exchange
+from engine.deploy.refusal import RefusedError
 from engine.deploy.served import INLINE_BYTES, Served
 from engine.errors import BundleError, RecipeError
 from engine.operate.canary import Canary, Share, place
@@ -82,14 +86,17 @@ def test_a_key_has_one_answerer(champion: Served, candidate: Served, records: Re
     )
 
 
-def test_a_version_that_is_named(champion: Served, candidate: Served) -> None:
-    """A request of the open protocol that names the champion's version is the champion's."""
+def test_what_a_request_names(champion: Served, candidate: Served) -> None:
+    """A request of the open protocol is the champion's where it names its version, or it alone has that name."""
     path = f"/v2/models/tiny_income/versions/{CHAMPION}/infer"
     canary = canary_with(candidate, Share(1.0))
     assert canary.candidate_for(asked({}, "a", "infer", path), champion) is None
-    assert (
-        canary.candidate_for(asked({}, "a", "infer", "/v2/models/tiny_income/infer"), champion) is candidate
-    )
+    bare = asked({}, "a", "infer", "/v2/models/tiny_income/infer")
+    assert canary.candidate_for(bare, champion) is candidate
+    manifest = msgspec.structs.replace(candidate.bundle.manifest, name="Other")
+    other = Served(replace(candidate.bundle, manifest=manifest))
+    assert canary_with(other, Share(1.0)).candidate_for(bare, champion) is None
+    assert canary_with(other, Share(1.0)).candidate_for(asked({}), champion) is other
 
 
 def test_a_new_champion(
@@ -221,6 +228,19 @@ def test_what_the_champion_refuses_is_no_failure(door: Door, candidate: Served) 
     assert (status, told) == (422, [])
     assert body["error"]["messages"]
     assert door.canary.candidate_for(asked({"records": []}), door.served) is candidate
+
+
+def test_what_both_refuse_is_let_go(door: Door, candidate: Served) -> None:
+    """A request that is wrong is held by nothing once it is answered, not even until the next collection."""
+    door.canary = door.observer = canary_with(candidate, Share(1.0))
+    gc.collect()
+    gc.disable()
+    try:
+        assert post(door, b'{"records": [{}]}')[0] == 422
+        held = [each for each in gc.get_objects() if isinstance(each, RefusedError)]
+    finally:
+        gc.enable()
+    assert held == []
 
 
 def test_out_in_one_process_is_out_in_all(

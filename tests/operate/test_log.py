@@ -203,7 +203,7 @@ def test_a_queue_is_full_of_tables(champion: Served, ask: Ask, records: Records)
     wide = small._replace(rows=Rows(600_000, {"age": [None] * 600_000}))
     for large in (many, wide):
         seen: list[Exchange] = []
-        aside = Aside(seen.extend, name="tables", drop=print, max_exchanges=100, period_s=0.01)
+        aside = Aside(seen.extend, name="tables", drop=print, max_exchanges=100, period_s=0.5)
         assert aside.put(large)
         assert not aside.put(large)
         assert aside.put(small)

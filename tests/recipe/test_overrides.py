@@ -84,7 +84,7 @@ def test_a_quoted_part_of_a_key_is_one_name(recipe: Path) -> None:
         (
             'schema.columns."a.b".mim=1',
             "command line: schema.columns.a.b.mim\n  'mim' is not a key of schema.columns.a.b\n  did you mean 'min'?\n"
-            "  allowed: changes, description, encode, impute, max, max_length, min, nullable, pattern, pii and 10 more\n"
+            "  allowed: changes, description, encode, format, impute, max, max_length, min, nullable, pattern and 11 more\n"
             "  try: engine options schema.columns",
         ),
         (

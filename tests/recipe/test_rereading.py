@@ -8,7 +8,7 @@ from engine.errors import RecipeError
 from engine.recipe.rereading import Rereading, reread
 from engine.recipe.spec_table import DataSpec
 
-TRAINED = DataSpec(path="", format="auto", delimiter=",", decimal=".", encoding="utf-8", null_values=("?",))
+TRAINED = DataSpec(path="-", format="auto", delimiter=",", decimal=".", encoding="utf-8", null_values=("?",))
 ALLOWED = (
     "data.format, data.delimiter, data.decimal, data.encoding, data.null_values, data.table, data.version, "
     "data.max_rows, data.max_columns, data.max_mib and 4 more"

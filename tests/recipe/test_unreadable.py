@@ -20,6 +20,8 @@ from engine.recipe.unreadable import explain, join_blanks
         ("a='x", "its ' is never closed", "", "a=…, all of it in quotes for the shell"),
         ("a='[' b='", "its ' is never closed", "", "a=…, all of it in quotes for the shell"),
         ("a=b=c", "a value that holds '=' is written in quotes", "", "'a=\"b=c\"'"),
+        ("a={'b': 1}", "it can't be read from '#'", "",
+         "'a={name: value}', in quotes for the shell, the names without"),
         ("a=#", "it can't be read from '#'", "", "'a=\"#\"', in quotes for the shell and in quotes for a text"),
     ],
 )  # fmt: skip

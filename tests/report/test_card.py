@@ -196,6 +196,28 @@ def test_regression_has_no_classes(write_run: Write, continuous: Facts) -> None:
     assert "| Root mean squared error | 0.3000 | 0.2000 to 0.4000 | 0.7000 | 0.5000 |" in found
 
 
+def test_the_hub_is_told_what_runs_the_model(write_run: Write, whole: Facts) -> None:
+    """What is deployed in skops' format is scikit-learn's, anything else a graph."""
+    for deployed, library in (("graph", "onnx"), ("skops", "sklearn")):
+        whole["facts"]["model"]["deployed_as"] = deployed
+        told = markdown(card(record.read(write_run(whole, None, folder=deployed))))
+        assert f"\nlibrary_name: {library}\n" in told
+
+
+def test_a_gate_is_as_stable_as_its_metric(write_run: Write, whole: Facts) -> None:
+    """What a clock told stays out of the card, whatever the column is called that groups are compared by."""
+    gate = {
+        "name": "demographic_parity_ratio by stay_s",
+        "bound": {"min": 0.8},
+        "value": 0.875,
+        "passed": True,
+    }
+    whole["gates"] = {"passed": True, "gates": [gate, gate | {"name": "latency_p50_ms"}]}
+    told = markdown(card(record.read(write_run(whole, None))))
+    assert "| `demographic_parity_ratio by stay_s` | at least 0.8 | 0.8750 | met |" in told
+    assert "| `latency_p50_ms` | at least 0.8 | in gates.json | met |" in told
+
+
 def test_a_worse_model_is_said_to_be_worse(write_run: Write, whole: Facts) -> None:
     """Where a baseline is clearly better the card says so below the metrics, as the page does."""
     whole["metrics"]["baselines"]["linear"]["test"]["roc_auc"]["value"] = 0.95

@@ -136,6 +136,15 @@ def test_constant_predictions(write_run: Write, binary: Facts, continuous: Facts
     assert "residuals" in drawn(write_run(continuous, one, folder="one"))
 
 
+def test_few_test_rows(write_run: Write, continuous: Facts) -> None:
+    """Where edges lie between values, and no row between them, every mean is one of some rows."""
+    actual = [10.4, 15.2, 18.1, 19.2, 21.4, 27.3, 30.4]
+    rows = pl.DataFrame({"price": actual, "prediction": [20.0] * 7})
+    behind = drawn(write_run(continuous, rows))["predicted_actual"].rows
+    assert sum(int(row[1]) for row in behind) == 7
+    assert all(int(row[1]) and "nan" not in " ".join(row) for row in behind)
+
+
 def test_no_test_rows(write_run: Write, binary: Facts, binary_rows: pl.DataFrame) -> None:
     """Without test rows only the pictures of the files are drawn."""
     folder = write_run(binary, binary_rows.head(0))

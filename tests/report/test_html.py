@@ -174,6 +174,27 @@ def test_gates_table(write_run: Write, binary: Facts) -> None:
     assert "ROC AUC at least 0.8 0.9000 ✓ met F1 at least 0.5 and at most 0.55 not defined ✗ missed" in text
 
 
+def test_values_of_few_people_are_not_named(write_run: Write, binary: Facts) -> None:
+    """A value of a sensitive column that fewer than ten rows have stands on no page."""
+    job = next(column for column in binary["data"]["columns"] if column["name"] == "job")
+    job["top"].append({"value": "lone hermit", "n": 9})
+    columns = binary["recipe"]["schema"]["columns"]
+    columns["job"] = {"type": "category"}
+    assert "lone hermit 0.9%" in page_of(write_run(binary, None)).text
+    columns["job"]["sensitive"] = True
+    text = page_of(write_run(binary, None, folder="sensitive")).text
+    assert "clerk 30.0%" in text
+    assert "lone hermit" not in text
+
+
+def test_rows_of_groups_are_said_to_be_alike(write_run: Write, binary: Facts) -> None:
+    """Where the split keeps groups whole, intervals that draw row by row are told for what they are."""
+    said = "rows of one group may be alike, and then both are too sure"
+    assert said not in page_of(write_run(binary, None)).text
+    binary["data"]["split"]["kind"] = "stratified_group"
+    assert said in page_of(write_run(binary, None, folder="grouped")).text
+
+
 def test_sections_say_what_was_recorded(write_run: Write, binary: Facts, binary_rows: pl.DataFrame) -> None:
     """Data, split, model, versions, times and how to repeat the run stand on the page."""
     text = page_of(write_run(binary, binary_rows)).text

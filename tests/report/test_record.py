@@ -1,5 +1,6 @@
 """Facts are read as they are, absent ones as absent."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,17 @@ def test_a_broken_file_is_named(tmp_path: Path) -> None:
     assert str(caught.value) == (
         f"{tmp_path / 'facts.json'}\n  facts.json is not JSON: Expecting value: line 1 column 9 (char 8)"
     )
+
+
+def test_groups_of_a_personal_column_are_counted(write_run: Callable[..., Path], binary: dict) -> None:
+    """A group with a threshold of its own is called by its values, but for such as tell who a person is."""
+    own = [{"values": ["Ulm", 7], "threshold": 0.2}, {"values": ["Bonn", 8], "threshold": 0.3}]
+    binary["facts"]["thresholds"] = {"by": ["town", "age"], "own": own, "overall": 0.5}
+    found = []
+    for pii in (False, True):
+        binary["recipe"]["schema"]["columns"] |= {"town": {"pii": pii}, "age": {"pii": False}}
+        found.append(record.threshold_groups(record.read(write_run(binary, None, folder=str(pii)))))
+    assert found == [["Ulm, 7", "Bonn, 8"], ["group 1", "group 2"]]
 
 
 @pytest.mark.parametrize(

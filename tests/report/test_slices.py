@@ -5,7 +5,7 @@ from pathlib import Path
 
 import polars as pl
 
-from engine.report import figures, record
+from engine.report import figures, record, slices
 from engine.report.card import card
 from engine.report.html import page
 from engine.report.written import markdown
@@ -78,3 +78,12 @@ def test_without_slices_there_is_no_word_of_them(
     found = record.read(write_run(binary, binary_rows))
     assert 'id="slices"' not in page(found, figures.draw(found))
     assert "Slices" not in markdown(card(found))
+
+
+def test_many_looks_are_told_as_such(write_run: Write, binary: dict) -> None:
+    """Of forty slices one or another lies on the worse side by chance, and the page says how many."""
+    many = [_slice(f"s{at}", 90, 0.95, 0.92, 0.97) for at in range(39)] + [_slice("bad", 90, 0.7, 0.6, 0.8)]
+    binary["metrics"]["slices"] = {"zip": SLICES[HOSTILE] | {"by": ["zip"], "slices": many}}
+    found = record.read(write_run(binary, None))
+    (slicing,) = slices.read(found)
+    assert slices.behind(found, slicing).endswith("that: bad (0.7000). By chance alone about 2 would.")

@@ -94,3 +94,13 @@ def test_text_colours_have_contrast(colour: str, paper: str) -> None:
 def test_cells_have_contrast(portion: float) -> None:
     """The count in a cell keeps a contrast of 4.5 at every shade."""
     assert contrast(*cell_colours(portion)) >= 4.5
+
+
+def test_words_stay_within_a_picture() -> None:
+    """Text that would pass the end of its picture stands left of where its middle was asked for."""
+    assert 'x="100"' in svg.centred(100, 9, "short", end=356)
+    long = svg.centred(237, 9, "score of the class decided for, before calibration", end=356, limit_px=352)
+    assert 'x="193.8"' in long
+    longer = svg.centred(237, 9, 90 * "a", end=356, limit_px=352)
+    assert 'x="180"' in longer
+    assert "…" in longer

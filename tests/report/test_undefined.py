@@ -12,12 +12,13 @@ from engine.report.section_results import metrics
 from engine.report.undefined import undefined
 
 Facts = dict[str, dict]
+LINEAR = ": no value for the linear baseline."
 POISSON = "Mean Poisson deviance is not defined unless every value of the target is 0 or more and every prediction above 0."
 
 
 @pytest.mark.parametrize(
     ("place", "expected"),
-    [((), ()), (("test",), (POISSON,)), (("baselines", "linear", "test"), (POISSON,))],
+    [((), ()), (("test",), (POISSON,)), (("baselines", "linear", "test"), (POISSON[:-1] + LINEAR,))],
 )
 def test_a_metric_without_a_value_says_what_it_needs(
     place: tuple[str, ...], expected: tuple[str, ...], write_run: Callable[..., Path], continuous: Facts

@@ -210,6 +210,63 @@ def test_contract_is_read_strictly(copied: Path, change: dict[str, object], what
     assert str(caught.value) == f"{path}\n  {what}"
 
 
+@pytest.mark.parametrize(
+    ("file", "content", "what"),
+    [
+        ("reference.json", b"{", "this file can't be read: Expecting property name"),
+        ("reference.json", b"[" * 100_000, "this file can't be read: maximum recursion"),
+        ("reference.json", b"[]", "this file is no JSON object"),
+        ("model.onnx", b"", "the stored model can't be run"),
+    ],
+)
+def test_what_is_in_a_file_is_judged(copied: Path, file: str, content: bytes, what: str) -> None:
+    """A bundle that someone made may hold anything: it is refused in words."""
+    (copied / file).write_bytes(content)
+    reseal(copied)
+    with pytest.raises(BundleError, match=what):
+        load_bundle(copied)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "what"),
+    [
+        ("data", {"format": "xyz"}, "the text of the data is not told in a known way"),
+        ("target", {"classes": ["a", "b", "c"]}, "the model has 2 answers a row, and its target 3"),
+        ("target", {"kind": "continuous", "classes": []}, "no answers for a target that is continuous"),
+        (
+            "thresholds",
+            {"by": ["sex", "job"], "overall": 0.5, "own": [{"values": ["Male"], "threshold": 0.2}]},
+            "not one value of each of sex, job",
+        ),
+    ],
+)
+def test_a_contract_fits_the_model(copied: Path, key: str, value: dict[str, object], what: str) -> None:
+    """One that tells of another target, text or groups than there are is refused."""
+    path = copied / "schema.json"
+    contract = json.loads(path.read_text())
+    contract[key] = (contract[key] or {}) | value
+    path.write_text(json.dumps(contract))
+    reseal(copied)
+    with pytest.raises(BundleError, match=what):
+        load_bundle(copied)
+
+
+def test_golden_rows_are_of_the_schema(copied: Path) -> None:
+    """Columns and answers of another type, and a few bytes that stand for very many, are refused."""
+    path = copied / "golden.parquet"
+    golden = pl.read_parquet(path)
+    wrong = {
+        "the golden rows hold String, and the feature is int64": golden.cast({"age": pl.String}),
+        "and the model answers Float64": golden.cast({"probability_>50K": pl.String}),
+        "this file unpacks to far more than it is": pl.select(age=pl.zeros(40_000_000)),
+    }
+    for what, frame in wrong.items():
+        frame.write_parquet(path)
+        reseal(copied)
+        with pytest.raises(BundleError, match=what):
+            load_deployable(copied)
+
+
 def test_golden_rows_are_replayed(tiny: ModuleType, tmp_path: Path) -> None:
     """A stored probability that is off by 2e-9 stops packaging and serving; 5e-10 is taken."""
     rows = tiny.tiny_frame(16).drop("person")

@@ -147,6 +147,8 @@ def test_the_command(make_run: MakeRun, tmp_path: Path, capsys: pytest.CaptureFi
     assert capsys.readouterr().err == (
         f"command line: --why\n  a promotion needs a reason\n  try: engine promote {one.id} --why TEXT\n"
     )
+    assert main(["promote", "tiny@champion", "--back", *runs]) == 2
+    assert capsys.readouterr().err.endswith("  try: engine promote tiny@champion --back --why TEXT\n")
     assert main(["promote", one.id, *runs, "--why", "first"]) == 0
     assert main(["promote", "tiny@latest", *runs, "--why", "second", "--json"]) == 0
     told = json.loads(capsys.readouterr().out.partition("champions.jsonl\n")[2])

@@ -32,7 +32,10 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, engine.Run]:
     folder = tmp_path_factory.mktemp("runs")
     recipes = {
         "adult": ("adult", ("data.sample=3000", *WITHHELD)),
-        "diamonds": ("diamonds", ("data.sample=1500", "model=random_forest")),
+        "diamonds": (
+            "diamonds",
+            ("data.sample=1500", "model=random_forest", "schema.columns.price.sensitive=true"),
+        ),
         "penguins": ("penguins", ("model=mlp",)),
     }
     return {
@@ -97,6 +100,7 @@ def test_single_values_of_sensitive_columns_are_withheld(runs: dict[str, engine.
     for name in ("sex", "race"):
         if name in facts["points"]:
             assert facts["points"][name]["values"] is None
+    assert {row["truth"] for row in _facts(runs["diamonds"])["rows"]} == {"(withheld)"}
     # Nor in a rule, whose condition would name it, nor beside a curve.
     conditions = [one for rule in facts["surrogate"]["rules"] for one in rule["conditions"]]
     withheld = ("relationship", "marital-status", "sex", "race")

@@ -237,6 +237,7 @@ def test_classes_are_sorted_with_the_positive_one_last(
     ("values", "positive", "expected"),
     [
         (["no", None, "yes", None], None, "repaid\n  nullable: 2 rows are null (rows 2, 4)"),
+        (["no"], None, "repaid\n  the target has one class ('no') in all 1 row: nothing to learn"),
         (["no", "no"], None, "repaid\n  the target has one class ('no') in all 2 rows: nothing to learn"),
         (
             ["a", "a", "q" * 50],

@@ -135,6 +135,20 @@ def weightless() -> tuple[pl.DataFrame, dict[str, object]]:
     return rows, {"schema.columns": columns}
 
 
+def weightless_part() -> tuple[pl.DataFrame, dict[str, object]]:
+    """Return a table whose validation rows weigh nothing."""
+    columns = {
+        "x": {"type": "number"},
+        "w": {"type": "number", "role": "weight"},
+        "city": {"type": "category", "role": "part"},
+        "y": {"type": "category"},
+    }
+    parts = ["train"] * 80 + ["validation"] * 20 + ["test"] * 20
+    rows = frame(["a", "b"] * 60).with_columns(city=pl.Series(parts))
+    rows = rows.with_columns(w=pl.col("city").ne("validation").cast(pl.Float64))
+    return rows, {"schema.columns": columns, "split.kind": "predefined"}
+
+
 def too_large() -> tuple[pl.DataFrame, dict[str, object]]:
     """Return a table with a number whose square is none."""
     columns = {"x": {"type": "number"}, "city": {"type": "category"}, "y": {"type": "category"}}
@@ -158,7 +172,8 @@ def three_classes_and_a_value() -> tuple[pl.DataFrame, dict[str, object]]:
         (wrong_values, DataError, "min 1"),
         (one_class_left, DataError, "the 70 training rows are all of one class"),
         (weightless, DataError, "the training rows of 1 of 3 classes weigh 0: 'b'"),
-        (too_large, DataError, "100 rows are above it"),
+        (weightless_part, DataError, "no validation row of 20 weighs more than 0"),
+        (too_large, DataError, "magnitude 1e.150: 100 rows are beyond it"),
         (too_rare, DataError, "1 class has fewer than 2 rows"),
         (three_classes_and_a_value, RecipeError, "'value' prices decisions between two classes"),
     ],
@@ -189,3 +204,11 @@ def test_what_ends_a_run_ends_the_rehearsal_with_the_same_words(
     assert real.value.messages == rehearsed.value.messages
     assert set(steps) <= {"read and check", "split"}
     assert not (tmp_path / spec.name).exists()
+
+
+def test_a_file_that_dvc_does_not_know_is_told(spec_of: Callable[..., Spec], tmp_path: Path) -> None:
+    """A table that was changed since DVC noted it is no fault, and is said before a run."""
+    spec = spec_of(frame(["a", "b"] * 50))
+    (tmp_path / "table.csv.dvc").write_text("outs:\n- md5: '0'\n  size: 1\n  hash: md5\n  path: table.csv\n")
+    (note,) = rehearse(spec, declare(spec)).notes
+    assert note.startswith("the file that was read is not the one that DVC knows by table.csv.dvc: ")

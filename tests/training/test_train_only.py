@@ -59,3 +59,12 @@ def test_statistics_are_those_of_training_rows_alone(family: str) -> None:
     assert np.array_equal(beside.train.x, alone.train.x, equal_nan=True)
     assert beside.validation is not None
     assert alone.validation is None
+
+
+def test_validation_rows_of_no_weight_stop_no_fit() -> None:
+    """As those of a fold may be: no loss can be taken of them."""
+    model, held = ModelSpec(family="lightgbm"), part(20, seed=1)
+    weightless = PartData(held.frame, held.y, np.zeros(20))
+    train = part(100, seed=0)
+    prepared = prepare_rows(model, train=train, validation=weightless, schema=SCHEMA, target=TARGET, seed=0)
+    assert prepared.validation is None

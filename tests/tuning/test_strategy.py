@@ -211,6 +211,16 @@ def test_a_fit_is_stopped_at_the_first_rung_where_it_is_behind() -> None:
     assert free.finished() == (0.9, 0.9)
 
 
+@pytest.mark.parametrize("loss", [float("inf"), float("nan"), float("-inf")])
+def test_a_loss_that_is_no_number_is_none(loss: float) -> None:
+    """As a relative error where a target is 0: no rung hears of it, and a journal could not hold it."""
+    ladder = Ladder((0.5, None), factor=3)
+    for done in range(1, 28):
+        ladder(done, 27, loss)
+    assert ladder.losses == []
+    assert ladder.finished() == ()
+
+
 def test_what_a_clock_says_proposes_nothing() -> None:
     """Two histories that differ in how long answers took lead to the same next trial."""
     bayes = Bayes(TWO, 40, 7, maximize=True)

@@ -11,6 +11,7 @@ import polars as pl
 from engine.data.profile import ColumnProfile
 from engine.data.quality.finding import CONSTANTS, ID_LIKE, NULLS, TWINS, Evidence, Finding, Found
 from engine.data.schema import Column
+from engine.data.violation import counted
 
 MANY_NULLS = 0.5
 # Nearly constant: all but one row in a thousand have one value.
@@ -44,7 +45,7 @@ def _judge(column: ColumnProfile, n_rows: int) -> Iterator[Finding]:
         yield Finding(CONSTANTS, "warning", (name,), what, {"distinct": distinct}, "set its role to ignore")
     elif column.top and column.top[0].n >= _NEARLY_ALL * n_rows:
         n = n_rows - column.top[0].n
-        what = f"'{name}' has one value in all but {n} rows"
+        what = f"'{name}' has one value in all but {counted(n, 'row')}"
         yield Finding(
             "nearly_constant", "note", (name,), what, {"n_other_rows": n}, "leave it out if nothing needs it"
         )

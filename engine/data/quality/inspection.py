@@ -16,6 +16,7 @@ from engine.data.quality.future import check_future
 from engine.data.quality.groups import check_classes, check_groups
 from engine.data.quality.rows import check_rows
 from engine.data.quality.shift import check_population, check_shift
+from engine.data.quality.spellings import check_spellings
 from engine.data.quality.values import check_values
 from engine.data.split import Parts
 from engine.data.table import Table
@@ -67,6 +68,7 @@ def inspect(
         check_rows(frame, schema, parts, n_repeated=profile.n_duplicate_rows, kept=table.kept),
         check_columns(profile.columns, n_rows=table.n_rows),
         check_twins(frame, schema.features),
+        check_spellings(frame, (*schema.features, schema.target)),
         check_shift(frame, schema, parts, in_time=in_time, seed=seed),
         check_groups(frame, schema, parts),
     ]

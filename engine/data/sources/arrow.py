@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import polars as pl
 
 from engine.data.sources.files import File
 from engine.recipe.spec_table import DataSpec
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 @dataclass
@@ -21,6 +24,13 @@ class ArrowFile(File):
     def scan(self) -> pl.LazyFrame:
         """Return the rows, unread."""
         return pl.scan_ipc(self.path)
+
+    def arrow_schema(self) -> pa.Schema:
+        """Return the schema as Arrow's own library reads it."""
+        import pyarrow as pa
+
+        with pa.OSFile(str(self.path)) as file:
+            return pa.ipc.open_file(file).schema
 
 
 def open_arrow(data: DataSpec, shown: str) -> ArrowFile:

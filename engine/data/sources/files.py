@@ -13,12 +13,15 @@ from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 import polars as pl
 
+from engine.data.datetimes import refuse_zones
 from engine.data.opened import Header
 from engine.data.sources.typed import Rows, Typed, refusing, scanned
 from engine.data.table import Source
 from engine.errors import DataError
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from engine.data.lazily import Lazily
     from engine.data.schema import Column
 
@@ -61,8 +64,22 @@ class File(Typed):
     def _dtypes(self) -> Mapping[str, pl.DataType]:
         if self.path.stat().st_size == 0:
             raise DataError.of("the file is empty (0 bytes)", file=self.shown)
+        self._check_zones()
         with refusing(self.what, shown=self.shown):
             return dict(self.scan().collect_schema())
+
+    def arrow_schema(self) -> pa.Schema | None:
+        """Return the schema as Arrow's own library reads it, None where it has no time zones."""
+        return None
+
+    def _check_zones(self) -> None:
+        try:
+            schema = self.arrow_schema()
+        except (OSError, ValueError, NotImplementedError):
+            # What the file is not, polars says.
+            return
+        if schema is not None:
+            refuse_zones(schema, file=self.shown)
 
     def header(self) -> Header:
         """Return the columns, and the number of rows that the file says it has."""

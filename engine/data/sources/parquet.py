@@ -14,6 +14,8 @@ from engine.data.sources.files import File
 from engine.recipe.spec_table import DataSpec
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from engine.data.schema import Schema
 
 
@@ -27,6 +29,15 @@ class ParquetFile(File):
     def scan(self) -> pl.LazyFrame:
         """Return the rows, unread."""
         return pl.scan_parquet(self.path, glob=False, hive_partitioning=False)
+
+    def arrow_schema(self) -> pa.Schema | None:
+        """Return the schema as Arrow's own library reads it, None where the footer names no zone."""
+        footer = self._footer
+        if footer is not None and not any("UTC" in column.dtype for column in footer.columns):
+            return None
+        from pyarrow import parquet
+
+        return parquet.read_schema(self.path)
 
     @cached_property
     def _footer(self) -> Footer | None:

@@ -44,6 +44,8 @@ _TAKEN: Mapping[pl.DataType, frozenset[type]] = {
 # The largest magnitude at which a double still tells neighbouring integers apart.
 _EXACT = 2**53
 _ROWIDS = ("rowid", "_rowid_", "oid")
+# Some milliseconds of SQLite's own work.
+_STEPS = 1_000_000
 
 
 @dataclass
@@ -151,9 +153,14 @@ class Sqlite(Database):
             with closing(sqlite3.connect(place, uri=True, isolation_level=None)) as db:
                 for pragma in ("query_only = ON", "trusted_schema = OFF", "cell_size_check = ON"):
                     db.execute(f"PRAGMA {pragma}")
+                # Only between lines of Python a signal to end is heard, and a view may have no end.
+                db.set_progress_handler(lambda: 0, _STEPS)
                 db.execute("BEGIN")
                 yield db
         except (sqlite3.Error, UnicodeDecodeError, OverflowError) as exc:
+            # What Python itself makes of a value has no code.
+            if getattr(exc, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT:
+                raise KeyboardInterrupt from exc
             raise DataError.of(f"SQLite can't read it: {exc}", file=self.shown) from exc
 
 

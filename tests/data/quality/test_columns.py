@@ -27,7 +27,7 @@ def test_a_profile_tells_what_teaches_nothing() -> None:
     )
     empty = ColumnProfile("c", "number", "feature", nulls=101, distinct=50)
     assert said(constant) == [("warning", "'a' is constant: it can teach nothing")]
-    assert said(nearly, n_rows=2000) == [("note", "'b' has one value in all but 1 rows")]
+    assert said(nearly, n_rows=2000) == [("note", "'b' has one value in all but 1 row")]
     assert said(empty) == [("warning", "'c' is null in 50% of the rows")]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -92,6 +93,21 @@ def test_a_column_that_declares_nothing_is_as_all_its_values_are(
     assert read_header(data).dtypes == ("Int64", "Float64", "String")
     rows = read(data, schema_of(whole="integer", half="number", y="category")).frame.rows()
     assert sorted(rows) == [(2, 0.5, "a!"), (4, 1.0, "b!")]
+
+
+def test_a_signal_ends_a_view_that_has_no_end(tmp_path: Path, data_of: DataOf) -> None:
+    """Ctrl-C is heard while SQLite is at work, and is no fault of the file."""
+    path = database(
+        tmp_path / "t.db",
+        "CREATE VIEW v AS WITH RECURSIVE c(a) AS (SELECT 1 UNION ALL SELECT a + 1 FROM c) SELECT a FROM c",
+    )
+    before = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    signal.setitimer(signal.ITIMER_REAL, 0.1)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            read_header(data_of(path))
+    finally:
+        signal.signal(signal.SIGALRM, before)
 
 
 def test_a_table_is_named_and_never_a_query(tmp_path: Path, data_of: DataOf) -> None:

@@ -1,0 +1,103 @@
+"""Connections that ask nothing, never come to an end or read nothing are let go, whatever they send."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+import uvicorn
+
+from engine.deploy import server
+
+BODY = b"a" * (16 << 20)
+WHOLE = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n"
+# The first byte of a body that is no longer waited for.
+HALF = b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 10\r\n\r\n"
+
+Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+async def answer(scope: Any, _: Any, send: Any) -> None:
+    """Answer at once: a large body where it is asked for."""
+    body = BODY if scope["path"] == "/large" else b"{}"
+    length = (b"content-length", b"%d" % len(body))
+    await send({"type": "http.response.start", "status": 200, "headers": [length]})
+    await send({"type": "http.response.body", "body": body})
+
+
+def with_server(talk: Talk) -> None:
+    """Talk to a server of ours within ten seconds."""
+
+    async def whole() -> None:
+        config = uvicorn.Config(
+            answer, http=server._Protocol, lifespan="off", log_config=None, timeout_graceful_shutdown=5
+        )
+        config.timeout_keep_alive = 1
+        served = uvicorn.Server(config)
+        with socket.create_server(("127.0.0.1", 0)) as listening:
+            serving = asyncio.create_task(served.serve(sockets=[listening]))
+            reader, writer = await asyncio.open_connection(*listening.getsockname())
+            try:
+                await asyncio.wait_for(talk(reader, writer), 10)
+            finally:
+                writer.close()
+                served.should_exit = True
+                await serving
+
+    asyncio.run(whole())
+
+
+@pytest.mark.parametrize(("first", "then"), [(WHOLE, b"\r\n"), (HALF, b"a")])
+def test_what_belongs_to_no_request_keeps_no_connection(first: bytes, then: bytes) -> None:
+    """A byte after the answer, be it an empty line or of a body, is no new request."""
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(first)
+        await reader.readuntil(b"{}")
+        writer.write(then)
+        assert await reader.read() == b""
+
+    with_server(talk)
+
+
+def test_headers_without_end() -> None:
+    """Headers that go on are refused, and a request of usual headers after another is not."""
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for _ in range(3):
+            writer.write(WHOLE[:-2] + b"x: " + b"a" * 60_000)
+            await writer.drain()
+            await asyncio.sleep(0.05)
+            writer.write(b"\r\n\r\n")
+            assert (await reader.readuntil(b"{}")).startswith(b"HTTP/1.1 200")
+        writer.write(WHOLE[:-2] + b"x: ")
+        for _ in range(3):
+            await asyncio.sleep(0.05)
+            writer.write(b"a" * 30_000)
+        assert (await reader.readline()).startswith(b"HTTP/1.1 400")
+
+    with_server(talk)
+
+
+def test_an_answer_that_nobody_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who stands still is cut off with most of the answer unread; who reads on, slowly, has all of it."""
+    monkeypatch.setattr(server, "_UNREAD_S", 0.5)
+
+    async def reading(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(WHOLE.replace(b"/ ", b"/large ", 1))
+        await reader.readuntil(b"\r\n\r\n")
+        n_read = 0
+        while n_read < len(BODY):
+            n_read += len(await reader.read(1 << 20))
+            await asyncio.sleep(0.01)
+
+    async def waiting(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(WHOLE.replace(b"/ ", b"/large ", 1))
+        await asyncio.sleep(1.5)
+        assert len(await reader.read()) < len(BODY)
+
+    with_server(reading)
+    with_server(waiting)
