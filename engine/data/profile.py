@@ -133,8 +133,10 @@ def _aggregates(column: Column, name: str) -> Iterator[pl.Expr]:
         yield cell.min().alias(f"{name} min")
         yield cell.max().alias(f"{name} max")
     if is_shown(column) and is_number(column):
-        yield cell.mean().alias(f"{name} mean")
-        yield cell.std().alias(f"{name} std")
+        # The pieces in which a file was read would show in the last digit of a sum.
+        whole = cell.map_batches(pl.Series.rechunk)
+        yield whole.mean().alias(f"{name} mean")
+        yield whole.std().alias(f"{name} std")
         for quantile in QUANTILES:
             yield cell.quantile(quantile, interpolation="linear").alias(f"{name} q{quantile}")
 

@@ -119,3 +119,19 @@ def test_a_column_without_values_is_described(column_of: ColumnOf, schema_of: Sc
     assert found.columns[0].nulls == 2
     assert found.columns[0].histogram is None
     assert json.loads(json.dumps(found.to_json(), allow_nan=False))["columns"][0]["name"] == "*"
+
+
+def test_the_pieces_of_a_table_do_not_show(column_of: ColumnOf, schema_of: SchemaOf) -> None:
+    """However a file came in pieces, its figures are the same to the last digit."""
+    schema = schema_of(column_of("v", "number"), column_of("y", "number", "target"))
+    rng = np.random.default_rng(0)
+    whole = pl.DataFrame({"v": rng.lognormal(size=2000), "y": rng.normal(1e6, 1, 2000)})
+    parts = Parts(np.arange(1000), np.arange(1000, 1500), np.arange(1500, 2000))
+    found = set()
+    for size in (2000, 700, 31):
+        pieces = [whole[first : first + size] for first in range(0, 2000, size)]
+        frame = pl.concat(pieces, rechunk=False)
+        assert frame.n_chunks() == len(pieces)
+        described = profile(Table(frame, schema, Source("t.csv", "csv", 0, "")), parts=parts)
+        found.add(json.dumps(described.to_json()))
+    assert len(found) == 1

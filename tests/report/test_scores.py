@@ -95,7 +95,7 @@ def test_comparison_by_a_paired_test(
     assert goal is not None
     assert scores.comparison(goal, "linear") == f"The linear baseline reaches 0.7000: {expected}"
     assert scores.standing(goal, "linear") == difference["verdict"]
-    assert f"| 0.7000 ({difference['verdict']}) | 0.5000 |" in markdown(card(found))
+    assert f"| 0.7000 (the model: {difference['verdict']}) | 0.5000 |" in markdown(card(found))
     assert expected.replace("'", "&#39;") in page(found, None)
 
 
