@@ -1,6 +1,7 @@
 """What serving costs: `engine serve` against a minimal app, the usual Bento and peers, the same graph in all.
 
-Each is a server on loopback with one worker; wrk asks them in turn, several times round. Printed are medians
+Each is a server on loopback with one worker; wrk asks them in turn, many times round, while the others are
+stopped. Printed are medians
 and ratios to the minimal app: CPU of the server a request, throughput at 16 connections, p50 at one, with one
 row and with 100; then memory and the CPU of a start, and how far `engine serve` is ahead of each. Needs `wrk`
 on the path; `--peers` installs other servers, each in a virtual environment of its own.
@@ -28,7 +29,7 @@ from pathlib import Path
 
 import polars as pl
 import psutil
-from peers import OPEN_PROTOCOL, PEERS, interpreters
+from peers import OPEN_PROTOCOL, PEERS, Peer, interpreters
 
 HERE = Path(__file__).parent
 SERVERS = HERE / "servers"
@@ -36,6 +37,8 @@ PYTHON = sys.executable
 TICKS = os.sysconf("SC_CLK_TCK")
 BOUNDS = {"cpu of one row": 1.3, "throughput": 0.75, "p50 of 100 rows": 1.2, "cpu of the fallback": 2.0}
 AHEAD = {"usual Bento": 8.0, **dict.fromkeys(PEERS, 3.0)}
+# A peer as nobody has it who does not look for it: told beside the others, without a bound.
+del AHEAD["MLServer, in one process"]
 Command = Callable[[int], list[str]]
 
 
@@ -50,6 +53,16 @@ class Server:
     def cpu_s(self) -> float:
         """Return the CPU seconds of the process and its children, in user and system mode."""
         return cpu_s(self.process)
+
+    def halt(self) -> None:
+        """Stop the whole tree, so that what it does in the background takes nothing from others."""
+        for each in [self.process, *self.process.children(recursive=True)]:
+            each.suspend()
+
+    def go_on(self) -> None:
+        """Let the whole tree go on."""
+        for each in [*self.process.children(recursive=True), self.process]:
+            each.resume()
 
     def memory_mib(self) -> float:
         """Return the memory of the process that answers: the largest of the tree."""
@@ -201,12 +214,12 @@ def commands(bundle: Path, inside: Path, pythons: dict[str, str]) -> dict[str, C
         ],
         "engine serve, inside": lambda port: [*engine_serve, str(inside.parent), "--port", str(port)],
         "usual Bento": lambda port: [PYTHON, "-m", "bentoml", "serve", "usual:Usual", "--port", str(port)],
-        **{name: peer_command(python, PEERS[name].script, bundle) for name, python in pythons.items()},
+        **{name: peer_command(python, PEERS[name], bundle) for name, python in pythons.items()},
     }
 
 
-def peer_command(python: str, script: str, bundle: Path) -> Command:
-    return lambda port: [python, script, str(bundle), str(port)]
+def peer_command(python: str, peer: Peer, bundle: Path) -> Command:
+    return lambda port: [python, peer.script, str(bundle), str(port), *peer.options]
 
 
 def measure(
@@ -222,7 +235,9 @@ def measure(
         seen: dict[str, list[Load]] = {name: [] for name in servers}
         for _ in range(rounds):
             for name, server in servers.items():
+                server.go_on()
                 load = ask(server, scripts[name, n_rows], n_connections=n_connections, seconds=seconds)
+                server.halt()
                 seen[name].append(load)
         first = next(iter(seen.values()))
         heads = (("CPU us", 10), ("ratio", 8), ("req/s", 10), ("ratio", 8), ("p50 ms", 10), ("ratio", 8))
@@ -275,7 +290,13 @@ def main() -> None:
                 }
                 started = serving(command, folder=folder, body=asked[1], path=path)
                 servers[name] = stack.enter_context(started)
-        measure(servers, scripts, rounds=options.rounds, seconds=options.seconds)
+        for server in servers.values():
+            server.halt()
+        try:
+            measure(servers, scripts, rounds=options.rounds, seconds=options.seconds)
+        finally:
+            for server in servers.values():
+                server.go_on()
         print(f"\n{'':28}{'start, CPU s':>14}{'memory MiB':>14}")
         for name, server in servers.items():
             print(f"{name:28}{server.start_cpu_s:>14.2f}{server.memory_mib():>14.0f}")

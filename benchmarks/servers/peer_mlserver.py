@@ -1,4 +1,6 @@
-"""MLServer with a runtime of one's own: `python peer_mlserver.py BUNDLE PORT`, in one process.
+"""MLServer with a runtime of one's own: `python peer_mlserver.py BUNDLE PORT [WORKERS]`.
+
+With as many worker processes as it has by itself, or as named: 0 has the model in the process of the server.
 
 Asked by the open inference protocol, a tensor a column, at `/v2/models/bundle/infer`.
 """
@@ -48,12 +50,13 @@ def free_port() -> int:
 
 async def main() -> None:
     """Serve until ended."""
+    own = {"parallel_workers": int(sys.argv[3])} if len(sys.argv) > 3 else {}
     settings = Settings(
         host="127.0.0.1",
         http_port=int(sys.argv[2]),
         grpc_port=free_port(),
         metrics_port=free_port(),
-        parallel_workers=0,
+        **own,
         debug=False,
         logging_settings=None,
     )
