@@ -18,7 +18,7 @@ import sys
 import tempfile
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, Final
@@ -129,11 +129,7 @@ def session(
         else:
             _reach(address)
         stack.callback(ray.shutdown)
-        try:
-            with _own_signals():
-                ray.init(log_to_driver=False, logging_level="CRITICAL", **where)
-        except Exception as error:
-            raise _no_start(error, address) from error
+        _begin(ray, address, where)
         if address is not None:
             _need_engine(ray, address)
         room = sum(_room(node, threads, uses_gpu=uses_gpu) for node in ray.nodes() if node["Alive"])
@@ -141,6 +137,23 @@ def session(
             what = f"no node has the {threads} cores{' and the GPU' if uses_gpu else ''} that a trial needs"
             raise RecipeError.of(what, key="compute.threads", suggestion="" if uses_gpu else "1")
         yield Workers(min(slots, room), folder)
+
+
+def _begin(ray: ModuleType, address: str | None, where: Mapping[str, Any]) -> None:
+    """Start Ray or join a cluster; one of our own is started anew once, for it may not come up.
+
+    Its processes draw their ports by chance, and another may have taken one.
+    """
+    for n_left in (0,) if address is not None else (1, 0):
+        try:
+            with _own_signals():
+                ray.init(log_to_driver=False, logging_level="CRITICAL", **where)
+        except Exception as error:
+            if not n_left:
+                raise _no_start(error, address) from error
+            ray.shutdown()
+        else:
+            return
 
 
 def set_aside(owner: object, name: str, value: object, stack: contextlib.ExitStack) -> None:
