@@ -129,9 +129,10 @@ def answers(url: str, body: bytes) -> bool:
             return len(json.loads(answer.read())) > 0
     except urllib.error.HTTPError as exc:
         # A server that begins knows neither its model nor its routes at once.
-        if exc.code in (404, 503):
+        said = exc.read()
+        if exc.code in (404, 503) or b"not ready yet" in said:
             return False
-        raise SystemExit(f"a server refuses the request: {exc.read()!r}") from None
+        raise SystemExit(f"a server refuses the request: {said!r}") from None
     except OSError:
         return False
 
