@@ -68,9 +68,10 @@ def written(record: Record, *key: str, by: str = OWNERS) -> Said:
 
 def people(record: Record, key: str, *, by: str = OWNERS) -> Cell:
     """Return the people whom `governance` names, or that somebody must name them."""
-    found = elements(record.recipe, "governance", key)
+    found, path = elements(record.recipe, "governance", key), ("governance", key)
+    is_one = isinstance(at(record.recipe, *path), str)
     named_ = (
-        Said(plain(one), (source("recipe", ("governance", key, str(place)), one),))
+        Said(plain(one), (source("recipe", path if is_one else (*path, str(place)), one),))
         for place, one in enumerate(found)
     )
     return tuple(named_) or (person(by, f"governance.{key}"),)

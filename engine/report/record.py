@@ -108,9 +108,9 @@ def members(node: Json, *path: str) -> dict[str, Json]:
 
 
 def elements(node: Json, *path: str) -> list[Json]:
-    """Return the list under `path`, empty when absent."""
+    """Return the list under `path`, empty when absent; a recipe may write one text without its brackets."""
     found = at(node, *path)
-    return found if isinstance(found, list) else []
+    return found if isinstance(found, list) else [found] if isinstance(found, str) else []
 
 
 def threshold_groups(record: Record) -> list[str]:

@@ -1,5 +1,6 @@
 """What a reader is told in one minute says no more, and nothing else, than what was recorded."""
 
+import html
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,7 +8,9 @@ import polars as pl
 import pytest
 
 from engine.report import figures, record
+from engine.report.card import card
 from engine.report.html import page
+from engine.report.written import markdown
 
 Facts = dict[str, dict]
 Write = Callable[..., Path]
@@ -108,3 +111,12 @@ def test_a_gate_on_a_count(write_run: Write, binary: Facts) -> None:
     found = told(write_run(binary, None))
     assert "<div>3</div>" in found
     assert "<div>0.9000</div>" in found
+
+
+@pytest.mark.parametrize("owners", ["growth@example.com", ["growth@example.com"]])
+def test_one_who_answers_needs_no_brackets(write_run: Write, binary: Facts, owners: str | list[str]) -> None:
+    """A recipe may name one person as a text, and page and card name that one."""
+    binary["recipe"]["governance"] = {"risk_class": "minimal", "owners": owners}
+    folder = write_run(binary, None)
+    assert "AI Act; growth@example.com answers for it." in html.unescape(told(folder))
+    assert "- Owner and contact: growth\\@example.com\n" in markdown(card(record.read(folder)))
