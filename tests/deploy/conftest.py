@@ -15,7 +15,8 @@ from types import ModuleType
 
 import pytest
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+from tests.started import started
+
 # From before its first import to its end no service unpickles anything or begins another process.
 SERVE = """
 import os
@@ -91,26 +92,8 @@ class Server:
 @contextmanager
 def serving(bundle: Path) -> Iterator[Server]:
     """Serve a bundle until the block is left."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", SERVE, str(bundle)],
-        cwd=REPOSITORY,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout is not None
-    assert process.stderr is not None
-    try:
-        url = process.stdout.readline().strip()
-        if not url:
-            pytest.fail(process.stderr.read())
-        yield Server(process, int(url.rpartition(":")[2]))
-    finally:
-        if process.poll() is None:
-            process.terminate()
-            process.wait(timeout=20)
-        process.stdout.close()
-        process.stderr.close()
+    with started([sys.executable, "-c", SERVE, str(bundle)]) as (process, port):
+        yield Server(process, port)
 
 
 @pytest.fixture(scope="package")

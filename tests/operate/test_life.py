@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import os
 import subprocess
 import sys
 from collections import Counter
@@ -21,8 +20,8 @@ from engine.cli import main
 from engine.durable import append_journal
 from engine.operate.canary import place
 from engine.operate.report import compare
+from tests.started import started
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 CHAMPION, CANDIDATE = "20260101-000000-aaaaaaaa", "20260101-000001-bbbbbbbb"
 MISSED = "20260101-000002-cccccccc"
 
@@ -50,27 +49,8 @@ def promote(runs: Path, run: str) -> None:
 def serving(runs: Path, *more: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
     """Serve the champion by the command."""
     command = [sys.executable, "-m", "engine", "serve", "tiny@champion", "--port", "0", "--runs", str(runs)]
-    process = subprocess.Popen(
-        [*command, *more],
-        cwd=REPOSITORY,
-        env=os.environ | {"PYTHONUNBUFFERED": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout is not None
-    assert process.stderr is not None
-    try:
-        url = process.stdout.readline().strip()
-        if not url:
-            pytest.fail(process.stderr.read())
-        yield process, int(url.rpartition(":")[2])
-    finally:
-        if process.poll() is None:
-            process.kill()
-        process.wait(timeout=20)
-        process.stdout.close()
-        process.stderr.close()
+    with started([*command, *more]) as found:
+        yield found
 
 
 def ask(port: int, records: list[dict[str, Any]]) -> Counter[tuple[int, str]]:
