@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 from engine.cli.arguments import Options, Parser, add_common, add_run, runs_folder
+from engine.cli.deployments import deployment
 from engine.cli.output import print_json, print_text
 from engine.errors import RecipeError
-from engine.names import DEPLOYMENTS
 from engine.recipe.older import complete
 from engine.recipe.redeploying import redeploy
 from engine.recipe.spec import DeploySpec
 from engine.recipe.text import Plain
 from engine.runs.run import Run, find_run
-
-if TYPE_CHECKING:
-    from engine.deploy.bento import Deployment
 
 
 def add_arguments(parser: Parser) -> None:
@@ -60,17 +57,6 @@ def call(options: Options) -> int:
     for path in manifests:
         print_text(f"cluster  {path}")
     return 0
-
-
-def deployment_of(run: Run) -> Deployment:
-    """Return the deployment that the run's recipe names."""
-    recipe = run.read("recipe.json")
-    return deployment(str(cast("dict[str, object]", recipe["deploy"])["kind"]))
-
-
-def deployment(kind: str) -> Deployment:
-    """Return a deployment by its name."""
-    return cast("Deployment", DEPLOYMENTS.load(kind))
 
 
 def _deploy_of(run: Run) -> DeploySpec:

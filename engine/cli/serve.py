@@ -7,8 +7,8 @@ from pathlib import Path
 
 from engine.cli.arguments import Options, Parser, add_common, add_run, port, runs_folder
 from engine.cli.beside import add_beside, beside_of
+from engine.cli.deployments import deployment_of
 from engine.cli.output import print_text, say
-from engine.cli.package import deployment_of
 from engine.deploy.listen import listen, url_of
 from engine.deploy.workers import Supervisor, post
 from engine.errors import RecipeError

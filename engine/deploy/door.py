@@ -10,7 +10,7 @@ import asyncio
 import logging
 import re
 import secrets
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from http import HTTPStatus
 from itertools import count
 from time import perf_counter
@@ -43,6 +43,8 @@ _ENDPOINTS = {"/predict": "predict", "/schema": "schema", "/": "page", "/docs.js
 _FAULT = Message("this is a fault of the service, not of the request; its log says more")
 # What a client may call its request, so that nothing else gets into a log by it.
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:/+=-]{1,128}")
+# No header can hold it.
+_CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
 _ENCODER = msgspec.json.Encoder()
 
 T = TypeVar("T")
@@ -56,6 +58,14 @@ class Scored(NamedTuple, Generic[T]):
     rows: Rows
     scores: Scores
     told: T
+
+
+class Answer(NamedTuple):
+    """What is sent to the one who asked."""
+
+    status: HTTPStatus
+    headers: list[Header]
+    body: bytes
 
 
 class Door:
@@ -93,6 +103,7 @@ class Door:
         """Answer from `served` from now on."""
         self._threads.total_tokens = served.limits.max_concurrent
         self._served = served
+        self._most_at_once = min(INLINE_BYTES, served.max_bytes) if served.is_at_once else -1
         self._version = _version(served)
         self._columns = frozenset(column.name for column in served.bundle.schema.columns)
 
@@ -114,13 +125,38 @@ class Door:
             return
         self.n_open += 1
         try:
-            await self._answer(endpoint, scope, receive, send)
+            answer = await self._answer(endpoint, scope, receive)
+            if answer is not None:
+                await _send(send, answer)
         finally:
             self.n_open -= 1
 
+    def at_once(self, scope: Mapping[str, Any], body: bytes | bytearray) -> Answer | None:
+        """Answer a request whose body is here whole; None: it may have to wait, and nothing was done.
+
+        It is what is asked nearly always, and says so by the letter: a few rows of JSON, of a model that is
+        neither cached nor batched.
+        """
+        if (
+            scope["path"] != "/predict"
+            or scope["method"] != "POST"
+            or scope["query_string"]
+            or len(body) > self._most_at_once
+            or self.canary is not None
+            or (b"content-type", JSON) not in scope["headers"]
+        ):
+            return None
+        coming = self._answer("predict", scope, bytes(body))
+        try:
+            coming.send(None)
+        except StopIteration as ended:
+            answer: Answer = ended.value
+            return answer
+        raise AssertionError("a request that is answered at once waits")
+
     async def _hand_on(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self.is_draining and scope["type"] == "http" and scope["path"] == "/readyz":
-            await _send(send, HTTPStatus.SERVICE_UNAVAILABLE, b"draining\n", b"text/plain", [])
+            await _send(send, _answer_of(HTTPStatus.SERVICE_UNAVAILABLE, b"draining\n", b"text/plain"))
             return
         await self._app(scope, self._last(receive) if scope["type"] == "lifespan" else receive, send)
 
@@ -135,7 +171,10 @@ class Door:
 
         return received
 
-    async def _answer(self, endpoint: str, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _answer(
+        self, endpoint: str, scope: Mapping[str, Any], receive: Receive | bytes
+    ) -> Answer | None:
+        """Return the answer to a request whose body is received, or here whole; None: nobody waits for it."""
         started = perf_counter()
         headers = dict(scope["headers"])
         own: list[Header] = [(b"x-request-id", self.request_id(headers.get(b"x-request-id"))), self._version]
@@ -148,13 +187,13 @@ class Door:
             status, body, kind = refused.status, _told(refused, endpoint), JSON
             own += self._headers_of(refused, _method(endpoint, scope["path"]))
         except DisconnectedError:
-            return
+            return None
         except Exception:
             logger.exception("request %s to %s failed", own[0][1].decode(), scope["path"])
             status = HTTPStatus.INTERNAL_SERVER_ERROR
             body, kind = _told(RefusedError(status, [_FAULT]), endpoint), JSON
         self.meters.answered(endpoint, int(status), perf_counter() - started)
-        await _send(send, status, body, kind, own)
+        return _answer_of(status, body, kind, own)
 
     def request_id(self, given: bytes | None) -> bytes:
         """Return what a request is called: as the client said, where that is fit for a log."""
@@ -177,7 +216,12 @@ class Door:
         return headers
 
     async def _content(
-        self, endpoint: str, scope: Scope, headers: dict[bytes, bytes], receive: Receive, own: list[Header]
+        self,
+        endpoint: str,
+        scope: Mapping[str, Any],
+        headers: dict[bytes, bytes],
+        receive: Receive | bytes,
+        own: list[Header],
     ) -> tuple[bytes, bytes]:
         """Return the body of the answer and its content type; `own` are its other headers."""
         served = self._served
@@ -197,12 +241,7 @@ class Door:
             what = "the service is ending: ask another"
             raise RefusedError.of(HTTPStatus.SERVICE_UNAVAILABLE, what, close=True)
         reader = reader_of(endpoint, scope["path"], headers, served)
-        try:
-            with self._deadlines.within(served.limits.timeout_s):
-                body = await received(headers, receive, served)
-        except TimeoutError:
-            what = f"the body did not arrive within {served.limits.timeout_s:g} s"
-            raise RefusedError.of(HTTPStatus.REQUEST_TIMEOUT, what, close=True) from None
+        body = receive if isinstance(receive, bytes) else await self._received(headers, receive, served)
         is_small = len(body) <= INLINE_BYTES and not reader.is_table
         if self.observer is None:
             scored = await self.scored(lambda: reader.read(body), served, is_small=is_small)
@@ -214,6 +253,14 @@ class Door:
         if told.served is not served:
             own[1] = _version(told.served)
         return told.content, told.kind
+
+    async def _received(self, headers: dict[bytes, bytes], receive: Receive, served: Served) -> bytes:
+        try:
+            with self._deadlines.within(served.limits.timeout_s):
+                return await received(headers, receive, served)
+        except TimeoutError:
+            what = f"the body did not arrive within {served.limits.timeout_s:g} s"
+            raise RefusedError.of(HTTPStatus.REQUEST_TIMEOUT, what, close=True) from None
 
     async def scored(
         self, read: Callable[[], tuple[Rows, Callable[[Scores], T]]], served: Served, *, is_small: bool
@@ -305,13 +352,17 @@ def _late(served: Served) -> RefusedError:
 
 
 def _version(served: Served) -> Header:
-    return b"x-model-version", served.bundle.model_version.encode("latin-1", "replace")
+    version = served.bundle.model_version.encode("latin-1", "replace")
+    return b"x-model-version", _CONTROL.sub(b"?", version)
 
 
-async def _send(send: Send, status: HTTPStatus, body: bytes, kind: bytes, own: list[Header]) -> None:
-    headers = [(b"content-type", kind), (b"content-length", b"%d" % len(body)), *own]
-    await send({"type": "http.response.start", "status": int(status), "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+def _answer_of(status: HTTPStatus, body: bytes, kind: bytes, own: Sequence[Header] = ()) -> Answer:
+    return Answer(status, [(b"content-type", kind), (b"content-length", b"%d" % len(body)), *own], body)
+
+
+async def _send(send: Send, answer: Answer) -> None:
+    await send({"type": "http.response.start", "status": int(answer.status), "headers": answer.headers})
+    await send({"type": "http.response.body", "body": answer.body})
 
 
 def _method(endpoint: str, path: str) -> str:

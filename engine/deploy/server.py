@@ -17,12 +17,12 @@ from typing import Any
 
 import bentoml
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from engine.deploy.door import Begin, Door
 from engine.deploy.grpc_server import GrpcServer
 from engine.deploy.listen import listen, url_of
 from engine.deploy.meters import meters
+from engine.deploy.protocol import Protocol
 from engine.deploy.service import service_of
 from engine.deploy.watch import Watcher
 from engine.deploy.workers import PULSE_S, Post, post, worker_socket
@@ -34,10 +34,6 @@ GRACE_S = 30
 # How long new requests are answered 503 before the port closes, for a balancer to look at /readyz once more.
 DRAIN_S = 1.0
 _STEP_S = 0.02
-# Of headers that came in pieces.
-_MAX_HEADERS = 64 * 1024
-# How long the reader of an answer may stand still.
-_UNREAD_S = 60.0
 # Objects that are made more than given up before Python looks for garbage; its own figure is 700.
 _GARBAGE = 50_000
 
@@ -94,7 +90,7 @@ def run(
     url = url_of(listening)
     config = uvicorn.Config(
         app,
-        http=_Protocol,
+        http=Protocol,
         log_config=None,
         access_log=False,
         server_header=False,
@@ -116,87 +112,6 @@ def run(
         listening.close()
     if not server.started:
         raise EngineError.of("the service did not start; its log says why")
-
-
-class _Protocol(HttpToolsProtocol):
-    """Lets go of a connection that begins no request, ends no headers or does not read its answer in time."""
-
-    _waiting: asyncio.TimerHandle | None = None
-    _reading: asyncio.TimerHandle | None = None
-    _in_headers = False
-    _n_bytes = 0
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
-        self._wait()
-
-    def data_received(self, data: bytes) -> None:
-        self._n_bytes += len(data)
-        super().data_received(data)
-        if self._in_headers and self._n_bytes > _MAX_HEADERS and not self.transport.is_closing():
-            # Each piece is copied together with all before it.
-            self.send_400_response(f"The headers have more than {_MAX_HEADERS} bytes.")
-        # Most requests arrive with all their headers at once, and need no timer. What belongs to none has
-        # ended uvicorn's own.
-        if self._waiting is None and (self._in_headers or self.cycle is None or self.cycle.response_complete):
-            self._wait()
-
-    def on_message_begin(self) -> None:
-        self._in_headers = True
-        self._n_bytes = 0
-        super().on_message_begin()
-
-    def on_headers_complete(self) -> None:
-        self._in_headers = False
-        self._forget()
-        super().on_headers_complete()
-
-    def pause_writing(self) -> None:
-        super().pause_writing()
-        self._look_again()
-
-    def resume_writing(self) -> None:
-        super().resume_writing()
-        self._look_no_more()
-
-    def timeout_keep_alive_handler(self) -> None:
-        super().timeout_keep_alive_handler()
-        # A transport that is closed waits for what is written to be read.
-        self._look_again()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._forget()
-        self._look_no_more()
-        super().connection_lost(exc)
-
-    def _wait(self) -> None:
-        self._waiting = self.loop.call_later(self.timeout_keep_alive, self._let_go)
-
-    def _forget(self) -> None:
-        if self._waiting is not None:
-            self._waiting.cancel()
-            self._waiting = None
-
-    def _let_go(self) -> None:
-        self._waiting = None
-        self.timeout_keep_alive_handler()
-
-    def _look_again(self) -> None:
-        """Look in a while whether any of what is unread was read meanwhile."""
-        self._look_no_more()
-        unread = self.transport.get_write_buffer_size()
-        self._reading = self.loop.call_later(_UNREAD_S, self._look, unread)
-
-    def _look_no_more(self) -> None:
-        if self._reading is not None:
-            self._reading.cancel()
-            self._reading = None
-
-    def _look(self, unread: int) -> None:
-        if self.transport.get_write_buffer_size() < unread:
-            self._look_again()
-        else:
-            self.transport.abort()
 
 
 class _Server(uvicorn.Server):

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 # Text columns are Python strings while they are fed: about 100 MiB at a dozen columns.
 _CHUNK_ROWS = 65_536
+# Without this key no tensor keeps data in another file; and the mark of onnxruntime's own format.
+_EXTERNAL, _ORT_FORMAT = b"location", b"ORTM"
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,6 +234,12 @@ def open_session(content: bytes, *, threads: int) -> onnxruntime.InferenceSessio
 
 def _refuse_external_data(content: bytes) -> None:
     """Refuse a graph that keeps data in other files: onnxruntime would open paths that the graph chooses."""
+    if content[4:8] == _ORT_FORMAT:
+        # onnxruntime would read it too, with other rules of where data may be.
+        raise BundleError.of("the stored model is not an ONNX graph")
+    if _EXTERNAL not in content:
+        # It can name no file. Nearly every model ends here, and needs no onnx, which takes long to import.
+        return
     import onnx
     from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 

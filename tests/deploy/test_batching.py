@@ -212,7 +212,7 @@ def test_small_models_are_not_batched(bundle_folder: Path) -> None:
     assert not is_slow(bundle)
 
     class Slow:
-        def score(self, _: object) -> None:
+        def score_columns(self, *_: object) -> None:
             threading.Event().wait(0.001)
 
     assert is_slow(replace(bundle, _scorer=Slow()))  # type: ignore[arg-type]

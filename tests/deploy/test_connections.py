@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 import uvicorn
 
-from engine.deploy import server
+from engine.deploy import protocol
+from engine.deploy.protocol import Protocol
 
 BODY = b"a" * (16 << 20)
 WHOLE = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n"
@@ -33,7 +34,7 @@ def with_server(talk: Talk) -> None:
 
     async def whole() -> None:
         config = uvicorn.Config(
-            answer, http=server._Protocol, lifespan="off", log_config=None, timeout_graceful_shutdown=5
+            answer, http=Protocol, lifespan="off", log_config=None, timeout_graceful_shutdown=5
         )
         config.timeout_keep_alive = 1
         served = uvicorn.Server(config)
@@ -84,7 +85,7 @@ def test_headers_without_end() -> None:
 
 def test_an_answer_that_nobody_reads(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who stands still is cut off with most of the answer unread; who reads on, slowly, has all of it."""
-    monkeypatch.setattr(server, "_UNREAD_S", 0.5)
+    monkeypatch.setattr(protocol, "_UNREAD_S", 0.5)
 
     async def reading(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(WHOLE.replace(b"/ ", b"/large ", 1))

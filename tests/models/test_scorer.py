@@ -251,6 +251,25 @@ def test_a_model_that_reads_unknown_columns_is_refused() -> None:
     assert str(caught.value) == "the model reads columns that the schema lacks: probability, when"
 
 
+def test_data_elsewhere_needs_a_location() -> None:
+    """What names no place can open none: such a graph is given to onnxruntime, which refuses it."""
+    tensor = onnx.TensorProto(name="w", data_type=onnx.TensorProto.DOUBLE, dims=[1])
+    tensor.data_location = onnx.TensorProto.EXTERNAL
+    tensor.external_data.add(key="offset", value="0")
+    add = onnx.helper.make_node("Add", ["x", "w"], ["prediction"])
+    shape = onnx.helper.make_tensor_value_info("x", onnx.TensorProto.DOUBLE, ["rows", 1])
+    answer = onnx.helper.make_tensor_value_info("prediction", onnx.TensorProto.DOUBLE, ["rows", 1])
+    model = onnx.helper.make_model(onnx.helper.make_graph([add], "g", [shape], [answer], [tensor]))
+    with pytest.raises(BundleError, match=r"the stored model can't be run: .*Missing 'location'"):
+        Scorer(Artifact(model.SerializeToString()), schema_columns=COLUMNS, kind="continuous", threads=1)
+
+
+def test_other_formats_are_refused() -> None:
+    """A model in onnxruntime's own format is none that was judged here."""
+    with pytest.raises(BundleError, match="is not an ONNX graph"):
+        Scorer(Artifact(b"\x08\0\0\0ORTM" + bytes(64)), schema_columns=COLUMNS, kind="binary", threads=1)
+
+
 @pytest.mark.parametrize("place", ["initializer", "attribute", "body"])
 def test_a_graph_that_reads_other_files_is_refused(tmp_path: Path, place: str) -> None:
     """External data is never read, wherever in the graph it is named."""
