@@ -26,7 +26,7 @@ PATIENCE_S = 10.0
 # Between two looks: what comes in between is worked off together, at far less a request.
 PERIOD_S = 0.5
 # As many at a time; then as long a pause, for requests wait on Python's one lock meanwhile.
-_AT_ONCE = 256
+_AT_ONCE = 1024
 
 logger = logging.getLogger("engine.serve")
 
