@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-from engine.recipe.spec import ComputeSpec
+if TYPE_CHECKING:
+    from engine.recipe.spec import ComputeSpec
+
 
 # Where the kernel says what a control group may hold (versions 2 and 1); "max" where it may hold all.
 _SHARES = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")

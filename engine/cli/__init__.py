@@ -14,10 +14,10 @@ from pathlib import Path
 from types import FrameType
 
 from engine.cli.arguments import Options, Parser
-from engine.cli.later import lightly
 from engine.cli.output import print_error, print_text, print_trace
 from engine.cli.stop import STOPPED, StoppedError, is_stop
 from engine.errors import EngineError, RecipeError, nearest, own_fault
+from engine.later import lightly, quickly
 from engine.redaction import forget_secrets
 
 _MAX_PATH = 100
@@ -45,8 +45,8 @@ VERBS = {
     "schema": ("engine.cli.schema", "the JSON Schema of recipes, for editors"),
 }
 
-# What asks and prints, and computes nothing.
-_LIGHT = ("plan", "runs", "show", "options", "schema")
+# What asks and prints, and computes nothing, loads little; a service is there soon.
+_START = {**dict.fromkeys(("plan", "runs", "show", "options", "schema"), lightly), "serve": quickly}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -121,7 +121,7 @@ def _dispatch(arguments: list[str]) -> int:
             try_="engine --help",
         )
     module, summary = VERBS[verb]
-    with lightly() if verb in _LIGHT else contextlib.nullcontext():
+    with _START.get(verb, contextlib.nullcontext)():
         command = importlib.import_module(module)
         parser = Parser(prog=f"engine {verb}", description=summary)
         command.add_arguments(parser)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -11,8 +12,10 @@ from engine.data.datetimes import parse
 from engine.data.formats import wrong_with
 from engine.data.quality.finding import SENSITIVE_TYPES
 from engine.errors import Message, nearest
-from engine.recipe.spec import Spec
 from engine.recipe.spec_table import ColumnSpec, Role
+
+if TYPE_CHECKING:
+    from engine.recipe.spec import Spec
 
 _ORDERED = frozenset({"integer", "number", "datetime"})
 _TEXTUAL = frozenset({"text", "category"})

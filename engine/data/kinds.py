@@ -10,11 +10,13 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from engine.errors import Message
-from engine.recipe.spec import Spec
 from engine.recipe.spec_table import ColumnSpec, Role, SplitKind, SplitSpec
+
+if TYPE_CHECKING:
+    from engine.recipe.spec import Spec
 
 PART_NAMES = ("train", "validation", "test")
 

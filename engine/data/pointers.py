@@ -9,9 +9,12 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from engine.errors import EngineError
-from engine.recipe.text import Plain, read
+
+if TYPE_CHECKING:
+    from engine.recipe.text import Plain
 
 _SUFFIX, _LOCK = ".dvc", "dvc.lock"
 # How far above the data a lock file is looked for.
@@ -81,7 +84,7 @@ def find_pointer(path: Path) -> Pointer | None:
     return None
 
 
-Out = tuple[str, dict[str, Plain]]
+Out = tuple[str, "dict[str, Plain]"]
 
 
 def _find(file: Path, outs: Iterator[Out], path: Path) -> Pointer | None:
@@ -131,6 +134,9 @@ def _mapping(file: Path) -> dict[str, Plain]:
     """Return what a pointer says, nothing where it is missing or is no YAML as the engine reads it."""
     if not file.is_file():
         return {}
+    # Late: a service, which reads tables too, needs no YAML to start.
+    from engine.recipe.text import read
+
     try:
         value = read(file).value
     except (EngineError, OSError):

@@ -9,15 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
 from engine.data.declared import check_schema
 from engine.errors import DataError, RecipeError
-from engine.recipe.spec import Spec
 from engine.recipe.spec_table import Changes, ColumnSpec, ColumnType, Encode, Impute, Role, Scale, Unseen
 from engine.recipe.strict import Scalar
+
+if TYPE_CHECKING:
+    from engine.recipe.spec import Spec
 
 # How a column is held in a frame: exactly one polars dtype each (datetime: Datetime("us"), no time zone).
 Storage = Literal["float64", "int64", "boolean", "string", "datetime"]

@@ -154,6 +154,7 @@ def documented(spec: Mapping[str, Any], bundle: Bundle, *, tables: Iterable[str]
     described["components"]["schemas"]["Error"] = _ERROR
     refusal = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
     predict = described["paths"]["/predict"]["post"]
+    predict["description"] = f"{what} with {version}."
     answer = predict["responses"]["200"]
     asked = predict["requestBody"]["content"]
     asked["application/json"]["example"] = {"records": [_example(bundle)]}

@@ -31,6 +31,7 @@ from engine.deploy.refusal import RefusedError
 from engine.deploy.rows import Rows
 from engine.deploy.served import INLINE_BYTES, Served
 from engine.errors import Message, report
+from engine.runs.bundle import Bundle
 from engine.tasks.task import Scores
 
 Scope = MutableMapping[str, Any]
@@ -78,14 +79,16 @@ class Door:
     served
         What answers; `swap` replaces it, and requests that are at work end with what they began with.
     docs
-        What `GET /docs.json` answers; None: what the app does.
+        Returns what `GET /docs.json` answers of what answers then, called when it is first asked; None: the
+        app answers it.
     """
 
     def __init__(
-        self, app: Asgi, *, served: Served, meters: Meters, docs: Mapping[str, Any] | None = None
+        self, app: Asgi, *, served: Served, meters: Meters, docs: Callable[[Bundle], object] | None = None
     ) -> None:
         self._app = app
-        self._docs = None if docs is None else _ENCODER.encode(docs)
+        self._docs = docs
+        self._described = b""
         self.meters = meters
         self._ids = count()
         self._id_prefix = f"{secrets.token_hex(6)}-".encode()
@@ -105,6 +108,7 @@ class Door:
         self._served = served
         self._most_at_once = min(INLINE_BYTES, served.max_bytes) if served.is_at_once else -1
         self._version = _version(served)
+        self._described = b""
         self._columns = frozenset(column.name for column in served.bundle.schema.columns)
 
     @property
@@ -236,7 +240,7 @@ class Door:
                 return inference.tell(scope["path"], served, is_ready=not self.is_draining), JSON
             if endpoint == "page":
                 return served.page, _HTML
-            return (self._docs or b"{}") if endpoint == "docs" else served.schema, JSON
+            return self._docs_of(served) if endpoint == "docs" else served.schema, JSON
         if self.is_draining:
             what = "the service is ending: ask another"
             raise RefusedError.of(HTTPStatus.SERVICE_UNAVAILABLE, what, close=True)
@@ -253,6 +257,12 @@ class Door:
         if told.served is not served:
             own[1] = _version(told.served)
         return told.content, told.kind
+
+    def _docs_of(self, served: Served) -> bytes:
+        """Return what describes the service, made when it is first asked: a start needs none of it."""
+        if not self._described and self._docs is not None:
+            self._described = _ENCODER.encode(self._docs(served.bundle))
+        return self._described
 
     async def _received(self, headers: dict[bytes, bytes], receive: Receive, served: Served) -> bytes:
         try:

@@ -35,7 +35,10 @@ class Fronted(Service[Any]):  # type: ignore[misc]
     def to_asgi(self, is_main: bool = True) -> Asgi:
         """Return the door, and behind it BentoML's app, which answers health, metrics and docs."""
         app: Asgi = super().to_asgi(is_main=is_main)
-        docs = documented(self.openapi_spec.asdict(), self.bundle, tables=TABLES)
+
+        def docs(bundle: Bundle) -> object:
+            return documented(self.openapi_spec.asdict(), bundle, tables=TABLES)
+
         door = Door(app, served=Served(self.bundle), meters=meters(), docs=docs)
         if self.begin is not None:
             self.begin(door)
@@ -59,7 +62,7 @@ def service_of(bundle: Bundle, *, begin: Begin | None = None) -> Service[Any]:
         def predict(self, **request: Any) -> Any:
             raise AssertionError("POST /predict is answered by the door")
 
-    Predictor.predict.doc = f"Predict {bundle.target.name} with {bundle.model_version}."
+    Predictor.predict.doc = f"Predicts {bundle.target.name} with {bundle.model_version}."
     is_fronted = bundle.limits.pipeline == "front"
     decorate = bentoml.service(
         name=tag_name(bundle.manifest.name),

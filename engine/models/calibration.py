@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,9 +19,11 @@ from engine.models.margin import Margin
 from engine.models.probabilities import write_two_classes
 from engine.models.trees import LEAF, LT, Tree, write_mean_of_vectors
 from engine.models.treeshap import Added
-from engine.recipe.spec import Spec
-from engine.recipe.spec_model import Calibration
 from engine.tasks.task import Target
+
+if TYPE_CHECKING:
+    from engine.recipe.spec import Spec
+    from engine.recipe.spec_model import Calibration
 
 _TWO = 2
 # Beyond these a probability is a model's way to say never or always: their log odds would outweigh all rows.

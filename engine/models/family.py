@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 
@@ -17,8 +17,10 @@ from engine.graph import Graph
 from engine.models.margin import Margin
 from engine.models.params import Parameter
 from engine.models.treeshap import Added
-from engine.recipe.spec_model import ModelSpec
 from engine.tasks.task import TargetKind
+
+if TYPE_CHECKING:
+    from engine.recipe.spec_model import ModelSpec
 
 Array: TypeAlias = "np.ndarray"
 ParamValue = bool | int | float | str | None | tuple["ParamValue", ...] | dict[str, "ParamValue"]

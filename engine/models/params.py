@@ -9,13 +9,15 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
 from engine.errors import MAX_MESSAGES, Message, nearest
-from engine.recipe.spec_model import ModelSpec
 from engine.recipe.strict import Scalar
+
+if TYPE_CHECKING:
+    from engine.recipe.spec_model import ModelSpec
 
 SIGNATURES = Path(__file__).with_name("signatures.json")
 DeployedAs = Literal["graph", "converter", "skops"]

@@ -229,6 +229,8 @@ def open_session(content: bytes, *, threads: int) -> onnxruntime.InferenceSessio
         return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     except Exception as exc:
         # Its exceptions have no class in common but this one.
+        if type(exc).__name__ == "InvalidProtobuf":
+            raise BundleError.of("the stored model is not an ONNX graph") from exc
         raise BundleError.of(f"the stored model can't be run: {str(exc).splitlines()[0][:200]}") from exc
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import Annotated, cast
+from typing import TYPE_CHECKING, Annotated, cast
 
 import numpy as np
 import polars as pl
@@ -17,7 +17,6 @@ from engine.data.schema import Column, Schema
 from engine.data.violation import counted, show
 from engine.errors import DataError, Message, nearest
 from engine.graph import Graph
-from engine.recipe.spec import Spec
 from engine.recipe.spec_table import ColumnSpec
 from engine.recipe.strict import Scalar
 from engine.tasks import confusion, probability, ranking, rules, value
@@ -25,6 +24,9 @@ from engine.tasks.refusals import first_rows, refuse_rows
 from engine.tasks.task import Array, Metric, Scores, Target, TargetKind
 from engine.tasks.threshold import NEUTRAL, Aim, best_threshold, profit_aim
 from engine.tasks.value import PROFIT, RETURN
+
+if TYPE_CHECKING:
+    from engine.recipe.spec import Spec
 
 BINARY = 2
 MAX_CLASSES = 1000

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
@@ -12,10 +13,12 @@ from engine.data.schema import Schema
 from engine.data.violation import counted
 from engine.errors import DataError, Message
 from engine.graph import Graph
-from engine.recipe.spec import Spec
 from engine.tasks import error, rules
 from engine.tasks.refusals import refuse_rows, refuse_too_large
 from engine.tasks.task import Array, Metric, NoKeys, Scores, Target, TargetKind
+
+if TYPE_CHECKING:
+    from engine.recipe.spec import Spec
 
 _METRICS = MappingProxyType(
     {

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from engine.errors import Message, nearest
-from engine.recipe.spec import Spec
 from engine.recipe.spec_table import ColumnSpec, ColumnType
 from engine.recipe.strict import Scalar
+
+if TYPE_CHECKING:
+    from engine.recipe.spec import Spec
 
 _OWN_KEYS = ("kind", "metric")
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
 import numpy as np
 import polars as pl
@@ -17,8 +17,10 @@ from pydantic import BaseModel
 from engine.data.schema import Schema
 from engine.errors import Message
 from engine.graph import Graph
-from engine.recipe.spec import Spec
 from engine.recipe.strict import Scalar
+
+if TYPE_CHECKING:
+    from engine.recipe.spec import Spec
 
 TargetKind = Literal["binary", "multiclass", "continuous"]
 Array: TypeAlias = "np.ndarray"

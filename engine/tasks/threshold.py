@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 
-from engine.recipe.spec import Spec
 from engine.tasks.confusion import DECIDED, HIT, binary_margins
 from engine.tasks.task import Array
+
+if TYPE_CHECKING:
+    from engine.recipe.spec import Spec
 
 NEUTRAL = 0.5
 # Metrics this close are one: what differs is the order in which weights were added.

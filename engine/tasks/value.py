@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
 from engine.errors import DataError, Message, nearest
-from engine.recipe.spec import Spec
 from engine.recipe.spec_value import Value, Worth
 from engine.tasks import confusion
 from engine.tasks.confusion import PER_CASES
 from engine.tasks.task import Array, Metric, Scores, metric_from, ratio
+
+if TYPE_CHECKING:
+    from engine.recipe.spec import Spec
 
 PROFIT, RETURN = "profit", "return_on_cost"
 NEEDS = {

@@ -75,6 +75,25 @@ def test_other_paths_are_handed_on(bundle_folder: Path) -> None:
     assert ask(door, b"", path="/predict/x") == (299, {"path": "/predict/x"})
 
 
+def test_docs_are_of_what_answers_now(bundle_folder: Path) -> None:
+    """They are made when they are first asked, once; a bundle that takes over has its own."""
+    bundle = load_bundle(bundle_folder)
+    made: list[str] = []
+
+    def docs(described: Bundle) -> dict[str, str]:
+        made.append(described.model_version)
+        return {"version": described.model_version}
+
+    door = Door(beyond, served=Served(bundle), meters=meters(), docs=docs)
+    assert not made
+    told = [json.loads(sent_by(door, b"", method="GET", path="/docs.json")[1]["body"]) for _ in range(2)]
+    other = msgspec.structs.replace(bundle.manifest, model_version="another")
+    door.swap(Served(replace(bundle, manifest=other)))
+    told.append(json.loads(sent_by(door, b"", method="GET", path="/docs.json")[1]["body"]))
+    assert [each["version"] for each in told] == [bundle.model_version, bundle.model_version, "another"]
+    assert made == [bundle.model_version, "another"]
+
+
 def test_the_page_is_the_services_own(bundle_folder: Path) -> None:
     """`GET /` names every column and loads nothing; what a recipe says is literal in it."""
     bundle = load_bundle(bundle_folder)

@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 from engine.errors import Message, nearest
-from engine.recipe.spec import Spec
 from engine.recipe.spec_table import ColumnSpec
 from engine.recipe.strict import Scalar
+
+if TYPE_CHECKING:
+    from engine.recipe.spec import Spec
 
 GROUPING = ("category", "boolean", "integer", "number")
 _NUMBERS = ("integer", "number")

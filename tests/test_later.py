@@ -8,7 +8,7 @@ import pytest
 
 SCRIPT = """\
 import sys
-from engine.cli.later import lightly
+from engine.later import lightly
 
 with lightly():
     import numpy as np
@@ -44,7 +44,7 @@ def test_what_is_loaded_already_is_left_alone() -> None:
     """Inside of a process that uses numpy nothing changes, and garbage is collected as before."""
     import numpy as np
 
-    from engine.cli.later import lightly
+    from engine.later import lightly
 
     before = gc.get_threshold()
     with lightly():

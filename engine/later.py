@@ -1,4 +1,4 @@
-"""Puts off what a light verb names everywhere and may never use.
+"""Starts early: puts off what is named everywhere and may never be used.
 
 `engine plan` imports rooms that compute with numpy and polars only to ask them for their checks, and the two
 take as long to load as all else. While they are put off a stand-in takes a library's place in `sys.modules`,
@@ -33,21 +33,28 @@ class _StandIn(ModuleType):
 
 
 @contextmanager
-def lightly() -> Iterator[None]:
-    """Start quickly: inside, heavy libraries are loaded when used, and garbage is rarely looked for."""
+def quickly() -> Iterator[None]:
+    """Start quickly: inside, garbage is rarely looked for, and pydantic's plugins never."""
     before = gc.get_threshold()
     gc.set_threshold(_RARELY, *before[1:])
     # Pydantic would look through every installed package for plugins; none has a part in reading a recipe.
     from pydantic.plugin import _loader
 
-    for name in _PUT_OFF:
-        found = None if name in sys.modules else importlib.util.find_spec(name)
-        if found is not None:
-            stand_in = _StandIn(name)
-            stand_in.__spec__ = found
-            sys.modules[name] = stand_in
     _loader._plugins = {}  # noqa: SLF001 (its one switch beside is a variable of the environment)
     try:
         yield
     finally:
         gc.set_threshold(*before)
+
+
+@contextmanager
+def lightly() -> Iterator[None]:
+    """Start quickly, and load the libraries that compute when they are used."""
+    with quickly():
+        for name in _PUT_OFF:
+            found = None if name in sys.modules else importlib.util.find_spec(name)
+            if found is not None:
+                stand_in = _StandIn(name)
+                stand_in.__spec__ = found
+                sys.modules[name] = stand_in
+        yield
