@@ -14,7 +14,7 @@ import engine
 ENGINE = Path(__file__).resolve().parent.parent / "engine"
 # From the ground up: a room imports only from rooms before it. (DESIGN: the house)
 ORDER = (
-    "errors", "redaction", "names", "durable", "graph", "recipe", "machine", "data", "tasks", "features", "models", "evaluation",
+    "errors", "redaction", "names", "durable", "later", "graph", "recipe", "machine", "data", "tasks", "features", "models", "evaluation",
     "training", "studies", "tuning", "runs", "governance", "report", "deploy", "operate", "mistakes", "vocabulary", "editor", "estimate", "plan", "starter", "lifecycle", "again", "__init__", "cli", "__main__",
 )  # fmt: skip
 HEAVY = (
