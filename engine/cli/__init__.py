@@ -103,6 +103,10 @@ def _is_given(path: Path, arguments: Sequence[str]) -> bool:
 
 
 def _dispatch(arguments: list[str]) -> int:
+    for argument in arguments:
+        if not argument.isprintable() and _is_no_text(argument):
+            shown = argument.encode("utf-8", "backslashreplace").decode()
+            raise RecipeError.of(f"'{shown}' is no text in UTF-8", file="command line")
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         print_text(_help())
         return 0
@@ -127,6 +131,15 @@ def _dispatch(arguments: list[str]) -> int:
         command.add_arguments(parser)
         options: Options = parser.parse_intermixed_args(rest, Options(arguments=arguments))
         return int(command.call(options))
+
+
+def _is_no_text(argument: str) -> bool:
+    """Tell of bytes that are no UTF-8: the system hands them on, and no file of a run could hold them."""
+    try:
+        argument.encode()
+    except UnicodeEncodeError:
+        return True
+    return False
 
 
 def _help() -> str:

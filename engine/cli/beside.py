@@ -89,6 +89,8 @@ def beside_of(options: Options, champion: Run) -> Callable[[Bundle], Begin]:
             key=key,
             try_="engine serve RUN --canary RUN --share 0.05",
         )
+    if options.log == "":
+        raise RecipeError.of("this names no folder", file=_WHERE, key="--log", try_="--log DIR")
     root = runs_folder(options)
     shadow, canary = (
         None if given is None else find_run(given, root=root).path / "bundle"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
+from engine.errors import EngineError
 from engine.names import DEPLOYMENTS
 from engine.runs.run import Run
 
@@ -12,9 +13,18 @@ if TYPE_CHECKING:
 
 
 def deployment_of(run: Run) -> Deployment:
-    """Return the deployment that the run's recipe names."""
-    recipe = run.read("recipe.json")
-    return deployment(str(cast("dict[str, object]", recipe["deploy"])["kind"]))
+    """Return the deployment that the run's recipe names.
+
+    Raises
+    ------
+    EngineError
+        If the recipe beside the run can't be read, or names none.
+    """
+    deploy = run.read("recipe.json").get("deploy")
+    kind = deploy.get("kind") if isinstance(deploy, dict) else None
+    if not isinstance(kind, str):
+        raise EngineError.of(f"{run.path / 'recipe.json'} is damaged: it names no deployment")
+    return deployment(kind)
 
 
 def deployment(kind: str) -> Deployment:

@@ -16,6 +16,7 @@ import polars as pl
 
 from engine.deploy.refusal import RefusedError
 from engine.deploy.rows import Rows
+from engine.errors import Message, nearest
 from engine.evaluation.margins import of_decision, unit_of
 from engine.models.adder import Adder
 from engine.runs.bundle import Bundle
@@ -27,6 +28,7 @@ MAX_ROWS = 32
 # Beyond that a sum of trees takes seconds a row.
 _MAX_NODES = 1_000_000
 _KEY = "explain"
+_MAX_SHOWN = 100
 PARAMETER: dict[str, Any] = {
     "name": _KEY,
     "in": "query",
@@ -54,9 +56,15 @@ def endpoint_of(query: bytes) -> str:
     Raises
     ------
     RefusedError
-        If `explain` is neither true nor false.
+        If `explain` is neither true nor false, or something else is asked.
     """
-    given = parse_qs(query.decode("latin-1"), keep_blank_values=True).get(_KEY, ["false"])
+    asked = parse_qs(query.decode("latin-1"), keep_blank_values=True)
+    if unknown := next((key for key in asked if key != _KEY), None):
+        shown = unknown[:_MAX_SHOWN]
+        what, close = "this parameter is not known", nearest(shown, (_KEY,))
+        message = Message(what, shown, suggestion=close, allowed=(_KEY,))
+        raise RefusedError(HTTPStatus.UNPROCESSABLE_ENTITY, [message])
+    given = asked.get(_KEY, ["false"])
     if any(value not in ("true", "false") for value in given):
         raise _unprocessable("this must be true or false")
     return "explain" if given[-1] == "true" else "predict"

@@ -304,6 +304,8 @@ def _read_golden(folder: Path, content: bytes, schema: Schema) -> pl.DataFrame:
         golden = pl.read_parquet(io.BytesIO(content))
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as exc:
         raise BundleError.of(f"this file is no Parquet: {exc}", file=path) from None
+    if not golden.height:
+        raise BundleError.of("there is no golden row to prove the bundle by", file=path)
     for column in schema.features:
         if column.name not in golden.columns:
             raise BundleError.of("the golden rows lack this feature", key=column.name, file=path)

@@ -168,6 +168,7 @@ def test_an_error_is_one_json_document(recipe: Path, capsys: pytest.CaptureFixtu
         (["run"], "command line\n  a recipe is needed\n  try: engine run RECIPE\n"),
         (["show", "x@latest"], "there is no finished run of 'x' in runs\n  try: engine runs\n"),
         (["techdoc", "x@latest", "-o", "x.pdf"], "command line: -o\n  'x.pdf' ends in none of the forms of this document\n  allowed: .md, .html, .json\n"),
+        (["promote", "x@latest", "--why", "caf\udce9"], "command line\n  'caf\\udce9' is no text in UTF-8\n"),
         (["run", "r", "--frist"], "command line\n  unrecognized arguments: --frist\n  try: engine run --help\n"),
     ],
 )  # fmt: skip

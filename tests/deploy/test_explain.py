@@ -211,6 +211,8 @@ def test_the_service_explains_a_few_rows(runs: dict[str, engine.Run], bundle_fol
             "true",
         ),
     }
+    status, answer = _asked(bundle, records, "expalin=true")
+    assert (status, answer["error"]["messages"][0]["suggestion"]) == (422, "explain")
     for what, (asked, several, word) in refused.items():
         status, answer = _asked(asked, json.loads(json.dumps(several, default=str)), f"explain={word}")
         assert (status, answer["error"]["messages"][0]["what"]) == (422, what)
