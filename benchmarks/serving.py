@@ -3,8 +3,8 @@
 Each is a server on loopback with one worker; wrk asks them in turn, many times round, while the others are
 stopped. Printed are medians and ratios to the minimal app: CPU of the server a request, throughput at 16
 connections, p50 at one, with one row and with 100, and how far `engine serve` is ahead of each; then memory,
-and the CPU of starts beside the usual Bento's. Needs `wrk` on the path; `--peers` installs other servers, each
-in a virtual environment of its own.
+and the CPU of starts beside the usual Bento's. Needs `wrk` on the path; `--peers` installs other servers,
+each in a virtual environment of its own.
 """
 
 from __future__ import annotations

@@ -5,8 +5,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,7 +24,7 @@ RECIPES = Path(__file__).resolve().parents[2] / "recipes"
 QUICK = ["compute=small", "evaluation=quick"]
 # Minutes of trees, none of which costs more than a moment: a fit that any signal finds at work.
 LONG = ["model.params.n_estimators=1000000", "model.params.early_stopping_rounds=1000000"]
-LONG += ["compute.max_iterations=1000000", "evaluation=quick"]
+LONG += ["compute.max_iterations=1000000", "compute.threads=1", "evaluation=quick"]
 # What of a run the clock has no part in.
 DECIDED = ("recipe.json", "data.json", "metrics.json", "predictions.parquet", "bundle/model.onnx")
 
@@ -153,7 +151,7 @@ def test_the_best_run_stands_first(recipe: str, capsys: pytest.CaptureFixture[st
             str(outcome["overrides"][0]): outcome["metrics"]["validation"][metric]["value"]  # type: ignore[index]
             for outcome in outcomes
         }
-        assert main(["run", recipe, "-m", values, *goal, *QUICK, "--quiet"]) == 0
+        assert main(["run", recipe, "-m", values, *goal, *QUICK, "--quiet", "--skip-finished"]) == 0
         out = capsys.readouterr().out
         shown = [line.split()[1] for line in out.splitlines() if "│ model.params.C" in line]
         assert shown == sorted(scores, key=lambda one: sign * scores[one])
@@ -194,7 +192,7 @@ def test_seeds_are_put_together(recipe: str, capsys: pytest.CaptureFixture[str])
                 "low": min(values),
                 "high": max(values),
             }
-    assert main(["run", *given, *QUICK, "-m", "--quiet"]) == 4
+    assert main(["run", *given, *QUICK, "-m", "--quiet", "--skip-finished"]) == 4
     _, _, below = capsys.readouterr().out.partition(
         "over the seeds: mean (lowest to highest), best mean first"
     )
@@ -220,7 +218,8 @@ def test_without_seeds_there_is_nothing_to_put_together(
     assert [
         "over_seeds" in outcome for outcome in told(capsys, recipe, "seed=1,1", "model.params.C=1,2")
     ] == [False] * 2
-    assert main(["run", recipe, "-m", "seed=1", "model.params.C=1,2", *QUICK, "--quiet"]) == 0
+    once = ["seed=1", "model.params.C=1,2", "--skip-finished"]
+    assert main(["run", recipe, "-m", *once, *QUICK, "--quiet"]) == 0
     assert "over the seeds" not in capsys.readouterr().out
 
 
@@ -375,16 +374,10 @@ def test_a_killed_worker_costs_its_own_run(recipe: str) -> None:
     assert multiprocessing.active_children() == []
 
 
-def start_long(recipe: str) -> subprocess.Popen[str]:
+def start_long(recipe: str) -> warm.Command:
     """Start two long runs side by side, and wait until both are at work."""
     arguments = ["run", recipe, "-m", "model=lightgbm", "seed=0,1", "compute.parallel_runs=2", *LONG]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "engine", *arguments, "--quiet"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
+    process = warm.start(*arguments, "--quiet", own_session=True)
     wait_for(lambda: len(list(Path("runs").glob(f"*/*{PARTIAL}/data.json"))) == 2)
     return process
 
@@ -397,14 +390,14 @@ def test_ctrl_c_stops_every_worker(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """A stop by the user: exit 130, what was begun and how it goes on, no process left."""
-    with start_long(recipe) as process:
-        workers = children(process.pid)
-        if reaches_workers:
-            os.killpg(process.pid, signal.SIGINT)
-        else:
-            process.send_signal(signal.SIGTERM)
-        out, said = process.communicate(timeout=60)
-    assert process.returncode == 130
+    process = start_long(recipe)
+    workers = children(process.pid)
+    if reaches_workers:
+        os.killpg(process.pid, signal.SIGINT)
+    else:
+        process.send_signal(signal.SIGTERM)
+    out, said = process.communicate(timeout=60)
+    assert process.poll() == 130
     ids = [folder.name.removesuffix(PARTIAL) for folder in run_folders()]
     assert said == (
         f"stopped by the user; 2 runs are kept as far as they came: {', '.join(ids)}\n"
@@ -422,17 +415,17 @@ def test_ctrl_c_stops_every_worker(
 @pytest.mark.slow
 def test_workers_end_with_a_command_that_is_killed(recipe: str) -> None:
     """Where the command itself is killed, and can stop nobody, no worker goes on."""
-    with start_long(recipe) as process:
-        workers = children(process.pid)
-        process.kill()
-        try:
-            wait_for(lambda: all(gone(worker) for worker in workers), limit_s=10)
-        finally:
-            # One that does go on would do so for hours.
-            for worker in workers:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(worker, signal.SIGKILL)
-        process.communicate(timeout=60)
+    process = start_long(recipe)
+    workers = children(process.pid)
+    process.kill()
+    try:
+        wait_for(lambda: all(gone(worker) for worker in workers), limit_s=10)
+    finally:
+        # One that does go on would do so for hours.
+        for worker in workers:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(worker, signal.SIGKILL)
+    process.wait()
     assert len(workers) >= 2
     assert all(folder.name.endswith(PARTIAL) for folder in run_folders())
 

@@ -1,7 +1,7 @@
 """The attack table: what a stranger's recipe or command line tries, and that nothing comes of it.
 
-Every case is done in a process whose interpreter is watched: refused with exit 2 and in words, nothing run,
-nothing imported that a plan does not import, nothing written, no connection, well under a second.
+Every case is done in a process whose interpreter is watched, one for all: refused with exit 2 and in words, nothing
+run, nothing imported that a plan does not import, nothing written, no connection, well under a second.
 """
 
 from __future__ import annotations
@@ -11,9 +11,11 @@ import os
 import resource
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import pytest
 
 WATCHED = Path(__file__).with_name("watched.py")
 HEAD = "defaults: [base, model: logistic, _self_]\nname: small\n"
@@ -54,38 +56,76 @@ class Outcome:
     wrong: tuple[str, ...]
 
 
-def do(cases: Mapping[str, Case], folder: Path) -> dict[str, Outcome]:
-    """Do all cases in one watched process, after a good recipe that shows what a plan does anyway."""
-    asked = []
-    for number, case in enumerate((Case(code=0), *cases.values())):
-        here = folder / str(number)
-        here.mkdir()
-        files = {"r.yaml": case.recipe, "table.csv": "x,y\n1,a\n2,b\n3,a\n", **case.files}
-        for name, content in files.items():
-            (here / name).parent.mkdir(parents=True, exist_ok=True)
-            (here / name).write_text(content)
-        if case.prepare is not None:
-            case.prepare(here)
+def lay_out(case: Case, here: Path) -> None:
+    """Write the files that a case finds into a new folder."""
+    here.mkdir()
+    files = {"r.yaml": case.recipe, "table.csv": "x,y\n1,a\n2,b\n3,a\n", **case.files}
+    for name, content in files.items():
+        (here / name).parent.mkdir(parents=True, exist_ok=True)
+        (here / name).write_text(content)
+    if case.prepare is not None:
+        case.prepare(here)
+
+
+class Watch:
+    """A watched process that does one case after another, a good recipe first: what it does, a plan does anyway."""
+
+    def __init__(self, folder: Path) -> None:
+        clean = {"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1", "HOME": str(folder)}
+        self._said = (folder / "stderr").open("w+")
+        self._process = subprocess.Popen(
+            [sys.executable, str(WATCHED)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._said,
+            text=True,
+            env=clean,
+            cwd=folder,
+        )
+        self._usual: set[str] = set()
+        good = self._do(Case(code=0), folder / "good")
+        assert good["code"] == 0, good["err"]
+        self._usual = {str(event).split(".")[0] for event in good["heard"]}  # type: ignore[attr-defined]
+
+    def do(self, cases: Mapping[str, Case], folder: Path) -> dict[str, Outcome]:
+        """Do all cases, each in a folder of its own."""
+        done = {}
+        for number, (name, case) in enumerate(cases.items()):
+            result = self._do(case, folder / str(number))
+            done[name] = Outcome(str(result["err"]), tuple(_wrong(case, result, self._usual)))
+        return done
+
+    def survivors(self, cases: Mapping[str, Case], folder: Path) -> dict[str, tuple[str, ...]]:
+        """Return what went wrong, by case."""
+        return {name: outcome.wrong for name, outcome in self.do(cases, folder).items() if outcome.wrong}
+
+    def end(self) -> None:
+        """Let the process end, as it does where no case comes any more."""
+        self._process.communicate()
+        self._said.seek(0)
+        assert (self._process.returncode, self._said.read()) == (0, "")
+        self._said.close()
+
+    def _do(self, case: Case, here: Path) -> dict[str, object]:
+        lay_out(case, here)
         arguments = [case.verb, *([] if case.verb == "-c" else ["r.yaml", "--quiet"]), *case.arguments]
-        asked.append({"folder": str(here), "arguments": arguments})
-    clean = {"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1", "HOME": str(folder)}
-    done = subprocess.run(
-        [sys.executable, str(WATCHED)],
-        input=json.dumps(asked),
-        capture_output=True,
-        text=True,
-        check=False,
-        env=clean,
-        cwd=folder,
-    )
-    assert done.returncode == 0, done.stderr
-    good, *results = json.loads(done.stdout)
-    assert good["code"] == 0, good["err"]
-    usual = {heard.split(".")[0] for heard in good["heard"]}
-    pairs = zip(cases.items(), results, strict=True)
-    return {
-        name: Outcome(result["err"], tuple(_wrong(case, result, usual))) for (name, case), result in pairs
-    }
+        stdin, stdout = self._process.stdin, self._process.stdout
+        assert stdin is not None
+        assert stdout is not None
+        stdin.write(json.dumps({"folder": str(here), "arguments": arguments}) + "\n")
+        stdin.flush()
+        line = stdout.readline()
+        assert line, (case, Path(self._said.name).read_text())
+        result: dict[str, object] = json.loads(line)
+        return result
+
+
+@pytest.fixture(scope="module")
+def watch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watch]:
+    """Start the process that does the cases."""
+    watch = Watch(tmp_path_factory.mktemp("watched"))
+    yield watch
+    watch.end()
 
 
 def _wrong(case: Case, result: dict[str, object], usual: set[str]) -> list[str]:
@@ -108,11 +148,6 @@ def _wrong(case: Case, result: dict[str, object], usual: set[str]) -> list[str]:
     return wrong
 
 
-def survivors(cases: Mapping[str, Case], folder: Path) -> dict[str, tuple[str, ...]]:
-    """Return what went wrong, by case."""
-    return {name: outcome.wrong for name, outcome in do(cases, folder).items() if outcome.wrong}
-
-
 HARM = {
     "import joblib": "import joblib",
     "import os; os.system('true')": "os.system",
@@ -122,19 +157,23 @@ HARM = {
     "import os; os.close(os.open('new', os.O_RDWR | os.O_CREAT))": "open for writing 'new'",
     "import os; os.mkdir('new')": "os.mkdir",
     "import pickle; pickle.loads(b'cos\\nsystem\\n.')": "pickle.find_class",
-    "sum(range(10**8))": "s of CPU",
+    "import time; end = time.process_time() + 1.05\nwhile time.process_time() < end: pass": "s of CPU",
 }
 
 
 def test_harm_would_be_seen(tmp_path: Path) -> None:
     """The watch hears each of the things that must not happen, so that its silence means something."""
-    done = do({code: Case((code,), verb="-c") for code in HARM}, tmp_path)
+    # A process of its own: what is imported here is not heard again.
+    (tmp_path / "watched").mkdir()
+    watch = Watch(tmp_path / "watched")
+    done = watch.do({code: Case((code,), verb="-c") for code in HARM}, tmp_path)
+    watch.end()
     assert [
         code for code, heard in HARM.items() if not any(heard in wrong for wrong in done[code].wrong)
     ] == []
 
 
-def test_a_name_of_code_is_no_name_of_ours(tmp_path: Path) -> None:
+def test_a_name_of_code_is_no_name_of_ours(watch: Watch, tmp_path: Path) -> None:
     """Where a recipe names something, a dotted path is an unknown name, and is imported from nowhere."""
     keys = (
         "data.format", "task.kind", "model.family", "split.kind", "tune.kind", "deploy.kind",
@@ -158,10 +197,10 @@ schema: {target: y, columns: {x: {type: T, role: T}, y: {type: category}}}
     cases = {
         target: Case(recipe=recipe.replace("T", json.dumps(target)), words=unknown) for target in TARGETS[::2]
     }
-    assert survivors(cases, tmp_path) == {}
+    assert watch.survivors(cases, tmp_path) == {}
 
 
-def test_an_estimator_and_its_parameters_are_names(tmp_path: Path) -> None:
+def test_an_estimator_and_its_parameters_are_names(watch: Watch, tmp_path: Path) -> None:
     """`model.estimator` is a class name of the index, a parameter's value what the constructor takes."""
     recipe = RECIPE.replace("model: logistic", "model: sklearn")
     cases = {
@@ -178,10 +217,10 @@ def test_an_estimator_and_its_parameters_are_names(tmp_path: Path) -> None:
         )
         for target in TARGETS[1::6]
     }
-    assert survivors(cases, tmp_path) == {}
+    assert watch.survivors(cases, tmp_path) == {}
 
 
-def test_overrides_name_no_code(tmp_path: Path) -> None:
+def test_overrides_name_no_code(watch: Watch, tmp_path: Path) -> None:
     """The same words on the command line, as values, as keys and as what Hydra would instantiate."""
     cases = {}
     for target in TARGETS[::3]:
@@ -195,7 +234,7 @@ def test_overrides_name_no_code(tmp_path: Path) -> None:
         words = tuple(f"command line: {key}\n" for key in ("task.kind", "deploy.kind", "split.kind"))
         words += ("'_target_' is refused: a recipe is data, not code", "Hydra's own settings are not part")
         cases[target] = Case(arguments, words=words)
-    assert survivors(cases, tmp_path) == {}
+    assert watch.survivors(cases, tmp_path) == {}
 
 
 def named(key: str) -> dict[str, Case]:
@@ -221,11 +260,11 @@ def named(key: str) -> dict[str, Case]:
     }  # fmt: skip
 
 
-def test_a_key_that_names_code_is_refused_wherever_it_stands(tmp_path: Path) -> None:
+def test_a_key_that_names_code_is_refused_wherever_it_stands(watch: Watch, tmp_path: Path) -> None:
     """`_target_` and its kin are refused at every depth, in a list, merged in, in an option and in the base."""
     keys = ("_target_", "_partial_", "_args_", "_recursive_", "_convert_", "_call_")
     cases = {f"{key} {name}": case for key in keys for name, case in named(key).items()}
-    assert survivors(cases, tmp_path) == {}
+    assert watch.survivors(cases, tmp_path) == {}
 
 
 HYDRA = "'hydra' is refused: Hydra's own settings are not part of a recipe"
@@ -248,7 +287,7 @@ DEFAULTS = (
 )  # fmt: skip
 
 
-def test_hydras_settings_are_out_of_reach(tmp_path: Path) -> None:
+def test_hydras_settings_are_out_of_reach(watch: Watch, tmp_path: Path) -> None:
     """A `hydra` node in a recipe, an option or the base, a defaults entry or a package that leads to it."""
     cases = {}
     for name, node in NODES.items():
@@ -273,7 +312,7 @@ def test_hydras_settings_are_out_of_reach(tmp_path: Path) -> None:
     cases["package of a recipe"] = Case(
         recipe=f"# @package hydra\n{RECIPE}", words=("r.yaml:1\n  '@package hydra'",)
     )
-    assert survivors(cases, tmp_path) == {}  # fmt: skip
+    assert watch.survivors(cases, tmp_path) == {}  # fmt: skip
 
 
 OVERRIDES = (
@@ -286,9 +325,11 @@ OVERRIDES = (
 )  # fmt: skip
 
 
-def test_overrides_reach_nothing_of_hydras(tmp_path: Path) -> None:
+def test_overrides_reach_nothing_of_hydras(watch: Watch, tmp_path: Path) -> None:
     """Every way that Hydra's grammar has to its own settings, to packages, to files and to resolvers."""
-    assert survivors({line: Case((line,), words=("command line",)) for line in OVERRIDES}, tmp_path) == {}
+    assert (
+        watch.survivors({line: Case((line,), words=("command line",)) for line in OVERRIDES}, tmp_path) == {}
+    )
 
 
 TEXTS = (
@@ -300,7 +341,7 @@ TEXTS = (
 )  # fmt: skip
 
 
-def test_texts_and_tags_run_nothing(tmp_path: Path) -> None:
+def test_texts_and_tags_run_nothing(watch: Watch, tmp_path: Path) -> None:
     """A YAML tag, on a value or a key, and every resolver but one, in a recipe and in an option."""
     cases = {}
     for written in TEXTS:
@@ -317,7 +358,7 @@ def test_texts_and_tags_run_nothing(tmp_path: Path) -> None:
         recipe=f"{RECIPE}!!python/name:os.system goal: {{}}\n", words=("r.yaml:5: goal\n  the tag",)
     )
     cases["second document"] = Case(recipe=f"{RECIPE}---\nhydra: {{}}\n", words=("one YAML document",))
-    assert survivors(cases, tmp_path) == {}  # fmt: skip
+    assert watch.survivors(cases, tmp_path) == {}  # fmt: skip
 
 
 def bombs() -> dict[str, Case]:
@@ -381,9 +422,9 @@ def bombs() -> dict[str, Case]:
     }  # fmt: skip
 
 
-def test_bombs_are_refused_before_they_go_off(tmp_path: Path) -> None:
+def test_bombs_are_refused_before_they_go_off(watch: Watch, tmp_path: Path) -> None:
     """What expands, nests, chains, repeats or includes itself is refused at the bound that it passes."""
-    assert survivors(bombs(), tmp_path) == {}
+    assert watch.survivors(bombs(), tmp_path) == {}
 
 
 def places() -> dict[str, Case]:
@@ -440,9 +481,9 @@ def places() -> dict[str, Case]:
     }  # fmt: skip
 
 
-def test_nothing_elsewhere_is_read_or_written(tmp_path: Path) -> None:
+def test_nothing_elsewhere_is_read_or_written(watch: Watch, tmp_path: Path) -> None:
     """Paths, links, addresses, devices and pipes, as data, as options and as where runs go."""
-    assert survivors(places(), tmp_path) == {}
+    assert watch.survivors(places(), tmp_path) == {}
 
 
 LITERAL = "a secret is refused, as it would be stored"
@@ -455,7 +496,7 @@ SECRETS = {
 }
 
 
-def test_a_secret_never_enters(tmp_path: Path) -> None:
+def test_a_secret_never_enters(watch: Watch, tmp_path: Path) -> None:
     """A password in a key that says so, or in an address, is refused and not repeated, wherever it is given."""
     cases = {
         name: Case(recipe=HEAD + SCHEMA + line + "\n", words=(LITERAL, "${oc.env:NAME}"))
@@ -468,7 +509,7 @@ def test_a_secret_never_enters(tmp_path: Path) -> None:
         "+data.token='canary-2718 #",
     ):
         cases[line] = Case((line,))
-    done = do(cases, tmp_path)
+    done = watch.do(cases, tmp_path)
     assert {name: outcome.wrong for name, outcome in done.items() if outcome.wrong} == {}
     assert {name: outcome.err for name, outcome in done.items() if "2718" in outcome.err} == {}  # fmt: skip
 
@@ -499,11 +540,7 @@ def test_alone_each_costs_no_more_than_a_good_recipe(tmp_path: Path) -> None:
     spent = {}
     for name, case in {"good": Case(code=0), **LONE}.items():
         here = tmp_path / name
-        here.mkdir()
-        files = {"r.yaml": case.recipe, "table.csv": "x,y\n1,a\n2,b\n3,a\n", **case.files}
-        for file, content in files.items():
-            (here / file).parent.mkdir(parents=True, exist_ok=True)
-            (here / file).write_text(content)
+        lay_out(case, here)
         before = sorted(here.rglob("*"))
         verb = "plan" if name == "good" else "run"
         process = subprocess.Popen(

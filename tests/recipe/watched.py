@@ -1,7 +1,7 @@
 """Runs commands while every event of the interpreter is watched; a process of its own, for the attack table.
 
-Reads a list of cases from stdin, each `{"folder", "arguments"}`, does them one after another in their
-folders, and prints for each what it came to. The first is taken for what a good recipe does.
+Reads a case from each line of stdin, `{"folder", "arguments"}`, does it in its folder, and prints a line of what
+it came to. The first is taken for what a good recipe does.
 """
 
 from __future__ import annotations
@@ -94,4 +94,6 @@ if __name__ == "__main__":
     # What explains a mistake is loaded where there is one: modules of our own, and a part of Hydra's parser.
     assert all((mistakes, syntax, unknown, LL1Analyzer))
     sys.addaudithook(_listen)
-    json.dump([do(case["folder"], case["arguments"]) for case in json.load(sys.stdin)], sys.stdout)
+    for line in sys.stdin:
+        case = json.loads(line)
+        print(json.dumps(do(case["folder"], case["arguments"])), flush=True)  # noqa: T201

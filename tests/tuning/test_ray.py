@@ -24,7 +24,6 @@ from engine.machine import fixed_threads
 from engine.names import TASKS
 from engine.plan import load_checked
 from engine.recipe.spec import Spec
-from engine.runs.folder import TRIALS
 from engine.tasks.task import Task
 from engine.training.parts import divide
 from engine.tuning import ray_tune
@@ -39,9 +38,7 @@ from engine.tuning.states import States
 from engine.tuning.strategy import strategy
 from engine.tuning.trial import Outcome, Trial
 from engine.tuning.tune import lessons
-from engine.tuning.watchdog import SESSION
-from tests import warm
-from tests.tuning.cluster import LOOPBACK, Cluster
+from tests.tuning.processes import children, is_gone
 
 # Ray's own warnings are Ray's.
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
@@ -75,11 +72,13 @@ class Deadly(Quick):
 
 @dataclass
 class Broken(Quick):
-    """Has a fault of its own at trial 3."""
+    """Has a fault of its own at one trial."""
+
+    broken_at: int = 3
 
     def evaluate(self, trial: Trial) -> Outcome:
         """Evaluate, or break."""
-        if trial.index == 3:
+        if trial.index == self.broken_at:
             raise ZeroDivisionError("ours")
         return super().evaluate(trial)
 
@@ -92,7 +91,8 @@ def spec(small: Path, tmp_path_factory: pytest.TempPathFactory) -> Spec:
 
 @pytest.fixture(scope="module")
 def started() -> Iterator[tuple[ModuleType, Workers]]:
-    """Start Ray once for all tests that share it."""
+    """Start Ray once for all tests that share it; nothing of it is left at the end."""
+    known = children(os.getpid())
     with (
         quiet_ray(address=None, threads=1) as ray,
         session(ray, address=None, slots=2, threads=1, uses_gpu=False, n_bytes=1 << 20) as workers,
@@ -100,6 +100,10 @@ def started() -> Iterator[tuple[ModuleType, Workers]]:
         # Our own classes have no module that a worker could import.
         ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
         yield ray, workers
+        below = [pid for pid, words in children(os.getpid()).items() if "ray" in words and pid not in known]
+    assert below
+    assert workers.folder is not None
+    assert is_gone(below, Path(workers.folder))
 
 
 def objective(spec: Spec, kind: type[Objective] = Objective) -> Objective:
@@ -158,22 +162,6 @@ def timeless(outcome: Outcome) -> Outcome:
     return replace(outcome, seconds=0.0)
 
 
-def children(root: int) -> dict[int, str]:
-    """Return the processes below one, by pid, with their command lines."""
-    below: dict[int, list[int]] = {}
-    for folder in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            after_name = (folder / "stat").read_text().rpartition(")")[2].split()
-            below.setdefault(int(after_name[1]), []).append(int(folder.name))
-    ahead, known = list(below.get(root, [])), {}
-    while ahead:
-        pid = ahead.pop()
-        ahead += below.get(pid, [])
-        with contextlib.suppress(OSError):
-            known[pid] = Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ").strip()
-    return known
-
-
 def listeners(pids: Mapping[int, str]) -> set[tuple[str, str]]:
     """Return the addresses at which processes listen, with their command lines."""
     heard_at: dict[str, str] = {}
@@ -191,55 +179,6 @@ def listeners(pids: Mapping[int, str]) -> set[tuple[str, str]]:
                 with contextlib.suppress(OSError):
                     held.add((heard_at.get(os.readlink(link), ""), command[:40]))
     return {one for one in held if one[0]}
-
-
-def session_folder(root: int) -> Path | None:
-    """Return the folder of the Ray session that a process has started."""
-    for pid in children(root):
-        with contextlib.suppress(OSError):
-            for entry in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0"):
-                if entry.startswith(f"{SESSION}=".encode()):
-                    return Path(entry.decode().partition("=")[2])
-    return None
-
-
-def command(*arguments: object, **environment: str) -> warm.Command:
-    """Start the command line, away from Ctrl-C of these tests and from what the shared Ray has set."""
-    ours = ("RAY_", "TUNE_", "OMP_", SESSION)
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
-    return warm.start("run", *arguments, environment={**kept, **environment}, own_session=True)
-
-
-def wait_for(look: Callable[[], object], *, seconds: float = 60) -> None:
-    """Look again and again until there is something."""
-    end = time.monotonic() + seconds
-    while not look():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.005)
-
-
-def is_gone(pids: Mapping[int, str], folder: Path) -> bool:
-    """Tell whether none of some processes lives, and the folder of their session is no more."""
-    return not folder.exists() and not any(Path(f"/proc/{pid}/fd").exists() and _lives(pid) for pid in pids)
-
-
-def _lives(pid: int) -> bool:
-    with contextlib.suppress(OSError):
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    return False
-
-
-def n_lines(runs: Path) -> int:
-    """Return how many entries the journals below a folder have."""
-    return sum(len(path.read_text().splitlines()) for path in runs.glob(f"small/*/{TRIALS}"))
-
-
-def entries(runs: Path, *, name: str = "small") -> Found:
-    """Return what the journal of the only run of a folder tells."""
-    (folder,) = (path for path in (runs / name).iterdir() if not path.name.startswith("."))
-    assert not folder.name.endswith(".partial")
-    kept = Journal(folder / TRIALS)
-    return kept.trials, {index: timeless(one) for index, one in sorted(kept.outcomes.items())}, None
 
 
 def test_ray_finds_what_one_process_finds(
@@ -284,18 +223,25 @@ class GoneError(Exception):
     """What ends a driver where these tests want it to."""
 
 
-def test_driver_worker_or_both_may_go_at_any_moment(
+def test_what_fails_or_goes_at_any_moment_changes_nothing(
     spec: Spec, started: tuple[ModuleType, Workers], tmp_path: Path
 ) -> None:
-    """Whatever goes after whichever trial: no trial runs again that had ended, and the same one wins.
+    """A fault, a worker and the driver, a worker alone: no trial runs again that had ended, the same one wins.
 
-    One process a slot does all trials; where one is killed another does its trial, the very same.
+    What a worker raises is raised where the search is, with the worker's traceback as its cause. One process a
+    slot does all trials; where one is killed another does its trial, the very same.
     """
     measuring = objective(spec, Quick)
     alone = here(spec, tmp_path / "alone", measuring)
     dice = random.Random(os.getpid())  # noqa: S311 (no secret)
+    broken = replace(cast("Broken", objective(spec, Broken)), broken_at=dice.randrange(1, 6))
+    one = search(spec, tmp_path / "many")
+    with pytest.raises(ZeroDivisionError, match="ours") as raised:
+        there(one, broken, started)
+    assert "in a worker" in str(raised.value.__cause__)
+    assert broken.broken_at not in one.journal.outcomes
     pids: set[int] = set()
-    for goes in ("driver", "worker and driver", "worker"):
+    for goes in ("worker and driver", "worker"):
         left = dice.randrange(1, 6)
         pids.clear()
 
@@ -303,7 +249,7 @@ def test_driver_worker_or_both_may_go_at_any_moment(
             nonlocal left
             left -= 1
             pids.add(cast("int", outcome.measured["pid"]))
-            if left == 0 and "worker" in goes:
+            if left == 0:
                 assert len(pids) <= 2
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(cast("int", outcome.measured["pid"]), signal.SIGKILL)
@@ -338,85 +284,6 @@ def test_a_trial_that_kills_its_workers_is_a_failed_one(
     }
     assert sorted(outcomes) == list(range(6))
     assert winner is not None
-
-
-def test_a_fault_of_ours_ends_the_search(
-    spec: Spec, started: tuple[ModuleType, Workers], tmp_path: Path
-) -> None:
-    """What a worker raises is raised where the search is, with the worker's traceback as its cause."""
-    one = search(spec, tmp_path / "j")
-    with pytest.raises(ZeroDivisionError, match="ours") as raised:
-        there(one, objective(spec, Broken), started)
-    assert "in a worker" in str(raised.value.__cause__)
-    assert 3 not in one.journal.outcomes
-
-
-@pytest.fixture(scope="module")
-def alone(small: Path, tmp_path_factory: pytest.TempPathFactory) -> Found:
-    """Give what a run of the recipe finds in one process."""
-    runs = tmp_path_factory.mktemp("alone")
-    run(load_checked(small, [*SEARCH, "compute.executor=local"], runs=runs))
-    return entries(runs)
-
-
-def test_ctrl_c_keeps_the_best_so_far(small: Path, tmp_path: Path) -> None:
-    """The run ends with the code of a stop and the best so far, and Ray goes with it."""
-    asked = (small, "model=lightgbm", "tune=random", "tune.trials=5000", "compute.executor=ray")
-    process = command(*asked, "--runs", tmp_path, "--quiet")
-    wait_for(lambda: n_lines(tmp_path) > 8)
-    folder, below = session_folder(process.pid), children(process.pid)
-    assert folder is not None
-    # A terminal tells the whole group.
-    os.killpg(process.pid, signal.SIGINT)
-    _, said = process.communicate()
-    assert (process.poll(), said) == (130, "")
-    assert is_gone(below, folder)
-    assert len(entries(tmp_path)[1]) > 3
-
-
-def test_a_kill_at_any_moment_leaves_nothing_and_changes_nothing(
-    small: Path, tmp_path: Path, alone: Found
-) -> None:
-    """Killed while Ray starts, and amid trials with a worker: all of it goes; resumed, all is as undisturbed."""
-    dice = random.Random(os.getpid())  # noqa: S311 (no secret)
-    arguments: tuple[object, ...] = (small, *SEARCH, "compute.executor=ray")
-    for moment in ("start", "trials"):
-        process = command(*arguments, "--runs", tmp_path)
-        wait_for(lambda pid=process.pid: session_folder(pid))  # type: ignore[misc]
-        folder = session_folder(process.pid)
-        assert folder is not None
-        if moment == "trials":
-            before = n_lines(tmp_path)
-            wait_for(lambda n=before: n_lines(tmp_path) > n)  # type: ignore[misc]
-            workers = [pid for pid, words in children(process.pid).items() if words.startswith("ray::")]
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(dice.choice(workers), signal.SIGKILL)
-        time.sleep(dice.uniform(0, 2.0 if moment == "start" else 0.2))
-        below = children(process.pid)
-        process.kill()
-        process.wait()
-        wait_for(lambda pids=below, at=folder: is_gone(pids, at), seconds=10)  # type: ignore[misc]
-        arguments = ("--resume", "small@latest", "--root", small.parent)
-    last = command(*arguments, "--runs", tmp_path)
-    _, said = last.communicate(timeout=120)
-    assert last.poll() == 0, said
-    assert entries(tmp_path) == alone
-
-
-def test_a_cluster_gives_the_result_of_one_process(
-    small: Path, tmp_path: Path, alone: Found, cluster: Cluster
-) -> None:
-    """Two nodes, one worker of them killed: trials and outcomes are those of one process."""
-    where = ("compute.executor=ray", f"compute.address={cluster.address}")
-    process = command(small, *SEARCH, *where, "--runs", tmp_path, **LOOPBACK)
-    wait_for(lambda: n_lines(tmp_path) > 5 or process.poll() is not None)
-    # Not an agent, without which a node ends.
-    named = {pid: name for pid, name in children(cluster.pid).items() if name.startswith("ray::")}
-    workers = [pid for pid, name in named.items() if ".train" in name or "Worker" in name]
-    os.kill(workers[-1], signal.SIGKILL)
-    _, said = process.communicate(timeout=120)
-    assert process.poll() == 0, said
-    assert entries(tmp_path) == alone
 
 
 @pytest.mark.filterwarnings("error")
