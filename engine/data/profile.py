@@ -7,7 +7,7 @@ marked `sensitive`, are never shown.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -94,25 +94,18 @@ def profile(table: Table, *, parts: Parts) -> Profile:
 
     Notes
     -----
-    Counts, means and quantiles of all columns come from one lazy aggregate; `std` is the sample's (divisor
-    n - 1), quantiles interpolate linearly.
+    `std` is the sample's (divisor n - 1), quantiles interpolate linearly.
     """
     columns = [column for column in table.schema.columns if column.name in table.frame.columns]
+    # Column by column: a query takes longer to plan by the square of its columns, a thousand take minutes.
+    described = tuple(_describe(column, table.frame[column.name]) for column in columns)
     # Numbered names, because polars reads `*` and `^…$` in a name as patterns.
-    plain = pl.DataFrame([table.frame[column.name].alias(str(at)) for at, column in enumerate(columns)])
-    wanted = [expr for at, column in enumerate(columns) for expr in _aggregates(column, str(at))]
-    row = plain.lazy().select(wanted).collect().row(0, named=True)
-    described = tuple(
-        _describe(column, plain[str(at)], {key: row.get(f"{at} {key}") for key in _KEYS})
-        for at, column in enumerate(columns)
-    )
-    unnamed = [str(at) for at, column in enumerate(columns) if column.role != "id"]
-    n_duplicates = table.n_rows - plain.select(unnamed).n_unique()
+    unnamed = [
+        table.frame[column.name].alias(str(at)) for at, column in enumerate(columns) if column.role != "id"
+    ]
+    n_duplicates = table.n_rows - pl.DataFrame(unnamed).n_unique()
     by_part = _target_by_part(table, parts)
     return Profile(described, n_duplicates, by_part)
-
-
-_KEYS = ("nulls", "distinct", "min", "max", "mean", "std", *(f"q{q}" for q in QUANTILES))
 
 
 def is_number(column: Column) -> bool:
@@ -125,38 +118,28 @@ def is_shown(column: Column) -> bool:
     return not column.pii and not (column.sensitive and column.type == "text")
 
 
-def _aggregates(column: Column, name: str) -> Iterator[pl.Expr]:
-    cell = pl.col(name)
-    yield cell.null_count().alias(f"{name} nulls")
-    yield cell.drop_nulls().n_unique().alias(f"{name} distinct")
-    if is_shown(column) and (is_number(column) or column.type == "datetime"):
-        yield cell.min().alias(f"{name} min")
-        yield cell.max().alias(f"{name} max")
-    if is_shown(column) and is_number(column):
-        # The pieces in which a file was read would show in the last digit of a sum.
-        whole = cell.map_batches(pl.Series.rechunk)
-        yield whole.mean().alias(f"{name} mean")
-        yield whole.std().alias(f"{name} std")
-        for quantile in QUANTILES:
-            yield cell.quantile(quantile, interpolation="linear").alias(f"{name} q{quantile}")
-
-
-def _describe(column: Column, series: pl.Series, found: Mapping[str, object]) -> ColumnProfile:
-    quantiles = [_float(found[f"q{quantile}"]) for quantile in QUANTILES]
+def _describe(column: Column, series: pl.Series) -> ColumnProfile:
+    # Together, as the pieces in which a file was read would show in the last digit of a sum.
+    known = series.drop_nulls().rechunk()
+    measured = is_number(column) and is_shown(column)
+    ended = measured or (column.type == "datetime" and is_shown(column))
+    # Sorted once: whatever counts distinct values, and every quantile, would sort them anew.
+    ordered = known.sort() if ended else known
     counted = not is_number(column) and column.type != "datetime" and column.role != "id"
+    quantiles = [ordered.quantile(at, interpolation="linear") for at in QUANTILES] if measured else []
     return ColumnProfile(
         name=column.name,
         type=column.type,
         role=column.role,
-        nulls=int(found["nulls"]),  # type: ignore[call-overload]
-        distinct=int(found["distinct"]),  # type: ignore[call-overload]
-        min=end_of(found["min"]),
-        max=end_of(found["max"]),
-        mean=_float(found["mean"]),
-        std=_float(found["std"]),
-        quantiles=tuple(q for q in quantiles if q is not None),
+        nulls=series.null_count(),
+        distinct=ordered.n_unique(),
+        min=end_of(ordered.min()) if ended else None,
+        max=end_of(ordered.max()) if ended else None,
+        mean=_float(known.mean()) if measured else None,
+        std=_float(known.std()) if measured else None,
+        quantiles=tuple(q for q in map(_float, quantiles) if q is not None),
         top=_top(series) if counted and is_shown(column) else (),
-        histogram=_histogram(series) if is_number(column) and is_shown(column) else None,
+        histogram=_histogram(known) if measured else None,
     )
 
 
@@ -179,7 +162,7 @@ def _top(series: pl.Series) -> tuple[Count, ...]:
 
 
 def _histogram(series: pl.Series) -> Histogram | None:
-    values = series.drop_nulls().to_numpy().astype(np.float64)
+    values = series.to_numpy().astype(np.float64)
     if not len(values):
         return None
     low, high = float(values.min()), float(values.max())
