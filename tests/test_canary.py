@@ -82,7 +82,13 @@ def test_a_secret_of_the_environment_is_used_and_kept_nowhere(
     for arguments in (
         ["plan", "mixed.yaml", "--origins"],
         ["plan", "mixed.yaml", "--json", "--origins"],
-        ["run", "mixed.yaml", "evaluation=standard"],
+        [
+            "run",
+            "mixed.yaml",
+            "evaluation=standard",
+            "evaluation.bootstrap=20",
+            "evaluation.importance_rows=50",
+        ],
         ["run", "mixed.yaml", "--json", f"data.path={PATH}"],
         ["run", "mixed.yaml", "-m", "seed=1,2"],
         ["runs"],

@@ -378,7 +378,7 @@ def start_long(recipe: str) -> warm.Command:
     """Start two long runs side by side, and wait until both are at work."""
     arguments = ["run", recipe, "-m", "model=lightgbm", "seed=0,1", "compute.parallel_runs=2", *LONG]
     process = warm.start(*arguments, "--quiet", own_session=True)
-    wait_for(lambda: len(list(Path("runs").glob(f"*/*{PARTIAL}/data.json"))) == 2)
+    wait_for(lambda: len(list(Path("runs").glob(f"*/*{PARTIAL}/data.json"))) == 2, limit_s=120)
     return process
 
 

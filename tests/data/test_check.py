@@ -183,7 +183,7 @@ _NUMBERS = st.one_of(st.none(), st.floats(-3, 3, width=16), st.sampled_from([_IN
 _WORDS = st.one_of(st.none(), st.sampled_from(["a", "b", "ab", "abc", "B", "", "a\n", "é", "aé1"]))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=40)
 @given(
     rows=st.lists(
         st.tuples(

@@ -21,7 +21,7 @@ from tests.data.hostile import READ_EXACTLY, REFUSED, Hostile, good, make
 
 EXPECTED = Path(__file__).with_name("hostile.txt")
 _TIMEOUT_S = 60
-_EVERY = 40
+_EVERY = 60
 
 
 def _engine(verb: list[str], hostile: Hostile, folder: Path) -> subprocess.CompletedProcess[str]:

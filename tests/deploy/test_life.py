@@ -31,7 +31,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 class Asker(threading.Thread):
-    """Asks one connection after the other, as fast as it goes, until told to stop."""
+    """Asks again and again until told to stop; in the moments between, whoever is asked can do something else."""
 
     def __init__(self, port: int, body: bytes) -> None:
         super().__init__()
@@ -59,6 +59,7 @@ class Asker(threading.Thread):
                 connection.close()
                 if self.broken > 3:
                     self.is_ending = True
+            time.sleep(0.002)
         connection.close()
 
 

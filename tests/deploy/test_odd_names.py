@@ -43,9 +43,9 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     columns: dict[str, Plain] = {name: {"type": "number"} for name in NAMES}
     columns[TARGET] = {"type": "category"}
     head = "defaults: [base, task: classification, model: logistic, compute: small, evaluation: standard, _self_]\n"
-    (folder / "odd.yaml").write_text(
-        f"{head}name: odd\ndata: {{path: odd.csv}}\n{write({'schema': {'target': TARGET, 'columns': columns}})}"
-    )
+    few: Plain = {"bootstrap": 20, "importance_rows": 50}
+    said = write({"schema": {"target": TARGET, "columns": columns}, "evaluation": few})
+    (folder / "odd.yaml").write_text(f"{head}name: odd\ndata: {{path: odd.csv}}\n{said}")
     quotes = {name: "'" if '"' in name else '"' for name in NAMES}
     overrides = [f"schema.columns.{quote}{name}{quote}.min=-50" for name, quote in quotes.items()]
     with pytest.MonkeyPatch.context() as patch:

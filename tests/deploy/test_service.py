@@ -17,6 +17,8 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from engine.deploy.bento import DEPLOYMENT
+from engine.errors import EngineError
 from engine.runs.bundle import load_bundle
 
 
@@ -472,8 +474,22 @@ def test_sigint_is_an_interruption(
         assert "KeyboardInterrupt" in running.process.stderr.read()
 
 
-def run_serve(bundle: Path, *, port: int = 0) -> subprocess.CompletedProcess[str]:
-    """Serve a bundle that is not to be served, and return how that ended."""
+def test_missed_gates_are_not_served(tiny: ModuleType, tmp_path: Path) -> None:
+    """A bundle whose gates were missed ends with exit code 4 before anything listens."""
+    urls: list[str] = []
+    with pytest.raises(EngineError, match=r"were missed \(roc_auc\)") as caught:
+        DEPLOYMENT.serve(
+            tiny.write_tiny(tmp_path / "bundle", missed=("roc_auc",)),
+            host="127.0.0.1",
+            port=0,
+            on_ready=urls.append,
+        )
+    assert caught.value.exit_code == 4
+    assert urls == []
+
+
+def test_taken_port_is_told(server: Any, bundle_folder: Path) -> None:
+    """A port in use is one message and an exit code, no traceback."""
     code = (
         "import sys; from pathlib import Path; from engine.deploy.bento import DEPLOYMENT\n"
         "from engine.errors import EngineError\n"
@@ -481,23 +497,10 @@ def run_serve(bundle: Path, *, port: int = 0) -> subprocess.CompletedProcess[str
         "except EngineError as error: print(error, file=sys.stderr); sys.exit(error.exit_code)\n"
     )
     root = Path(__file__).resolve().parents[2]
-    return subprocess.run(
-        [sys.executable, "-c", code, str(bundle), str(port)],
+    ended = subprocess.run(
+        [sys.executable, "-c", code, str(bundle_folder), str(server.port)],
         cwd=root, capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
-
-
-def test_missed_gates_are_not_served(tiny: ModuleType, tmp_path: Path) -> None:
-    """A bundle whose gates were missed ends with exit code 4 before anything listens."""
-    ended = run_serve(tiny.write_tiny(tmp_path / "bundle", missed=("roc_auc",)))
-    assert ended.returncode == 4
-    assert ended.stdout == ""
-    assert "were missed (roc_auc)" in ended.stderr
-
-
-def test_taken_port_is_told(server: Any, bundle_folder: Path) -> None:
-    """A port in use is one message and an exit code, no traceback."""
-    ended = run_serve(bundle_folder, port=server.port)
     assert ended.returncode == 2
     assert ended.stderr == (
         f"command line: --port\n  port {server.port} of 127.0.0.1 is taken\n  try: engine serve RUN --port 0\n"

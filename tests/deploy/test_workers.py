@@ -106,7 +106,10 @@ def test_what_can_not_begin_is_not_begun_again(worker: str, code: int) -> None:
 
 
 class Asker(threading.Thread):
-    """Asks on one connection after the other until told to stop, and counts what came of it."""
+    """Asks on one connection after the other until told to stop, and counts what came of it.
+
+    Between two it waits for a moment: who asks is not to take the cores from who is being replaced.
+    """
 
     def __init__(self, port: int, body: bytes) -> None:
         super().__init__()
@@ -126,6 +129,7 @@ class Asker(threading.Thread):
                 self.n_broken += 1
             finally:
                 connection.close()
+            time.sleep(0.01)
 
 
 @pytest.mark.slow

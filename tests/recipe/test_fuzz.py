@@ -145,7 +145,7 @@ def test_the_recipe_itself_is_right() -> None:
 
 @pytest.mark.usefixtures("home")
 @settings(
-    derandomize=True, max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    derandomize=True, max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )  # fmt: skip
 @given(edits=EDITS, overrides=st.lists(st.sampled_from(OVERRIDES), max_size=2))
 def test_an_edited_recipe_is_planned_or_refused(

@@ -42,7 +42,7 @@ schema:
     b: {type: number}
     y: {type: category, values: ["no", "yes"]}
 split: {folds: 4}
-tune: {trials: 25, nested: true, objective: folds, space: {n_neighbors: "int(interval(1,60))"}}
+tune: {trials: 12, nested: true, objective: folds, space: {n_neighbors: "int(interval(1,60))"}}
 evaluation: {bootstrap: 0, baselines: false, pictures: false}
 """
 
@@ -134,7 +134,7 @@ def test_coins_are_coins_where_the_search_is_nested(nested: Run) -> None:
     assert said is not None
     assert said.caution.startswith("The validation scores are of nested cross-validation")
     journals = [Journal(nested.path / NESTED / f"fold-{index}.jsonl") for index in range(4)]
-    assert all(len(one.outcomes) == 25 for one in journals)
+    assert all(len(one.outcomes) == 12 for one in journals)
 
 
 def test_a_nested_search_is_done_again_bit_for_bit(nested: Run, noise: Path) -> None:
@@ -161,7 +161,7 @@ def test_what_chose_is_said_to_flatter(noise: Path, tmp_path: Path) -> None:
     for page in ("report.html", "card.md"):
         assert "flatter the model; the test rows do not" in (done.path / page).read_text()
     plans = [make_plan(replace_nested(spec, nested=one)).fits.trials for one in (False, True)]
-    assert plans == [25 * 4, 25 * 4 + 25 * 3 * 4]
+    assert plans == [12 * 4, 12 * 4 + 12 * 3 * 4]
 
 
 def replace_nested(spec: Spec, *, nested: bool) -> Spec:

@@ -58,8 +58,7 @@ def trials(folder: Path) -> list[dict[str, object]]:
     return entries
 
 
-@pytest.mark.parametrize("kind", ["random", "bayes"])
-@pytest.mark.parametrize("model", ["logistic", "lightgbm"])
+@pytest.mark.parametrize(("kind", "model"), [("random", "logistic"), ("bayes", "lightgbm")])
 def test_a_search_finds_what_the_run_then_reports(kind: str, model: str, load_small: Load) -> None:
     """The winner's score is the run's own validation score to the bit, and no worse than the params as they stand."""
     done = run(load_small(f"tune={kind}", "tune.trials=5", "tune.repeats=0", f"model={model}"))
@@ -195,11 +194,11 @@ def whole(small: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 
 def test_a_kill_at_any_moment_changes_nothing(whole: Run, small: Path, tmp_path: Path) -> None:
-    """Ten times killed and resumed: the trials and the winner of the run that nobody disturbed."""
+    """Four times killed and resumed: the trials and the winner of the run that nobody disturbed."""
     command: tuple[object, ...] = (small, *UNDISTURBED)
     dice = random.Random(0)  # noqa: S311 (no secret)
     n_kills = 0
-    while n_kills < 10:
+    while n_kills < 4:
         process = warm.start("run", *command, "--runs", tmp_path / "killed", cwd=small.parent)
         folder = _begun(tmp_path / "killed", process)
         if folder is not None:
