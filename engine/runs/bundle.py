@@ -263,6 +263,10 @@ def load_deployable(folder: Path, *, threads: int = 1, within_s: float = math.in
     bundle = load_bundle(folder, threads=threads)
     bundle.require_passed()
     started = perf_counter()
+    if not bundle.golden.height:
+        raise BundleError.of(
+            "there is no golden row to prove the bundle by", file=str(folder / "golden.parquet")
+        )
     bundle.replay_golden()
     seconds = perf_counter() - started
     if seconds > within_s:
@@ -304,8 +308,6 @@ def _read_golden(folder: Path, content: bytes, schema: Schema) -> pl.DataFrame:
         golden = pl.read_parquet(io.BytesIO(content))
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as exc:
         raise BundleError.of(f"this file is no Parquet: {exc}", file=path) from None
-    if not golden.height:
-        raise BundleError.of("there is no golden row to prove the bundle by", file=path)
     for column in schema.features:
         if column.name not in golden.columns:
             raise BundleError.of("the golden rows lack this feature", key=column.name, file=path)

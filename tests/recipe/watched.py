@@ -31,6 +31,7 @@ HARMFUL = (
     "tempfile.mkstemp", "tempfile.mkdtemp", "sqlite3.connect", "code.__new__", "function.__new__",
 )  # fmt: skip
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+_IMPORTING = "<frozen importlib._bootstrap_external>"
 _heard: list[str] | None = None
 
 
@@ -43,6 +44,8 @@ def _listen(event: str, arguments: tuple[object, ...]) -> None:
         path, _, flags = arguments
         if isinstance(flags, int) and flags & _WRITING and path != os.devnull:
             _heard.append(f"open for writing {path!r}")
+    elif event == "marshal.loads" and sys._getframe(1).f_code.co_filename == _IMPORTING:
+        pass  # the byte code of what is imported, which was told above
     elif event in HARMFUL:
         _heard.append(f"{event} {arguments!r:.200}")
 
