@@ -147,7 +147,8 @@ class Door:
             or scope["query_string"]
             or len(body) > self._most_at_once
             or self.canary is not None
-            or (b"content-type", JSON) not in scope["headers"]
+            # As a dictionary, for of several headers of a name the last one counts.
+            or dict(scope["headers"]).get(b"content-type") != JSON
         ):
             return None
         coming = self._answer("predict", scope, bytes(body))
@@ -156,6 +157,7 @@ class Door:
         except StopIteration as ended:
             answer: Answer = ended.value
             return answer
+        coming.close()
         raise AssertionError("a request that is answered at once waits")
 
     async def _hand_on(self, scope: Scope, receive: Receive, send: Send) -> None:

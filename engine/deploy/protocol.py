@@ -6,6 +6,7 @@ Imported only by `engine serve`, so uvicorn stands at the top.
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import Any
 
 from uvicorn.config import Config
@@ -17,7 +18,11 @@ from engine.deploy.door import Door
 _MAX_HEADERS = 64 * 1024
 # How long the reader of an answer may stand still.
 _UNREAD_S = 60.0
+# Requests of one connection that wait for the one before them.
+_MAX_PIPELINED = 4096
 _CLOSE = (b"connection", b"close")
+
+logger = logging.getLogger("engine.serve")
 
 
 class Protocol(HttpToolsProtocol):
@@ -53,6 +58,8 @@ class Protocol(HttpToolsProtocol):
         if self._in_headers and self._n_bytes > _MAX_HEADERS and not self.transport.is_closing():
             # Each piece is copied together with all before it.
             self.send_400_response(f"The headers have more than {_MAX_HEADERS} bytes.")
+        if len(self.pipeline) > _MAX_PIPELINED:
+            self.transport.abort()
         # Most requests arrive with all their headers at once, and need no timer. What belongs to none has
         # ended uvicorn's own.
         if self._waiting is None and (self._in_headers or self.cycle is None or self.cycle.response_complete):
@@ -75,12 +82,18 @@ class Protocol(HttpToolsProtocol):
             return False
         if self.flow.write_paused or self.transport.is_closing():
             return False
-        answer = self._door.at_once(cycle.scope, cycle.body)
+        try:
+            answer = self._door.at_once(cycle.scope, cycle.body)
+        except Exception:
+            logger.exception("a request failed beyond what the door answers for")
+            self.loop.create_task(cycle.send_500_response())
+            return True
         if answer is None:
             return False
         content = [STATUS_LINE[answer.status]]
-        is_last = not cycle.keep_alive
-        if _CLOSE in cycle.scope["headers"]:
+        is_told = _CLOSE in answer.headers
+        is_last = not cycle.keep_alive or is_told
+        if _CLOSE in cycle.scope["headers"] and not is_told:
             is_last = True
             content.append(b"connection: close\r\n")
         for name, value in (*cycle.default_headers, *answer.headers):
@@ -88,7 +101,7 @@ class Protocol(HttpToolsProtocol):
         content += (b"\r\n", answer.body)
         cycle.response_started = cycle.response_complete = True
         self.transport.write(b"".join(content))
-        if is_last or _CLOSE in answer.headers:
+        if is_last:
             self.transport.close()
         self.on_response_complete()
         return True

@@ -59,10 +59,12 @@ def endpoint_of(query: bytes) -> str:
         If `explain` is neither true nor false, or something else is asked.
     """
     asked = parse_qs(query.decode("latin-1"), keep_blank_values=True)
-    if unknown := next((key for key in asked if key != _KEY), None):
+    unknown = next((key for key in asked if key != _KEY), None)
+    if unknown is not None:
         shown = unknown[:_MAX_SHOWN]
-        what, close = "this parameter is not known", nearest(shown, (_KEY,))
-        message = Message(what, shown, suggestion=close, allowed=(_KEY,))
+        what, close = f"the parameter '{shown}' is not known", nearest(shown, (_KEY,))
+        # Without a key: it is no column's, and would be counted as one's.
+        message = Message(what, suggestion=close, allowed=(_KEY,))
         raise RefusedError(HTTPStatus.UNPROCESSABLE_ENTITY, [message])
     given = asked.get(_KEY, ["false"])
     if any(value not in ("true", "false") for value in given):

@@ -213,6 +213,7 @@ def test_the_service_explains_a_few_rows(runs: dict[str, engine.Run], bundle_fol
     }
     status, answer = _asked(bundle, records, "expalin=true")
     assert (status, answer["error"]["messages"][0]["suggestion"]) == (422, "explain")
+    assert _asked(bundle, records, "=1")[0] == 422
     for what, (asked, several, word) in refused.items():
         status, answer = _asked(asked, json.loads(json.dumps(several, default=str)), f"explain={word}")
         assert (status, answer["error"]["messages"][0]["what"]) == (422, what)

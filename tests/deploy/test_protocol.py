@@ -134,6 +134,41 @@ def test_which_way(door: Counting) -> None:
     assert counted(door, request(BODY + b" " * 70_000)) == (200, 0, 1)
 
 
+@pytest.mark.parametrize("kind", ["arrow.stream", "parquet"])
+def test_the_last_of_two_content_types(door: Counting, kind: str) -> None:
+    """What says that it is JSON, and then that it is a table, is read as a table: not at once."""
+    table = f"content-type: application/vnd.apache.{kind}"
+    assert counted(door, request(BODY, "content-type: application/json", table)) == (422, 0, 1)
+    assert counted(door, request(BODY, table, "content-type: application/json")) == (200, 1, 0)
+
+
+def test_what_fails_at_once_is_answered(tiny: ModuleType, tmp_path: Path) -> None:
+    """A fault that no door foresaw is a 500, as it would be on the long way."""
+
+    class Broken(Counting):
+        def at_once(self, scope: Mapping[str, Any], body: bytes | bytearray) -> Answer | None:
+            raise AssertionError(len(scope), len(body))
+
+    bundle = load_bundle(tiny.write_tiny(tmp_path / "bundle"))
+    broken = Broken(beyond, served=Served(bundle), meters=meters())
+    assert say(broken, request(), n_answers=1)[0][0] == 500
+
+
+def test_many_that_nobody_waits_for(door: Counting) -> None:
+    """Who sends thousands of requests without reading an answer is let go."""
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Heard:
+        with pytest.raises(OSError, match=r"reset|Broken pipe|lost"):
+            for _ in range(200):
+                writer.write(request(b"{}", path="/predict?explain=false") * 500)
+                await writer.drain()
+                await asyncio.sleep(0)
+        del reader
+        return []
+
+    assert talk_to(door, talk) == []
+
+
 def test_both_ways_say_the_same(door: Counting) -> None:
     """The answer by the short way is that of the long way, headers and all, but for the moment."""
     for body in (BODY, WRONG, b"{", b"", b'{"records": []}'):
