@@ -13,17 +13,22 @@ import pytest
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 
-@contextmanager
-def started(command: Sequence[str]) -> Iterator[tuple[subprocess.Popen[str], int]]:
-    """Start a service; give its process and port, and end what still runs with the block."""
-    process = subprocess.Popen(
+def begin(command: Sequence[str], *, errors: int = subprocess.PIPE) -> subprocess.Popen[str]:
+    """Start a command whose output is read as it comes."""
+    return subprocess.Popen(
         command,
         cwd=REPOSITORY,
         env=os.environ | {"PYTHONUNBUFFERED": "1"},
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stderr=errors,
         text=True,
     )
+
+
+@contextmanager
+def started(command: Sequence[str]) -> Iterator[tuple[subprocess.Popen[str], int]]:
+    """Start a service; give its process and port, and end what still runs with the block."""
+    process = begin(command)
     assert process.stdout is not None
     assert process.stderr is not None
     try:

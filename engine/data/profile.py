@@ -121,8 +121,8 @@ def is_shown(column: Column) -> bool:
 def _describe(column: Column, series: pl.Series) -> ColumnProfile:
     # Together, as the pieces in which a file was read would show in the last digit of a sum.
     known = series.drop_nulls().rechunk()
-    measured = is_number(column) and is_shown(column)
-    ended = measured or (column.type == "datetime" and is_shown(column))
+    measured = is_shown(column) and is_number(column)
+    ended = is_shown(column) and (is_number(column) or column.type == "datetime")
     # Sorted once: whatever counts distinct values, and every quantile, would sort them anew.
     ordered = known.sort() if ended else known
     counted = not is_number(column) and column.type != "datetime" and column.role != "id"

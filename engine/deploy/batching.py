@@ -136,10 +136,10 @@ def is_slow(bundle: Bundle) -> bool:
 
     One quick answer of many is enough: what else the machine does makes them slower, never quicker.
     """
-    # By column, as a service scores few rows: a table would cost more than a small model.
-    row = bundle.golden.head(1).to_dict(as_series=False)
     if not bundle.golden.height:
         return False
+    # By column, as a service scores few rows: a table would cost more than a small model.
+    row = bundle.golden.head(1).to_dict(as_series=False)
     ends = perf_counter() + _PATIENCE_S
     now, tries = 0.0, 0
     while now < ends or tries < _TRIES:

@@ -129,7 +129,7 @@ class Door:
             return
         self.n_open += 1
         try:
-            answer = await self._answer(endpoint, scope, receive)
+            answer = await self._answer(endpoint, scope, dict(scope["headers"]), receive)
             if answer is not None:
                 await _send(send, answer)
         finally:
@@ -147,11 +147,13 @@ class Door:
             or scope["query_string"]
             or len(body) > self._most_at_once
             or self.canary is not None
-            # As a dictionary, for of several headers of a name the last one counts.
-            or dict(scope["headers"]).get(b"content-type") != JSON
         ):
             return None
-        coming = self._answer("predict", scope, bytes(body))
+        # Of several headers of a name the last one counts, here as there.
+        headers = dict(scope["headers"])
+        if headers.get(b"content-type") != JSON:
+            return None
+        coming = self._answer("predict", scope, headers, bytes(body))
         try:
             coming.send(None)
         except StopIteration as ended:
@@ -178,11 +180,10 @@ class Door:
         return received
 
     async def _answer(
-        self, endpoint: str, scope: Mapping[str, Any], receive: Receive | bytes
+        self, endpoint: str, scope: Mapping[str, Any], headers: dict[bytes, bytes], receive: Receive | bytes
     ) -> Answer | None:
         """Return the answer to a request whose body is received, or here whole; None: nobody waits for it."""
         started = perf_counter()
-        headers = dict(scope["headers"])
         own: list[Header] = [(b"x-request-id", self.request_id(headers.get(b"x-request-id"))), self._version]
         try:
             status = HTTPStatus.OK

@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import socket
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-import uvicorn
 
 from engine.deploy import protocol
-from engine.deploy.protocol import Protocol
+from tests.talking import Talk, talk_to
 
 BODY = b"a" * (16 << 20)
 WHOLE = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n"
 # The first byte of a body that is no longer waited for.
 HALF = b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 10\r\n\r\n"
-
-Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 async def answer(scope: Any, _: Any, send: Any) -> None:
@@ -29,26 +24,9 @@ async def answer(scope: Any, _: Any, send: Any) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
-def with_server(talk: Talk) -> None:
-    """Talk to a server of ours within ten seconds."""
-
-    async def whole() -> None:
-        config = uvicorn.Config(
-            answer, http=Protocol, lifespan="off", log_config=None, timeout_graceful_shutdown=5
-        )
-        config.timeout_keep_alive = 1
-        served = uvicorn.Server(config)
-        with socket.create_server(("127.0.0.1", 0)) as listening:
-            serving = asyncio.create_task(served.serve(sockets=[listening]))
-            reader, writer = await asyncio.open_connection(*listening.getsockname())
-            try:
-                await asyncio.wait_for(talk(reader, writer), 10)
-            finally:
-                writer.close()
-                served.should_exit = True
-                await serving
-
-    asyncio.run(whole())
+def with_server(talk: Talk[None]) -> None:
+    """Talk to a server of ours that waits for a second."""
+    talk_to(answer, talk, keep_alive_s=1)
 
 
 @pytest.mark.parametrize(("first", "then"), [(WHOLE, b"\r\n"), (HALF, b"a")])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -26,8 +25,7 @@ from engine.deploy.watch import what_narrows
 from engine.durable import append_journal
 from engine.runs.bundle import load_bundle
 from engine.tasks.task import Target
-
-REPOSITORY = Path(__file__).resolve().parents[2]
+from tests.started import started
 
 
 class Asker(threading.Thread):
@@ -82,32 +80,18 @@ def asked(port: int, body: bytes, *, n_clients: int) -> Iterator[list[Asker]]:
 def following(runs: Path) -> Iterator[tuple[subprocess.Popen[str], int, list[str]]]:
     """Serve the champion of `tiny` by the command; yield the process, its port, and what it tells."""
     command = [sys.executable, "-m", "engine", "serve", "--watch", "tiny@champion", "--port", "0"]
-    process = subprocess.Popen(
-        [*command, "--runs", str(runs)],
-        cwd=REPOSITORY,
-        env=os.environ | {"PYTHONUNBUFFERED": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout is not None
-    assert process.stderr is not None
     told: list[str] = []
-    errors = process.stderr
-    listener = threading.Thread(target=lambda: told.extend(iter(errors.readline, "")))
-    try:
-        url = process.stdout.readline().strip()
-        if not url:
-            pytest.fail(process.stderr.read())
+    with started([*command, "--runs", str(runs)]) as (process, port):
+        assert process.stderr is not None
+        errors = process.stderr
+        listener = threading.Thread(target=lambda: told.extend(iter(errors.readline, "")))
         listener.start()
-        yield process, int(url.rpartition(":")[2]), told
-    finally:
-        if process.poll() is None:
+        try:
+            yield process, port, told
+        finally:
             process.kill()
-        process.wait(timeout=20)
-        process.stdout.close()
-        listener.join(timeout=10)
-        errors.close()
+            process.wait(timeout=20)
+            listener.join(timeout=10)
 
 
 def wait_for(told: list[str], words: str, *, before: int) -> None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -14,15 +13,14 @@ from typing import Any
 
 import msgspec
 import pytest
-import uvicorn
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.deploy.door import Answer, Door
 from engine.deploy.meters import meters
-from engine.deploy.protocol import Protocol
 from engine.deploy.served import Served
 from engine.runs.bundle import load_bundle
+from tests.talking import talk_to
 
 RECORD = {"age": 40, "hours": None, "sex": "Male", "job": "clerk", "member": True, "since": "1990-05-01"}
 BODY = json.dumps({"records": [RECORD]}).encode()
@@ -74,29 +72,6 @@ async def heard(reader: asyncio.StreamReader) -> tuple[int, Mapping[str, str], b
     first, *lines = (await reader.readuntil(b"\r\n\r\n")).decode().strip().split("\r\n")
     headers = dict(line.split(": ", 1) for line in lines)
     return int(first.split()[1]), headers, await reader.readexactly(int(headers["content-length"]))
-
-
-def talk_to(
-    door: Door, talk: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[Heard]]
-) -> Heard:
-    """Return what is heard in a talk with a server, within ten seconds."""
-
-    async def whole() -> Heard:
-        config = uvicorn.Config(
-            door, http=Protocol, lifespan="off", log_config=None, timeout_graceful_shutdown=5
-        )
-        served = uvicorn.Server(config)
-        with socket.create_server(("127.0.0.1", 0)) as listening:
-            serving = asyncio.create_task(served.serve(sockets=[listening]))
-            reader, writer = await asyncio.open_connection(*listening.getsockname())
-            try:
-                return await asyncio.wait_for(talk(reader, writer), 10)
-            finally:
-                writer.close()
-                served.should_exit = True
-                await serving
-
-    return asyncio.run(whole())
 
 
 def say(door: Door, *pieces: bytes, n_answers: int) -> Heard:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -19,8 +18,8 @@ import psutil
 import pytest
 
 from engine.cli import main
+from tests.started import REPOSITORY, begin
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 # A supervisor whose workers answer nothing, but live as a real one's do.
 SUPERVISE = """
 import sys
@@ -45,14 +44,7 @@ while True:
 @contextmanager
 def told_by(command: list[str]) -> Iterator[tuple[subprocess.Popen[str], Callable[[str, int], None]]]:
     """Run a supervisor; give its process, and what waits until so many lines of it hold some words."""
-    process = subprocess.Popen(
-        command,
-        cwd=REPOSITORY,
-        env=os.environ | {"PYTHONUNBUFFERED": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    process = begin(command, errors=subprocess.STDOUT)
     assert process.stdout is not None
     lines: list[str] = []
     output = process.stdout
